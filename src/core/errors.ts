@@ -1,0 +1,129 @@
+/** One row of the table that docs/ERRORS.md, HTTP statuses and exit codes are made from. */
+interface ErrorRow {
+  readonly http: number
+  /** 1 failed · 2 usage · 3 not found · 4 refused by policy · 5 unreachable · 124 timed out */
+  readonly exit: 1 | 2 | 3 | 4 | 5 | 124
+  /** What it means, for docs/ERRORS.md. */
+  readonly means: string
+}
+
+/** Every "no" the product can say, once. */
+export const ERRORS = {
+  // bytes from outside
+  'frame-too-large': { http: 413, exit: 1, means: 'A message is over its size bound.' },
+  malformed: { http: 400, exit: 1, means: 'Bytes could not be read as the message they should be.' },
+  'out-of-bounds': { http: 400, exit: 1, means: 'A field of a message breaks its stated bound.' },
+  'wrong-network': { http: 403, exit: 4, means: 'A statement was signed for another network.' },
+  'wrong-type': {
+    http: 400,
+    exit: 1,
+    means: 'A signed statement holds another kind of payload than expected.',
+  },
+  'bad-signature': { http: 403, exit: 4, means: 'A signature does not match its key.' },
+  'stale-envelope': {
+    http: 403,
+    exit: 4,
+    means: 'A signed statement is too old or from the future; check the clocks.',
+  },
+  'protocol-violation': { http: 400, exit: 1, means: 'A peer broke the order of a protocol.' },
+  // admission
+  'not-admitted': { http: 403, exit: 4, means: 'The network file does not admit this peer in this role.' },
+  unauthorized: { http: 401, exit: 4, means: 'No valid API key or admin token was given.' },
+  forbidden: { http: 403, exit: 4, means: 'The API key lacks the scope for this.' },
+  'rate-limited': { http: 429, exit: 4, means: 'Too many requests from this key or address.' },
+  // tasks
+  'bad-request': { http: 400, exit: 2, means: 'The request is not of the documented form.' },
+  'payload-too-large': { http: 413, exit: 2, means: 'Prompt or files are over the size bound.' },
+  'task-not-found': { http: 404, exit: 3, means: 'No task of that id for this account.' },
+  'task-conflict': { http: 409, exit: 4, means: 'Another task of this account already has this id.' },
+  'task-ended': { http: 409, exit: 4, means: 'The task has already ended.' },
+  'queue-full': { http: 503, exit: 4, means: 'The coordinator queue is full.' },
+  'account-queue-full': { http: 429, exit: 4, means: 'This account has too many unfinished tasks.' },
+  'deadline-passed': { http: 408, exit: 124, means: 'The deadline passed before the task was done.' },
+  'attempts-exhausted': { http: 502, exit: 1, means: 'Every allowed attempt failed.' },
+  'cancelled-by-user': { http: 409, exit: 1, means: 'The task was cancelled on request.' },
+  'stale-fence': {
+    http: 409,
+    exit: 4,
+    means: 'The lease this speaks for is over; a newer one exists or the task ended.',
+  },
+  'result-pending': { http: 409, exit: 1, means: 'The task has not ended, so it has no result yet.' },
+  'result-mismatch': { http: 400, exit: 1, means: 'A result does not match its receipt.' },
+  'worker-lost': { http: 502, exit: 1, means: 'The worker vanished while it ran the task.' },
+  'run-time-exceeded': { http: 408, exit: 124, means: 'The attempt ran longer than the task allows.' },
+  'lease-lapsed': { http: 409, exit: 1, means: 'The attempt made no headway for a whole lease.' },
+  'gateway-unavailable': { http: 503, exit: 5, means: 'The gateway that holds the payload is not attached.' },
+  'no-coordinator': { http: 503, exit: 5, means: 'No coordinator is attached.' },
+  'waiting-for-worker': { http: 503, exit: 1, means: 'No worker that can take the task is free.' },
+  'shutting-down': { http: 503, exit: 5, means: 'This node is stopping.' },
+  // feasibility: why a worker cannot take a task
+  'model-missing': { http: 404, exit: 3, means: 'No such model here.' },
+  'context-too-long': { http: 400, exit: 2, means: 'Prompt and output do not fit the model context window.' },
+  'no-engine': { http: 503, exit: 1, means: 'The worker has no model engine.' },
+  'no-sandbox': { http: 503, exit: 1, means: 'The worker has no sandbox; code never runs without one.' },
+  'language-missing': { http: 400, exit: 1, means: 'The sandbox does not run this language.' },
+  'price-below-floor': { http: 402, exit: 4, means: 'The task pays less than this worker takes.' },
+  'no-free-slot': { http: 503, exit: 1, means: 'Every slot of the worker is taken.' },
+  'excluded-after-failure': { http: 503, exit: 1, means: 'The worker failed this task before.' },
+  'worker-quiet': { http: 503, exit: 1, means: 'The worker has not been heard from lately.' },
+  'worker-paused': { http: 503, exit: 1, means: 'The worker takes no work now.' },
+  // sandbox
+  'bad-file-name': {
+    http: 400,
+    exit: 2,
+    means: 'A submitted file name could leave its folder or is not plain.',
+  },
+  'command-unsupported': { http: 400, exit: 2, means: 'The sandbox cannot run this command.' },
+  'too-many-files': { http: 413, exit: 2, means: 'More files than a task may have.' },
+  'sandbox-failed': { http: 500, exit: 1, means: 'The sandbox itself broke.' },
+  // engine
+  'engine-unavailable': { http: 503, exit: 5, means: 'The model engine does not answer.' },
+  'engine-failed': { http: 500, exit: 1, means: 'The model engine failed while generating.' },
+  // network, store, process
+  unreachable: { http: 503, exit: 5, means: 'No address of the peer or node answered.' },
+  'protocol-missing': {
+    http: 502,
+    exit: 5,
+    means: 'The peer does not speak this protocol: other network, role or version.',
+  },
+  'link-closed': { http: 502, exit: 5, means: 'The stream to the peer was closed.' },
+  'store-full': { http: 507, exit: 1, means: 'The disk is full; nothing was written.' },
+  'store-failed': { http: 500, exit: 1, means: 'The store could not be read or written.' },
+  'store-locked': { http: 500, exit: 1, means: 'Another process has the data folder open.' },
+  'store-corrupt': {
+    http: 500,
+    exit: 1,
+    means: 'The store holds something this version cannot have written.',
+  },
+  'port-in-use': { http: 500, exit: 1, means: 'Another process listens on the port.' },
+  'bad-config': { http: 500, exit: 2, means: 'A setting is unknown or has an impossible value.' },
+  'not-found': { http: 404, exit: 3, means: 'No such thing.' },
+  'timed-out': { http: 504, exit: 124, means: 'It took longer than allowed.' },
+  cancelled: { http: 499, exit: 1, means: 'The caller gave up waiting.' },
+  internal: { http: 500, exit: 1, means: 'A bug in EdgeCoder; the log has the details.' },
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** The world failed: thrown, and logged once where it is handled. An expected "no" is a Refusal, returned. */
+export class EdgeCoderError extends Error {
+  override readonly name = 'EdgeCoderError'
+  readonly code: ErrorCode
+  /** What to do next, for a person. */
+  readonly next: string | undefined
+
+  /** @param detail what happened and why, for a person; holds no prompt and no secret */
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    options: { readonly next?: string; readonly cause?: unknown } = {},
+  ) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.next = options.next
+  }
+}
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code)
+}

@@ -1,0 +1,114 @@
+import type { Refusal } from '../refusal.js'
+
+export type TaskKind = 'chat' | 'solve' | 'test'
+
+/** All a coordinator learns of a task. @see protocols/edgecoder/task/v1/task.proto */
+export interface TaskHeader {
+  /** `<account>:<client's id>`, so that one account cannot take another's ids. */
+  readonly id: string
+  readonly kind: TaskKind
+  readonly account: string
+  /** Empty = any model; always empty for `test`. */
+  readonly model: string
+  /** Context window needed, prompt and output together; 0 = not known. */
+  readonly contextTokens: number
+  readonly maxOutputTokens: number
+  readonly languages: readonly string[]
+  readonly priceCapMicrocredits: bigint
+  /** Wall clock; 0 = none. */
+  readonly deadlineMs: number
+  readonly maxAttempts: number
+  readonly maxRunMs: number
+  readonly payloadDigest: Uint8Array
+  readonly payloadBytes: number
+  readonly gateway: string
+  readonly submittedMs: number
+}
+
+/** What holds in every state. */
+interface TaskBase {
+  readonly header: TaskHeader
+  /** Attempts begun that count against `maxAttempts`. */
+  readonly attempts: number
+  /** The last fence given out; the next lease gets this + 1. Never goes back, not even over a restart. */
+  readonly lastFence: bigint
+  /** Workers that failed this task, at most the last 16; not leased to them again while others may exist. */
+  readonly excluded: readonly string[]
+}
+
+interface Leased {
+  readonly worker: string
+  readonly fence: bigint
+  /** By the coordinator's clock, wall time, so that it survives a restart. */
+  readonly leaseExpiresMs: number
+  /** When this attempt must be over, whatever its progress. */
+  readonly runExpiresMs: number
+}
+
+export type Task =
+  | (TaskBase & { readonly state: 'queued'; readonly queuedMs: number; readonly lastFailure?: Refusal })
+  | (TaskBase & Leased & { readonly state: 'leased' })
+  | (TaskBase &
+      Leased & {
+        readonly state: 'running'
+        readonly startedMs: number
+        readonly work: bigint
+        readonly stage: string
+      })
+  | (TaskBase & {
+      readonly state: 'done'
+      readonly endedMs: number
+      readonly worker: string
+      readonly fence: bigint
+    })
+  | (TaskBase & { readonly state: 'failed'; readonly endedMs: number; readonly why: Refusal })
+  | (TaskBase & { readonly state: 'cancelled'; readonly endedMs: number; readonly why: Refusal })
+  | (TaskBase & { readonly state: 'expired'; readonly endedMs: number; readonly why: Refusal })
+
+export type TaskStateName = Task['state']
+
+export type TaskEvent =
+  /** The scheduler chose a worker. */
+  | { readonly type: 'assign'; readonly worker: string; readonly leaseMs: number }
+  /** A beat with headway from the lease holder renews; one without does not. */
+  | {
+      readonly type: 'progress'
+      readonly worker: string
+      readonly fence: bigint
+      readonly work: bigint
+      readonly stage: string
+      readonly leaseMs: number
+    }
+  | { readonly type: 'complete'; readonly worker: string; readonly fence: bigint }
+  | {
+      readonly type: 'attempt-failed'
+      readonly worker: string
+      readonly fence: bigint
+      readonly fault: 'worker' | 'task' | 'gateway'
+      readonly why: Refusal
+    }
+  | { readonly type: 'decline'; readonly worker: string; readonly fence: bigint; readonly reason: string }
+  /** The worker that holds the lease is judged lost (closed link past its grace, or silent). */
+  | { readonly type: 'worker-lost'; readonly worker: string }
+  /** A timer: lease, run time or deadline may be over; nothing happens when none is. */
+  | { readonly type: 'clock' }
+  | { readonly type: 'cancel'; readonly why: Refusal }
+
+/** What the coordinator must carry out, in order, after the new state is durable. Data, so that every case can be tested. */
+export type TaskEffect =
+  | { readonly type: 'enqueue' }
+  | { readonly type: 'dequeue' }
+  | { readonly type: 'grant'; readonly worker: string; readonly fence: bigint; readonly leaseMs: number }
+  | { readonly type: 'renewed'; readonly worker: string; readonly fence: bigint; readonly leaseMs: number }
+  /** Tell the worker to stop this attempt. */
+  | { readonly type: 'revoke'; readonly worker: string; readonly fence: bigint; readonly why: Refusal }
+  /** Tell the gateway how the task stands. */
+  | { readonly type: 'tell-gateway' }
+  /** Look again at this time (wall clock). */
+  | { readonly type: 'wake'; readonly atMs: number }
+  /** Seams of the ledger: credits reserved, paid by the receipt, given back. */
+  | { readonly type: 'hold'; readonly microcredits: bigint }
+  | { readonly type: 'settle'; readonly worker: string; readonly fence: bigint }
+  | { readonly type: 'release' }
+  /** An outcome for the worker's record: success, or a failure that was its own fault. */
+  | { readonly type: 'record'; readonly worker: string; readonly outcome: 'success' | 'failure' | 'lost' }

@@ -1,0 +1,50 @@
+export type EngineKind = 'llama-cpp' | 'openai-http'
+
+export interface EngineModel {
+  readonly name: string
+  /** Prompt and output together. */
+  readonly contextTokens: number
+  /** In memory now, so that the first token is not kept waiting. */
+  readonly warm: boolean
+}
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant'
+  readonly content: string
+}
+
+export interface Generation {
+  readonly model: string
+  readonly messages: readonly ChatMessage[]
+  readonly maxOutputTokens: number
+  /** 0…2; absent = the engine's default. */
+  readonly temperature?: number
+  readonly topP?: number
+  /** The same seed and prompt on the same model should say the same. */
+  readonly seed?: number
+  readonly stop?: readonly string[]
+}
+
+export type GenerationEvent =
+  /** Text as it is made; `tokens` made since the last event, as near as the engine tells. */
+  | { readonly type: 'text'; readonly text: string; readonly tokens: number }
+  /** Always last. Counts are the engine's own where it gives them, else ours by its tokenizer. */
+  | {
+      readonly type: 'end'
+      readonly finishReason: 'stop' | 'length'
+      readonly promptTokens: number
+      readonly completionTokens: number
+    }
+
+/** Something that runs models. Contract: test/contract/engine. */
+export interface Engine {
+  readonly kind: EngineKind
+  /** @throws EdgeCoderError `engine-unavailable` */
+  models(): Promise<readonly EngineModel[]>
+  /**
+   * @throws EdgeCoderError `model-missing`, `context-too-long` (both the task's fault), `engine-failed`, `engine-unavailable`
+   *   (the worker's), `cancelled` when `signal` aborts; the engine then stops making tokens.
+   */
+  generate(generation: Generation, signal: AbortSignal): AsyncIterable<GenerationEvent>
+  close(): Promise<void>
+}

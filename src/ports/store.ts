@@ -1,0 +1,27 @@
+export type Write =
+  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: string }
+
+/** Bounds of a range read, by UTF-8 order of keys. */
+export interface Range {
+  readonly gte: string
+  readonly lt: string
+  readonly reverse?: boolean
+  readonly limit?: number
+}
+
+/** Ordered, durable key → bytes. Keys are ASCII, parts joined by "|", numbers in them zero-padded so that they sort. */
+export interface Store {
+  get(key: string): Promise<Uint8Array | undefined>
+  /** A consistent view as of the first read. */
+  range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]>
+  /**
+   * All or nothing, and on the disk (fsynced) when it resolves. Calls made while a write is under way share the
+   * next one (group commit); they become durable in call order.
+   *
+   * @throws EdgeCoderError `store-full` or `store-failed`: nothing of this call was written
+   */
+  commit(writes: readonly Write[]): Promise<void>
+  /** Waits for what is under way. @throws nothing that a commit did not already report */
+  close(): Promise<void>
+}

@@ -1,0 +1,86 @@
+import type { Refusal } from '../../core/refusal.js'
+import type { TaskStateName } from '../../core/task/task.js'
+
+/** A coordinator peer: durable queue, leases and assignment. */
+export interface Coordinator {
+  /** Reads back its tasks and leases before it serves anybody. @throws EdgeCoderError `store-corrupt` */
+  start(): Promise<void>
+  stop(): Promise<void>
+  status(): CoordinatorStatus
+  /** Waiting and running tasks by class, oldest first within a class, at most `limit` in all. */
+  queue(limit: number): QueueView
+  /** Attached workers and those lately gone. */
+  workers(): readonly WorkerView[]
+  /** Why a task stands where it stands: every candidate with every reason why not. */
+  explain(account: string, taskId: string): ExplainView | Refusal
+}
+
+export interface CoordinatorStatus {
+  readonly notReady?: Refusal
+  readonly workers: number
+  readonly gateways: number
+  readonly queued: number
+  readonly leased: number
+  readonly running: number
+  readonly oldestQueuedMs: number
+  readonly done: number
+  readonly failed: number
+  /** Set while a large share of workers is quiet at once, so that nobody is evicted for it. */
+  readonly stormSinceMs?: number
+}
+
+export interface QueueView {
+  readonly queued: number
+  readonly classes: readonly {
+    readonly kind: string
+    readonly model: string
+    readonly languages: readonly string[]
+    readonly queued: number
+    readonly oldestMs: number
+    readonly feasibleWorkers: number
+  }[]
+  readonly tasks: readonly {
+    readonly id: string
+    readonly account: string
+    readonly kind: string
+    readonly model: string
+    readonly state: TaskStateName
+    readonly sinceMs: number
+    readonly attempts: number
+    readonly worker?: string
+    readonly why?: Refusal
+  }[]
+}
+
+export interface WorkerView {
+  readonly peerId: string
+  readonly agentId: string
+  readonly liveness: 'live' | 'quiet' | 'unknown' | 'lost'
+  readonly lastHeardMs: number
+  readonly slots: number
+  readonly free: number
+  readonly engine: string
+  readonly sandbox: string
+  readonly models: readonly {
+    readonly name: string
+    readonly contextTokens: number
+    readonly tokensPerS: number
+    readonly warm: boolean
+  }[]
+  readonly languages: readonly string[]
+  readonly done: number
+  readonly failed: number
+  readonly version: string
+}
+
+export interface ExplainView {
+  readonly summary: string
+  readonly state: TaskStateName
+  readonly workers: number
+  readonly candidates: readonly {
+    readonly worker: string
+    readonly agentId: string
+    readonly eligible: boolean
+    readonly reasons: readonly Refusal[]
+  }[]
+}

@@ -1,0 +1,21 @@
+/**
+ * What libp2p 3 expects of Node 22, given to Node 20. Imported first in every entry point, worker thread and
+ * test set-up, before anything of libp2p. @see docs/decisions/node-20.md
+ */
+import { WebSocket } from 'ws'
+
+const promise = Promise as unknown as { withResolvers?: unknown }
+if (promise.withResolvers === undefined) {
+  promise.withResolvers = function withResolvers<T>(this: PromiseConstructor) {
+    let resolve: (value: T | PromiseLike<T>) => void = () => {}
+    let reject: (reason?: unknown) => void = () => {}
+    const made = new this<T>((yes, no) => {
+      resolve = yes
+      reject = no
+    })
+    return { promise: made, resolve, reject }
+  }
+}
+
+const scope = globalThis as { WebSocket?: unknown }
+scope.WebSocket ??= WebSocket

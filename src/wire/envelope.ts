@@ -1,0 +1,130 @@
+import { createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { create, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf'
+import type { Codec } from './frame.js'
+import { codec, isMalformed } from './frame.js'
+import { type Envelope, EnvelopeSchema } from './generated/edgecoder/envelope/v1/envelope_pb.js'
+import { AnnouncementSchema } from './generated/edgecoder/gossip/v1/announcement_pb.js'
+import { AcceptanceSchema, OrderSchema, ReceiptSchema } from './generated/edgecoder/task/v1/task_pb.js'
+import { CONTROL_FRAME_BYTES, ENVELOPE_AGE_MS, GOSSIP_BYTES } from './limits.js'
+import { type Malformed, malformed } from './malformed.js'
+import { peerIdOf } from './peer-id.js'
+
+declare const verified: unique symbol
+
+/** A statement whose signature, network, type and bounds were checked here, and nowhere else. */
+export interface Verified<T> {
+  readonly value: T
+  /** Peer id of the signer. */
+  readonly signer: string
+  readonly issuedMs: number
+  /** The signed bytes, as they came; hash these, never a re-encoding. */
+  readonly payload: Uint8Array
+  readonly [verified]: true
+}
+
+/** What sealing needs of an identity. */
+export interface EnvelopeSigner {
+  readonly publicKey: Uint8Array
+  sign(bytes: Uint8Array): Uint8Array
+}
+
+/** Kinds of payload that travel signed. */
+export const statements = {
+  order: codec(OrderSchema, CONTROL_FRAME_BYTES),
+  receipt: codec(ReceiptSchema, 4096),
+  acceptance: codec(AcceptanceSchema, 4096),
+  announcement: codec(AnnouncementSchema, GOSSIP_BYTES),
+} as const
+
+/** An envelope as bytes, for gossip and files. */
+export const envelopeCodec = codec(EnvelopeSchema, GOSSIP_BYTES)
+
+const DOMAIN = 'edgecoder-envelope/1'
+const KEY_CACHE_SIZE = 4096
+/** DER head of an Ed25519 SubjectPublicKeyInfo; the 32 raw bytes follow. RFC 8410 §4. */
+const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
+const keys = new Map<string, KeyObject>()
+
+/** Signs one statement. */
+export function seal<S extends DescMessage>(
+  signer: EnvelopeSigner,
+  network: string,
+  kind: Codec<S>,
+  value: MessageInitShape<S>,
+  nowMs: number,
+): Envelope {
+  const payload = kind.encode(value)
+  const type = kind.schema.typeName
+  const signature = signer.sign(signedBytes(network, type, nowMs, payload))
+  return create(EnvelopeSchema, {
+    network,
+    type,
+    payload,
+    publicKey: signer.publicKey,
+    issuedMs: BigInt(nowMs),
+    signature,
+  })
+}
+
+/**
+ * The one place where a signature is checked. Runs on the thread pool, so that the caller's thread stays free.
+ *
+ * @param freshAtMs when given, envelopes issued more than {@link ENVELOPE_AGE_MS} before or after it are refused
+ */
+export async function open<S extends DescMessage>(
+  envelope: Envelope,
+  network: string,
+  kind: Codec<S>,
+  freshAtMs?: number,
+): Promise<Verified<MessageShape<S>> | Malformed> {
+  if (envelope.network !== network) {
+    return malformed('wrong-network', `signed for network "${envelope.network}", this is "${network}"`)
+  }
+  if (envelope.type !== kind.schema.typeName) {
+    return malformed('wrong-type', `holds a ${envelope.type}, expected ${kind.schema.typeName}`)
+  }
+  const issuedMs = Number(envelope.issuedMs)
+  if (freshAtMs !== undefined && Math.abs(freshAtMs - issuedMs) > ENVELOPE_AGE_MS) {
+    return malformed(
+      'stale-envelope',
+      `issued ${new Date(issuedMs).toISOString()}, over ${ENVELOPE_AGE_MS / 60_000} minutes away`,
+    )
+  }
+  const value = kind.decode(envelope.payload)
+  if (isMalformed(value)) return value
+  const bytes = signedBytes(envelope.network, envelope.type, issuedMs, envelope.payload)
+  if (!(await signatureHolds(envelope.publicKey, bytes, envelope.signature))) {
+    return malformed('bad-signature', `the signature on this ${envelope.type} does not match its key`)
+  }
+  // The brand has no bytes; only this line may make it.
+  return { value, signer: peerIdOf(envelope.publicKey), issuedMs, payload: envelope.payload } as Verified<
+    MessageShape<S>
+  >
+}
+
+function signedBytes(network: string, type: string, issuedMs: number, payload: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from(`${DOMAIN}\n${network}\n${type}\n${issuedMs}\n`), payload])
+}
+
+function signatureHolds(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): Promise<boolean> {
+  const key = keyObject(publicKey)
+  if (key === undefined) return Promise.resolve(false)
+  return new Promise((resolve) => {
+    verify(null, bytes, key, signature, (error, holds) => resolve(error === null && holds))
+  })
+}
+
+function keyObject(publicKey: Uint8Array): KeyObject | undefined {
+  const id = Buffer.from(publicKey).toString('latin1')
+  const known = keys.get(id)
+  if (known !== undefined) return known
+  let key: KeyObject
+  try {
+    key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' })
+  } catch {
+    return undefined
+  }
+  if (keys.size >= KEY_CACHE_SIZE) keys.delete(keys.keys().next().value as string)
+  keys.set(id, key)
+  return key
+}

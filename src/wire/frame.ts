@@ -1,0 +1,67 @@
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf'
+import { boundsBroken } from './bounds.js'
+import * as gateway from './generated/edgecoder/control/v1/gateway_pb.js'
+import * as worker from './generated/edgecoder/control/v1/worker_pb.js'
+import * as data from './generated/edgecoder/data/v1/data_pb.js'
+import * as gossip from './generated/edgecoder/gossip/v1/announcement_pb.js'
+import * as payload from './generated/edgecoder/task/v1/payload_pb.js'
+import { CONTROL_FRAME_BYTES, DATA_FRAME_BYTES, GOSSIP_BYTES, PAYLOAD_BYTES, RESULT_BYTES } from './limits.js'
+import { type Malformed, malformed } from './malformed.js'
+
+/** One kind of message: its bytes ↔ its checked value. */
+export interface Codec<S extends DescMessage> {
+  readonly schema: S
+  readonly maxBytes: number
+  encode(value: MessageInitShape<S>): Uint8Array
+  /** Never throws: anything unreadable or out of bounds is returned as {@link Malformed}. */
+  decode(bytes: Uint8Array): MessageShape<S> | Malformed
+}
+
+/** @param maxBytes bound on the whole encoded message, checked before anything is parsed */
+export function codec<S extends DescMessage>(schema: S, maxBytes: number): Codec<S> {
+  return {
+    schema,
+    maxBytes,
+    encode: (value) => toBinary(schema, create(schema, value)),
+    decode(bytes) {
+      if (bytes.length > maxBytes) {
+        return malformed('frame-too-large', `${schema.typeName}: ${bytes.length} bytes, at most ${maxBytes}`)
+      }
+      let value: MessageShape<S>
+      try {
+        value = fromBinary(schema, bytes)
+      } catch (cause) {
+        return malformed(
+          'malformed',
+          `${schema.typeName}: ${cause instanceof Error ? cause.message : 'unreadable'}`,
+        )
+      }
+      const broken = boundsBroken(schema, value)
+      return broken === undefined ? value : malformed('out-of-bounds', `${schema.typeName}: ${broken}`)
+    },
+  }
+}
+
+/** Was this value refused? Narrows the result of any decode or open. */
+export function isMalformed(value: object): value is Malformed {
+  return 'refused' in value && value.refused === true
+}
+
+export const frames = {
+  workerToCoordinator: codec(worker.WorkerToCoordinatorSchema, CONTROL_FRAME_BYTES),
+  coordinatorToWorker: codec(worker.CoordinatorToWorkerSchema, CONTROL_FRAME_BYTES),
+  gatewayToCoordinator: codec(gateway.GatewayToCoordinatorSchema, CONTROL_FRAME_BYTES),
+  coordinatorToGateway: codec(gateway.CoordinatorToGatewaySchema, CONTROL_FRAME_BYTES),
+  workerToGateway: codec(data.WorkerToGatewaySchema, DATA_FRAME_BYTES),
+  gatewayToWorker: codec(data.GatewayToWorkerSchema, DATA_FRAME_BYTES),
+  announcement: codec(gossip.AnnouncementSchema, GOSSIP_BYTES),
+  payload: codec(payload.PayloadSchema, PAYLOAD_BYTES),
+  result: codec(payload.ResultSchema, RESULT_BYTES),
+} as const

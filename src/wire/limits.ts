@@ -1,0 +1,20 @@
+/** Bounds on what crosses the wire; bounds on single fields stand in the .proto files beside them. */
+
+/** Largest control frame, either way. A batch of 256 headers is about 100 KiB. */
+export const CONTROL_FRAME_BYTES = 512 * 1024
+/** Largest data frame: one 128 KiB chunk and its head. */
+export const DATA_FRAME_BYTES = 160 * 1024
+/** Bytes in one payload or result chunk; small enough to interleave tasks on one stream. */
+export const CHUNK_BYTES = 128 * 1024
+/** Largest payload of one task (prompt, or all its files). */
+export const PAYLOAD_BYTES = 8 * 1024 * 1024
+/** Largest result of one task. */
+export const RESULT_BYTES = 16 * 1024 * 1024
+/** Largest gossip message we send or take (libp2p loses those over 4 MiB without a word). */
+export const GOSSIP_BYTES = 64 * 1024
+/** Headers in one signed order. */
+export const ORDER_HEADERS = 256
+/** How old an envelope may be, either way, when freshness is asked for. */
+export const ENVELOPE_AGE_MS = 10 * 60 * 1000
+/** Streams of one protocol a peer may hold open to us; one is normal, a second during a reconnect. */
+export const STREAMS_PER_PEER = 4

@@ -1,0 +1,36 @@
+/**
+ * Every name the network speaks under, written once. The network id is in each of them, so that two
+ * networks on one machine never meet.
+ *
+ * @see protocols/README.md
+ */
+export interface ProtocolIds {
+  /** Worker ↔ coordinator control stream; the worker dials. */
+  readonly worker: string
+  /** Gateway ↔ coordinator control stream; the gateway dials. */
+  readonly gateway: string
+  /** Worker ↔ gateway data stream; the worker dials. */
+  readonly data: string
+  /** kad-dht protocol. */
+  readonly dht: string
+  /** Prefix of identify and ping. */
+  readonly prefix: string
+  /** Gossip topic of work announcements. */
+  readonly announcements: string
+  /** What a coordinator provides in the DHT, before hashing. */
+  readonly coordinatorRendezvous: string
+}
+
+/** @param networkId 1–64 of `A–Z a–z 0–9 . _ -` */
+export function protocolIds(networkId: string): ProtocolIds {
+  const base = `/edgecoder/${networkId}`
+  return {
+    worker: `${base}/worker/1`,
+    gateway: `${base}/gateway/1`,
+    data: `${base}/data/1`,
+    dht: `${base}/kad/1`,
+    prefix: `edgecoder/${networkId}`,
+    announcements: `${base}/announcements/1`,
+    coordinatorRendezvous: `${base}/coordinator`,
+  }
+}
