@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { EdgeCoderError } from '../core/errors.js'
+
+const peerId = z
+  .string()
+  .regex(/^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/, 'must be an Ed25519 peer id (12D3KooW…)')
+
+const schema = z.strictObject({
+  /** Names the network; part of every protocol id. */
+  id: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, '1 to 64 of A-Z a-z 0-9 . _ -'),
+  /** Multiaddrs with /p2p/… of peers to start from. */
+  bootstrap: z.array(z.string().startsWith('/')).max(64).default([]),
+  coordinators: z.array(peerId).max(256).default([]),
+  gateways: z.array(peerId).max(4096).default([]),
+  /** Allowlist of worker peer ids. */
+  workers: z.array(peerId).max(100_000).default([]),
+  /** `open` admits any peer in any role; only on loopback. */
+  admission: z.enum(['listed', 'open']).default('listed'),
+})
+
+/** Who is in the network: the whole policy until signed policy messages replace it. */
+export type NetworkFile = z.output<typeof schema>
+
+/** @throws EdgeCoderError `bad-config`: which field is wrong and why */
+export function readNetworkFile(path: string): NetworkFile {
+  let json: unknown
+  try {
+    json = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (cause) {
+    throw new EdgeCoderError('bad-config', `cannot read the network file ${path}: ${String(cause)}`, {
+      cause,
+      next: 'EDGE_NETWORK_FILE must name a JSON file; docs/OPERATING.md shows one.',
+    })
+  }
+  const parsed = schema.safeParse(json)
+  if (parsed.success) return parsed.data
+  const why = parsed.error.issues
+    .map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`)
+    .join('; ')
+  throw new EdgeCoderError('bad-config', `the network file ${path} is wrong: ${why}`, {
+    next: 'docs/OPERATING.md shows every field of a network file.',
+  })
+}

@@ -1,0 +1,147 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+const port = z.coerce.number().int().min(0).max(65_535)
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+)
+const milliseconds = (least: number, most: number) => z.coerce.number().int().min(least).max(most)
+
+export const RUNTIME_MODES = [
+  'worker',
+  'coordinator',
+  'gateway',
+  'control-plane',
+  'inference',
+  'all-in-one',
+] as const
+
+interface Setting<S extends z.ZodType> {
+  /** Name in the environment and in the env file. */
+  readonly env: string
+  /** Value when nobody set one; undefined = unset. */
+  readonly fallback: string | undefined
+  readonly schema: S
+  readonly secret: boolean
+  readonly help: string
+}
+
+function setting<S extends z.ZodType>(
+  env: string,
+  fallback: string | undefined,
+  schema: S,
+  help: string,
+  secret = false,
+): Setting<S> {
+  return { env, fallback, schema, help, secret }
+}
+
+/** Every setting of a node. Order: flag over environment over env file over the default here. */
+export const SETTINGS = {
+  mode: setting('EDGE_RUNTIME_MODE', 'worker', z.enum(RUNTIME_MODES), 'what this peer does'),
+  agentId: setting(
+    'AGENT_ID',
+    'node',
+    z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, '1 to 64 of A-Z a-z 0-9 . _ -'),
+    'name its owner knows this node by',
+  ),
+  dataDir: setting(
+    'EDGE_DATA_DIR',
+    join(homedir(), '.edgecoder', 'node'),
+    z.string().min(1),
+    'folder of its key and store',
+  ),
+  networkFile: setting(
+    'EDGE_NETWORK_FILE',
+    undefined,
+    z.string().min(1).optional(),
+    'the network to join (JSON; see docs/OPERATING.md)',
+  ),
+  listen: setting(
+    'EDGE_LISTEN',
+    undefined,
+    list.optional(),
+    'libp2p multiaddrs to listen on, comma-separated',
+  ),
+  announce: setting('EDGE_ANNOUNCE', '', list, 'multiaddrs to tell others instead of the ones listened on'),
+  bootstrap: setting('EDGE_BOOTSTRAP', '', list, 'further bootstrap multiaddrs, comma-separated'),
+  mdns: setting('EDGE_MDNS', 'true', flag, 'find peers on the local network'),
+  adminPort: setting(
+    'EDGE_ADMIN_PORT',
+    '4301',
+    port,
+    'port of the local admin API (loopback only); 0 = any free one',
+  ),
+  bridgeHost: setting(
+    'EDGE_BRIDGE_HOST',
+    '127.0.0.1',
+    z.string().min(1),
+    'address the HTTP bridge of a gateway binds',
+  ),
+  bridgePort: setting('EDGE_BRIDGE_PORT', '4310', port, 'port of the HTTP bridge; 0 = any free one'),
+  slots: setting(
+    'EDGE_SLOTS',
+    '1',
+    z.coerce.number().int().min(1).max(64),
+    'tasks a worker runs at the same time',
+  ),
+  engine: setting(
+    'EDGE_ENGINE',
+    'auto',
+    z.string().min(1),
+    'auto, none, an OpenAI-compatible URL, or a GGUF path',
+  ),
+  engineKey: setting('EDGE_ENGINE_KEY', undefined, z.string().optional(), 'API key of the engine URL', true),
+  engineThreads: setting(
+    'EDGE_ENGINE_THREADS',
+    undefined,
+    z.coerce.number().int().min(1).max(256).optional(),
+    'threads of the embedded engine; default: cores - 1',
+  ),
+  sandbox: setting(
+    'EDGE_SANDBOX',
+    'auto',
+    z.enum(['auto', 'bubblewrap', 'deno', 'none']),
+    'what runs strangers’ code; never the host itself',
+  ),
+  priceFloorMicrocredits: setting(
+    'EDGE_PRICE_FLOOR_MICROCREDITS',
+    '0',
+    z.coerce.bigint().min(0n),
+    'least price a worker takes for a task',
+  ),
+  leaseMs: setting(
+    'EDGE_LEASE_MS',
+    '15000',
+    milliseconds(1_000, 600_000),
+    'coordinator: how long a lease lasts without headway',
+  ),
+  drainMs: setting(
+    'EDGE_DRAIN_MS',
+    '30000',
+    milliseconds(0, 3_600_000),
+    'on stop: how long running attempts may finish',
+  ),
+  logLevel: setting(
+    'EDGE_LOG_LEVEL',
+    'info',
+    z.enum(['debug', 'info', 'warn', 'error']),
+    'least level logged',
+  ),
+  logFormat: setting(
+    'EDGE_LOG_FORMAT',
+    'auto',
+    z.enum(['auto', 'json', 'text']),
+    'auto = text on a terminal',
+  ),
+} as const
+
+export type SettingName = keyof typeof SETTINGS
+
+/** A node's settings, checked. */
+export type Config = { readonly [K in SettingName]: z.output<(typeof SETTINGS)[K]['schema']> }
