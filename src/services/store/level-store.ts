@@ -1,0 +1,184 @@
+import { open as openFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Level } from 'level'
+import { EdgeCoderError } from '../../core/errors.js'
+import type { Range, Store, Write } from '../../ports/store.js'
+import { createCommitQueue } from './commit-queue.js'
+import { RECOVERY_BYTES } from './constants.js'
+import { assertLogsWhole } from './level-log.js'
+import { isDiskFull, storeFault } from './store-fault.js'
+import { sealValue, unsealValue } from './value-seal.js'
+
+/** The part of a level database that the store stands on; tests put a failing one in its place. */
+export interface Database {
+  get(key: string): Promise<Uint8Array | undefined>
+  getMany(keys: string[]): Promise<(Uint8Array | undefined)[]>
+  iterator(range: {
+    gte: string
+    lt: string
+    reverse: boolean
+    limit: number
+  }): AsyncIterable<[string, Uint8Array]>
+  /** One atomic, fsynced batch. */
+  write(writes: readonly Write[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** How a store reaches its folder. */
+export interface Disk {
+  open(path: string): Promise<Database>
+  /** Resolves when there is room for a database to be opened again; rejects as the disk does. */
+  probe(path: string): Promise<void>
+}
+
+/**
+ * Opens, or makes, a durable store in a folder of its own.
+ *
+ * After a failed write the database is closed and opened again before the next one, because LevelDB goes on
+ * after a torn log record and then loses what follows it; what the failed write may have left behind is undone.
+ *
+ * @throws EdgeCoderError `store-locked`, `store-full`, `store-corrupt`, `store-failed`
+ */
+export async function openLevelStore(path: string, disk: Disk = levelDisk): Promise<Store> {
+  let database: Database
+  try {
+    database = await disk.open(path)
+  } catch (cause) {
+    throw storeFault(path, cause)
+  }
+  return createLevelStore(path, disk, database)
+}
+
+function createLevelStore(path: string, disk: Disk, opened: Database): Store {
+  let database: Database | undefined = opened
+  /** What the keys of a failed write held before it; written back before anything else. */
+  let undo: readonly Write[] | undefined
+
+  async function write(writes: readonly Write[]): Promise<void> {
+    try {
+      if (undo !== undefined) await recover(undo)
+      await reader().write(sealed(writes))
+    } catch (cause) {
+      undo ??= await beforeImage(path, reader(), writes)
+      throw storeFault(path, cause)
+    }
+  }
+
+  function reader(): Database {
+    if (database !== undefined) return database
+    throw new EdgeCoderError('store-failed', `The store ${path} is closed after a failed write.`)
+  }
+
+  async function recover(before: readonly Write[]): Promise<void> {
+    await disk.probe(path)
+    const old = database
+    database = undefined
+    await old?.close()
+    database = await disk.open(path)
+    await database.write(before)
+    undo = undefined
+  }
+
+  const queue = createCommitQueue(path, write)
+  return {
+    async get(key) {
+      try {
+        return unsealValue(path, key, await reader().get(key))
+      } catch (cause) {
+        throw storeFault(path, cause)
+      }
+    },
+    range: (range) => readRange(path, reader, range),
+    commit: (writes) => queue.commit(writes),
+    async close() {
+      await queue.close()
+      const last = database
+      database = undefined
+      await last?.close()
+    },
+  }
+}
+
+function sealed(writes: readonly Write[]): readonly Write[] {
+  return writes.map((write) =>
+    write.type === 'put' ? { ...write, value: sealValue(write.key, write.value) } : write,
+  )
+}
+
+/** LevelDB applies a batch to memory only after its log record is safe, so the old handle still shows the old values. */
+async function beforeImage(
+  path: string,
+  database: Database,
+  writes: readonly Write[],
+): Promise<readonly Write[]> {
+  const keys = [...new Set(writes.map((write) => write.key))]
+  let values: readonly (Uint8Array | undefined)[]
+  try {
+    values = await database.getMany(keys)
+  } catch (cause) {
+    throw storeFault(path, cause)
+  }
+  return keys.map((key, i): Write => {
+    const value = values[i]
+    return value === undefined ? { type: 'del', key } : { type: 'put', key, value }
+  })
+}
+
+async function* readRange(
+  path: string,
+  reader: () => Database,
+  range: Range,
+): AsyncIterable<readonly [key: string, value: Uint8Array]> {
+  const { gte, lt, reverse = false, limit = -1 } = range
+  try {
+    for await (const [key, sealedValue] of reader().iterator({ gte, lt, reverse, limit })) {
+      const value = unsealValue(path, key, sealedValue)
+      if (value !== undefined) yield [key, value]
+    }
+  } catch (cause) {
+    throw storeFault(path, cause)
+  }
+}
+
+const levelDisk: Disk = {
+  async open(path) {
+    await assertLogsWhole(path)
+    const level = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view' })
+    await level.open()
+    return {
+      get: (key) => level.get(key),
+      getMany: (keys) => level.getMany(keys),
+      iterator: (range) => level.iterator(range),
+      async write(writes) {
+        const batch = level.batch()
+        for (const write of writes) {
+          if (write.type === 'put') batch.put(write.key, write.value)
+          else batch.del(write.key)
+        }
+        await batch.write({ sync: true })
+      },
+      close: () => level.close(),
+    }
+  },
+  async probe(path) {
+    const name = join(path, 'PROBE')
+    try {
+      const file = await openFile(name, 'w', 0o600)
+      try {
+        await file.writeFile(new Uint8Array(RECOVERY_BYTES))
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+    } catch (cause) {
+      if (!isDiskFull(cause)) throw cause
+      throw new EdgeCoderError(
+        'store-full',
+        `The disk that holds ${path} has less than ${RECOVERY_BYTES / 2 ** 20} MiB free; nothing was written.`,
+        { next: 'Free some space on it; the store goes on by itself.', cause },
+      )
+    } finally {
+      await rm(name, { force: true })
+    }
+  },
+}
