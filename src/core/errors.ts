@@ -33,6 +33,7 @@ export const ERRORS = {
   'rate-limited': { http: 429, exit: 4, means: 'Too many requests from this key or address.' },
   // tasks
   'bad-request': { http: 400, exit: 2, means: 'The request is not of the documented form.' },
+  'wrong-content-type': { http: 415, exit: 2, means: 'The body is not of the documented content type.' },
   'payload-too-large': { http: 413, exit: 2, means: 'Prompt or files are over the size bound.' },
   'task-not-found': { http: 404, exit: 3, means: 'No task of that id for this account.' },
   'task-conflict': { http: 409, exit: 4, means: 'Another task of this account already has this id.' },
