@@ -1,0 +1,183 @@
+/** Prints protocols/vectors/messages.json: bytes every implementation must accept or refuse. Run again only to add cases. */
+import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
+import { type DescMessage, type JsonValue, toJson } from '@bufbuild/protobuf'
+import { envelopeCodec, seal, statements } from '../src/wire/envelope.js'
+import { type Codec, frames, isMalformed } from '../src/wire/frame.js'
+
+interface Vector {
+  readonly name: string
+  readonly message: string
+  readonly hex: string
+  readonly accept: boolean
+  /** What an accepted one says (protobuf JSON), or the code of the refusal. */
+  readonly expect: JsonValue
+}
+
+const vectors: Vector[] = []
+
+function add<S extends DescMessage>(name: string, codec: Codec<S>, bytes: Uint8Array): void {
+  const decoded = codec.decode(bytes)
+  const refused = isMalformed(decoded)
+  vectors.push({
+    name,
+    message: codec.schema.typeName,
+    hex: Buffer.from(bytes).toString('hex'),
+    accept: !refused,
+    expect: refused ? decoded.code : toJson(codec.schema, decoded),
+  })
+}
+
+const header = {
+  id: 'ann:job-1',
+  kind: 2,
+  account: 'ann',
+  model: 'tiny-coder',
+  contextTokens: 512,
+  maxOutputTokens: 128,
+  languages: ['javascript'],
+  maxAttempts: 3,
+  maxRunMs: 600_000,
+  payloadDigest: new Uint8Array(32).fill(7),
+  payloadBytes: 1234,
+  gateway: '12D3KooWGatewayGatewayGatewayGatewayGatewayGatewayGa',
+  submittedMs: 1_800_000_000_000n,
+} as const
+const lease = { taskId: header.id, fence: 1n }
+
+const hello = frames.workerToCoordinator.encode({
+  body: { case: 'hello', value: { agentId: 'shed-1', capabilities: { languages: ['python'] }, slots: 2 } },
+})
+add('a worker says hello', frames.workerToCoordinator, hello)
+add('no bytes at all', frames.workerToCoordinator, new Uint8Array())
+add('cut off in the middle', frames.workerToCoordinator, hello.subarray(0, hello.length - 3))
+add('a field of an unknown kind of message only', frames.workerToCoordinator, Buffer.from('f20700', 'hex'))
+add(
+  'an agent id with a space',
+  frames.workerToCoordinator,
+  frames.workerToCoordinator.encode({
+    body: { case: 'hello', value: { agentId: 'shed 1', capabilities: {} } },
+  }),
+)
+add(
+  'no agent id',
+  frames.workerToCoordinator,
+  frames.workerToCoordinator.encode({
+    body: { case: 'hello', value: { capabilities: {} } },
+  }),
+)
+add(
+  '257 slots',
+  frames.workerToCoordinator,
+  frames.workerToCoordinator.encode({
+    body: { case: 'slots', value: { free: 257 } },
+  }),
+)
+add(
+  'progress without a fence',
+  frames.workerToCoordinator,
+  frames.workerToCoordinator.encode({
+    body: { case: 'beat', value: { progress: [{ lease: { taskId: 'ann:job-1' } }] } },
+  }),
+)
+add(
+  'an unknown fault',
+  frames.workerToCoordinator,
+  frames.workerToCoordinator.encode({
+    body: { case: 'failed', value: { lease, fault: 9, why: { code: 'engine-failed' } } },
+  }),
+)
+add(
+  'a lease',
+  frames.coordinatorToWorker,
+  frames.coordinatorToWorker.encode({
+    body: { case: 'lease', value: { header, fence: 1n, attempt: 1, leaseMs: 15_000 } },
+  }),
+)
+add(
+  'a lease whose header lacks a digest',
+  frames.coordinatorToWorker,
+  frames.coordinatorToWorker.encode({
+    body: {
+      case: 'lease',
+      value: { header: { ...header, payloadDigest: new Uint8Array() }, fence: 1n, attempt: 1, leaseMs: 1 },
+    },
+  }),
+)
+add(
+  'a lease with a digest of 31 bytes',
+  frames.coordinatorToWorker,
+  frames.coordinatorToWorker.encode({
+    body: {
+      case: 'lease',
+      value: { header: { ...header, payloadDigest: new Uint8Array(31) }, fence: 1n, attempt: 1, leaseMs: 1 },
+    },
+  }),
+)
+add(
+  'eleven attempts',
+  frames.coordinatorToWorker,
+  frames.coordinatorToWorker.encode({
+    body: {
+      case: 'lease',
+      value: { header: { ...header, maxAttempts: 11 }, fence: 1n, attempt: 1, leaseMs: 1 },
+    },
+  }),
+)
+add(
+  'output',
+  frames.workerToGateway,
+  frames.workerToGateway.encode({
+    body: { case: 'output', value: { lease, seq: 1, text: 'grüße', tokens: 2 } },
+  }),
+)
+add(
+  'a string that is not UTF-8',
+  frames.workerToGateway,
+  Buffer.from('12110a0d0a09616e6e3a6a6f622d31100118011a01ff', 'hex'),
+)
+add(
+  'a chunk at an offset past the largest result',
+  frames.workerToGateway,
+  frames.workerToGateway.encode({
+    body: { case: 'result', value: { lease, offset: 16_777_217, bytes: new Uint8Array(1) } },
+  }),
+)
+add(
+  'a chat payload',
+  frames.payload,
+  frames.payload.encode({
+    body: { case: 'chat', value: { messages: [{ role: 'user', content: 'hi' }], maxOutputTokens: 16 } },
+  }),
+)
+add(
+  'a chat without messages',
+  frames.payload,
+  frames.payload.encode({
+    body: { case: 'chat', value: { maxOutputTokens: 16 } },
+  }),
+)
+add(
+  'a temperature over 2',
+  frames.payload,
+  frames.payload.encode({
+    body: {
+      case: 'chat',
+      value: { messages: [{ role: 'user' }], maxOutputTokens: 1, sampling: { temperatureMilli: 2001 } },
+    },
+  }),
+)
+
+// A fixed test key, so that the vectors stay the same: never use it for anything else.
+const seed = Buffer.from('302e020100300506032b657004220420'.concat('42'.repeat(32)), 'hex')
+const privateKey = createPrivateKey({ key: seed, format: 'der', type: 'pkcs8' })
+const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32)
+const signer = { publicKey, sign: (bytes: Uint8Array) => sign(null, bytes, privateKey) }
+const sealed = seal(signer, 'vectors', statements.order, { headers: [header] }, 1_800_000_000_000)
+add('a signed order', envelopeCodec, envelopeCodec.encode(sealed))
+add(
+  'a signature of 63 bytes',
+  envelopeCodec,
+  envelopeCodec.encode({ ...sealed, signature: sealed.signature.subarray(1) }),
+)
+
+process.stdout.write(`${JSON.stringify(vectors, null, 2)}\n`)

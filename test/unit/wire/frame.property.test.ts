@@ -1,0 +1,61 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { envelopeCodec, statements } from '../../../src/wire/envelope.js'
+import { frames, isMalformed } from '../../../src/wire/frame.js'
+
+const codecs = { ...frames, ...statements, envelope: envelopeCodec }
+
+describe('decoders', () => {
+  it.each(Object.entries(codecs))('%s: any bytes are read or refused, never thrown at', (_name, codec) => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 512 }), (bytes) => {
+        const decoded = codec.decode(bytes)
+        if (isMalformed(decoded)) expect(decoded.detail).not.toBe('')
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('a true message with any one byte changed is read or refused, never thrown at', () => {
+    const bytes = frames.coordinatorToWorker.encode({
+      body: {
+        case: 'lease',
+        value: {
+          header: {
+            id: 'ann:1',
+            kind: 1,
+            account: 'ann',
+            maxAttempts: 1,
+            maxRunMs: 1,
+            payloadDigest: new Uint8Array(32),
+            payloadBytes: 1,
+            gateway: 'g',
+            submittedMs: 1n,
+          },
+          fence: 1n,
+          attempt: 1,
+          leaseMs: 1,
+        },
+      },
+    })
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (index, flip) => {
+        const hurt = bytes.slice()
+        hurt[index] = (hurt[index] ?? 0) ^ flip
+        expect(() => frames.coordinatorToWorker.decode(hurt)).not.toThrow()
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('a frame over its bound is refused before it is parsed', () => {
+    const decoded = frames.announcement.decode(new Uint8Array(frames.announcement.maxBytes + 1))
+    expect(isMalformed(decoded) && decoded.code).toBe('frame-too-large')
+  })
+
+  it('a declared length that runs past the end does not allocate', () => {
+    // Field 3 (bytes), length 2^31 - 1, and nothing behind it.
+    const decoded = envelopeCodec.decode(Buffer.from('1affffffff07', 'hex'))
+    expect(isMalformed(decoded) && decoded.code).toBe('malformed')
+  })
+})
