@@ -112,16 +112,19 @@ export class EdgeCoderError extends Error {
   readonly code: ErrorCode
   /** What to do next, for a person. */
   readonly next: string | undefined
+  /** When to try again, where the thing that failed said so. */
+  readonly retryAfterMs: number | undefined
 
   /** @param detail what happened and why, for a person; holds no prompt and no secret */
   constructor(
     code: ErrorCode,
     detail: string,
-    options: { readonly next?: string; readonly cause?: unknown } = {},
+    options: { readonly next?: string; readonly retryAfterMs?: number; readonly cause?: unknown } = {},
   ) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.next = options.next
+    this.retryAfterMs = options.retryAfterMs
   }
 }
 

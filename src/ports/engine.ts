@@ -16,6 +16,7 @@ export interface ChatMessage {
 export interface Generation {
   readonly model: string
   readonly messages: readonly ChatMessage[]
+  /** At most; the output also ends, with reason `length`, where the context window is full. */
   readonly maxOutputTokens: number
   /** 0…2; absent = the engine's default. */
   readonly temperature?: number
@@ -26,7 +27,10 @@ export interface Generation {
 }
 
 export type GenerationEvent =
-  /** Text as it is made; `tokens` made since the last event, as near as the engine tells. */
+  /**
+   * Text as it is made; `tokens` made since the last event, as near as the engine tells. The text is empty when tokens
+   * were made that are not shown: a model that thinks, the end token, a stop string.
+   */
   | { readonly type: 'text'; readonly text: string; readonly tokens: number }
   /** Always last. Counts are the engine's own where it gives them, else ours by its tokenizer. */
   | {
