@@ -30,9 +30,11 @@ interface TaskBase {
   readonly header: TaskHeader
   /** Attempts begun that count against `maxAttempts`. */
   readonly attempts: number
+  /** Leases that ended without counting (declined, gateway gone); bounded by `MAX_UNCOUNTED`. */
+  readonly uncounted: number
   /** The last fence given out; the next lease gets this + 1. Never goes back, not even over a restart. */
   readonly lastFence: bigint
-  /** Workers that failed this task, at most the last 16; not leased to them again while others may exist. */
+  /** Workers that failed this task, at most the last 16; not leased to them again while others could take it. */
   readonly excluded: readonly string[]
 }
 
@@ -66,6 +68,11 @@ export type Task =
   | (TaskBase & { readonly state: 'expired'; readonly endedMs: number; readonly why: Refusal })
 
 export type TaskStateName = Task['state']
+export type QueuedTask = Extract<Task, { readonly state: 'queued' }>
+export type RunningTask = Extract<Task, { readonly state: 'running' }>
+/** A worker has a lease on it. */
+export type HeldTask = Extract<Task, { readonly state: 'leased' | 'running' }>
+export type EndedTask = Exclude<Task, QueuedTask | HeldTask>
 
 export type TaskEvent =
   /** The scheduler chose a worker. */
@@ -90,9 +97,17 @@ export type TaskEvent =
   | { readonly type: 'decline'; readonly worker: string; readonly fence: bigint; readonly reason: string }
   /** The worker that holds the lease is judged lost (closed link past its grace, or silent). */
   | { readonly type: 'worker-lost'; readonly worker: string }
-  /** A timer: lease, run time or deadline may be over; nothing happens when none is. */
+  /**
+   * The time without news was ours (a storm, a restart): lease and run time reach at least `leaseMs` from now.
+   * Given before `clock` while a storm lasts.
+   */
+  | { readonly type: 'extend'; readonly leaseMs: number }
+  /** A timer: deadline, run time or lease may be over; nothing happens when none is. */
   | { readonly type: 'clock' }
   | { readonly type: 'cancel'; readonly why: Refusal }
+
+export type TaskEventName = TaskEvent['type']
+export type TaskEventOf<Name extends TaskEventName> = Extract<TaskEvent, { readonly type: Name }>
 
 /** What the coordinator must carry out, in order, after the new state is durable. Data, so that every case can be tested. */
 export type TaskEffect =
@@ -104,7 +119,7 @@ export type TaskEffect =
   | { readonly type: 'revoke'; readonly worker: string; readonly fence: bigint; readonly why: Refusal }
   /** Tell the gateway how the task stands. */
   | { readonly type: 'tell-gateway' }
-  /** Look again at this time (wall clock). */
+  /** Send a `clock` event at this time (wall clock). One a task is enough: a new wake replaces the one before. */
   | { readonly type: 'wake'; readonly atMs: number }
   /** Seams of the ledger: credits reserved, paid by the receipt, given back. */
   | { readonly type: 'hold'; readonly microcredits: bigint }
@@ -112,3 +127,13 @@ export type TaskEffect =
   | { readonly type: 'release' }
   /** An outcome for the worker's record: success, or a failure that was its own fault. */
   | { readonly type: 'record'; readonly worker: string; readonly outcome: 'success' | 'failure' | 'lost' }
+
+export interface TaskStep {
+  readonly task: Task
+  readonly effects: readonly TaskEffect[]
+  /**
+   * True: the new state must be on disk before an effect is carried out. False: nothing changed, or only what a
+   * restart can do without (a renewal: `restore` gives every lease time anew), so it may be written late or never.
+   */
+  readonly durable: boolean
+}

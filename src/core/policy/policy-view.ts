@@ -1,0 +1,42 @@
+import { type Refusal, refusal } from '../refusal.js'
+
+export type PeerRole = 'coordinator' | 'gateway' | 'worker'
+
+/** Who is in the network, as this peer knows it now. Made from the network file; signed policy will make it later. */
+export interface PolicyView {
+  readonly network: string
+  /** `open` admits any peer in any role. The node allows it on loopback only, and says so. */
+  readonly admission: 'listed' | 'open'
+  /** Peer ids. */
+  readonly coordinators: ReadonlySet<string>
+  readonly gateways: ReadonlySet<string>
+  readonly workers: ReadonlySet<string>
+}
+
+export interface PolicySubject {
+  /** Proven by the noise handshake. */
+  readonly peerId: string
+  readonly role: PeerRole
+  /** The owner's name for a worker, as it says itself. */
+  readonly agentId?: string
+}
+
+const LISTS = { coordinator: 'coordinators', gateway: 'gateways', worker: 'workers' } as const
+
+/**
+ * The one question of admission and eligibility: may this peer act in this role?
+ * Fails closed: who is on no list is not admitted.
+ *
+ * @returns undefined = yes; else `not-admitted`
+ */
+export function admits(view: PolicyView, subject: PolicySubject): Refusal | undefined {
+  if (view.admission === 'open') return undefined
+  const list = LISTS[subject.role]
+  if (view[list].has(subject.peerId)) return undefined
+  const agent = subject.agentId === undefined ? '' : ` (${subject.agentId})`
+  return refusal(
+    'not-admitted',
+    `network ${view.network} does not list ${subject.peerId}${agent} as a ${subject.role}`,
+    { next: `Add the peer id to "${list}" of the network file of every coordinator and gateway.` },
+  )
+}

@@ -1,0 +1,75 @@
+import type { Refusal } from '../refusal.js'
+import { DEADLINE_PASSED, holds, stale } from './attempt-end.js'
+import type { HeldTask, QueuedTask, RunningTask, TaskEventOf, TaskStep } from './task.js'
+import { base, deadlinePassed, endWithout, same, wake } from './task-end.js'
+
+/** Gives the next fence to a worker. The gateway hears first, so that it knows whom to serve when the worker dials. */
+export function assign(task: QueuedTask, event: TaskEventOf<'assign'>, nowMs: number): TaskStep {
+  if (deadlinePassed(task, nowMs)) return endWithout(task, 'expired', DEADLINE_PASSED, nowMs)
+  const { worker, leaseMs } = event
+  const fence = task.lastFence + 1n
+  const leased = {
+    ...base(task),
+    state: 'leased',
+    attempts: task.attempts + 1,
+    lastFence: fence,
+    worker,
+    fence,
+    leaseExpiresMs: nowMs + leaseMs,
+    runExpiresMs: nowMs + task.header.maxRunMs,
+  } as const
+  return {
+    task: leased,
+    effects: [
+      { type: 'dequeue' },
+      { type: 'tell-gateway' },
+      { type: 'grant', worker, fence, leaseMs },
+      ...wake(leased),
+    ],
+    durable: true,
+  }
+}
+
+/** The first beat starts the run and renews, as any headway does; a beat without headway renews nothing. */
+export function progress(task: HeldTask, event: TaskEventOf<'progress'>, nowMs: number): TaskStep | Refusal {
+  if (!holds(task, event)) return stale(task, event)
+  const starts = task.state === 'leased'
+  if (!starts && event.work <= task.work && event.stage === task.stage) return same(task)
+  const running: RunningTask = {
+    ...base(task),
+    state: 'running',
+    worker: task.worker,
+    fence: task.fence,
+    leaseExpiresMs: Math.max(task.leaseExpiresMs, nowMs + event.leaseMs),
+    runExpiresMs: task.runExpiresMs,
+    startedMs: starts ? nowMs : task.startedMs,
+    work: starts || event.work > task.work ? event.work : task.work,
+    stage: event.stage,
+  }
+  const renewed = { type: 'renewed', worker: task.worker, fence: task.fence, leaseMs: event.leaseMs } as const
+  return { task: running, effects: starts ? [renewed, { type: 'tell-gateway' }] : [renewed], durable: false }
+}
+
+/** The one way to be paid. A result that comes while the lease is still held counts, even when a timer is overdue. */
+export function complete(task: HeldTask, event: TaskEventOf<'complete'>, nowMs: number): TaskStep | Refusal {
+  if (!holds(task, event)) return stale(task, event)
+  const { worker, fence } = task
+  return {
+    task: { ...base(task), state: 'done', endedMs: nowMs, worker, fence },
+    effects: [
+      { type: 'settle', worker, fence },
+      { type: 'record', worker, outcome: 'success' },
+      { type: 'tell-gateway' },
+    ],
+    durable: true,
+  }
+}
+
+export function extend(task: HeldTask, event: TaskEventOf<'extend'>, nowMs: number): TaskStep {
+  const extended: HeldTask = {
+    ...task,
+    leaseExpiresMs: Math.max(task.leaseExpiresMs, nowMs + event.leaseMs),
+    runExpiresMs: Math.max(task.runExpiresMs, nowMs + event.leaseMs),
+  }
+  return { task: extended, effects: wake(extended), durable: false }
+}
