@@ -28,21 +28,22 @@ export interface Contact {
   readonly closedMs?: number
 }
 
-/** @returns the state now, and when it changes next if nothing more is heard (undefined = never: lost) */
+/**
+ * How alive a worker is.
+ *
+ * @param notLostBeforeMs it is excused until then, because the silence may be ours
+ */
 export function judgeLiveness(
   contact: Contact,
   bounds: LivenessBounds,
   nowMs: number,
-): { readonly liveness: Liveness; readonly nextMs?: number } {
-  const silentAtMs = contact.lastHeardMs + bounds.lostMs
-  const lostAtMs =
-    contact.closedMs === undefined
-      ? silentAtMs
-      : Math.min(silentAtMs, contact.closedMs + bounds.closedGraceMs)
-  if (nowMs >= lostAtMs) return { liveness: 'lost' }
-  const unknownAtMs = contact.lastHeardMs + bounds.unknownMs
-  if (nowMs >= unknownAtMs) return { liveness: 'unknown', nextMs: lostAtMs }
-  const quietAtMs = contact.closedMs ?? contact.lastHeardMs + bounds.quietMs
-  if (nowMs >= quietAtMs) return { liveness: 'quiet', nextMs: Math.min(unknownAtMs, lostAtMs) }
-  return { liveness: 'live', nextMs: Math.min(quietAtMs, lostAtMs) }
+  notLostBeforeMs = Number.NEGATIVE_INFINITY,
+): Liveness {
+  const silentMs = nowMs - contact.lastHeardMs
+  const closedMs = contact.closedMs === undefined ? 0 : nowMs - contact.closedMs
+  const away = contact.closedMs !== undefined
+  if (silentMs >= bounds.lostMs || (away && closedMs >= bounds.closedGraceMs))
+    return nowMs >= notLostBeforeMs ? 'lost' : 'unknown'
+  if (silentMs >= bounds.unknownMs) return 'unknown'
+  return away || silentMs >= bounds.quietMs ? 'quiet' : 'live'
 }
