@@ -2,8 +2,15 @@
 export const HIGH_WATER_BYTES = 1024 * 1024
 /** Bytes queued on a link before it is aborted: the other end does not read. */
 export const MAX_QUEUED_BYTES = 8 * 1024 * 1024
+/** Frames written to a stream at once, about; noise cuts at 64 KiB, so more saves nothing. */
+export const BATCH_BYTES = 128 * 1024
+/** How long a closing stream waits for the other end to read and to close. */
+export const CLOSE_TIMEOUT_MS = 5_000
 /** A peer may send this many seconds' worth of frames at once. */
 export const BURST_SECONDS = 4
+/** Streams a peer may open per second, and at once after a rest: each costs as much as a hundred frames. */
+export const OPENINGS_PER_SECOND = 8
+export const OPENINGS_BURST = 64
 /** Messages of gossip remembered, so that each is judged once. */
 export const GOSSIP_SEEN = 10_000
 /** How long a dial goes on when nobody answers at all. */

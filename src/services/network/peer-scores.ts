@@ -1,6 +1,6 @@
 import type { Offence } from '../../ports/network.js'
 
-/** What one offence counts. Four plain ones, or two that no honest peer makes by accident, reach the threshold. */
+/** What one offence counts. Four plain ones at once, or two that no honest peer makes, reach the threshold. */
 const WEIGHTS: Record<Offence, number> = {
   'malformed-frame': 25,
   flood: 25,
@@ -10,7 +10,8 @@ const WEIGHTS: Record<Offence, number> = {
   'not-admitted': 10,
   'bad-signature': 50,
 }
-const THRESHOLD = 100
+/** A little under four times 25: the first has faded a little when the fourth comes. */
+const THRESHOLD = 95
 const HALF_LIFE_MS = 10 * 60_000
 const DENIED_MS = 15 * 60_000
 /** Peers remembered; the one longest without an offence is forgotten first. */

@@ -1,0 +1,52 @@
+import type { NetworkInterfaceInfo } from 'node:os'
+import { isPrivate } from '@libp2p/utils'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+
+/**
+ * The public addresses that a listener on these multiaddrs can be dialled at; a wildcard stands for every
+ * interface. Ports chosen by the system are left out, since nobody could know them beforehand.
+ */
+export function publicAddresses(
+  listen: readonly string[],
+  interfaces: Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>,
+): string[] {
+  const found = Object.values(interfaces).flatMap((infos) => infos ?? [])
+  return listen.flatMap((address) => {
+    const [, family, host, ...rest] = address.split('/')
+    if (family === undefined || host === undefined || rest[1] === '0') return []
+    const hosts =
+      host === '0.0.0.0'
+        ? found.filter((info) => info.family === 'IPv4').map((info) => info.address)
+        : host === '::'
+          ? found.filter((info) => info.family === 'IPv6').map((info) => info.address)
+          : family === 'ip4' || family === 'ip6'
+            ? [host]
+            : []
+    return hosts
+      .map((each) => `/${family}/${each}/${rest.join('/')}`)
+      .filter((each) => !isPrivate(multiaddr(each)))
+  })
+}
+
+/** @returns the multiaddrs that can be read, each ending in the peer's id; others are left out */
+export function dialTargets(peerId: string, addresses: readonly string[]): Multiaddr[] {
+  return addresses.flatMap((address) => {
+    try {
+      const parsed = multiaddr(address)
+      const last = parsed.getComponents().at(-1)
+      return [last?.name === 'p2p' ? parsed : parsed.encapsulate(`/p2p/${peerId}`)]
+    } catch {
+      return []
+    }
+  })
+}
+
+/** @returns the peer id a multiaddr ends in */
+export function peerOf(address: string): string | undefined {
+  try {
+    const last = multiaddr(address).getComponents().at(-1)
+    return last?.name === 'p2p' ? last.value : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,17 @@
+import type { ConnectionGater, PeerId } from '@libp2p/interface'
+
+/**
+ * Lets only peers through that are admitted, both ways and as soon as the handshake has proven who they are.
+ *
+ * A peer that is turned away sees its connection closed after the handshake; it is told no reason.
+ */
+export function createConnectionGate(admits: (peerId: string) => boolean): ConnectionGater {
+  const denied = (peer: PeerId): boolean => !admits(peer.toString())
+  return {
+    denyDialPeer: denied,
+    denyInboundEncryptedConnection: denied,
+    denyOutboundEncryptedConnection: denied,
+    denyInboundRelayReservation: denied,
+    denyOutboundRelayedConnection: (source, destination) => denied(source) || denied(destination),
+  }
+}

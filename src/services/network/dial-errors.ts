@@ -1,0 +1,67 @@
+import { EdgeCoderError } from '../../core/errors.js'
+
+/** What a failed dial says of where it failed. */
+interface DialStage {
+  readonly peerId: string
+  readonly protocol: string
+  readonly signal: AbortSignal
+  /** A connection made just now had come up, and was then dropped by the other end. */
+  readonly dropped: boolean
+}
+
+/** @returns the fault that the caller of `dial` is owed */
+export function dialFault(cause: unknown, stage: DialStage): EdgeCoderError {
+  const { peerId, protocol, signal, dropped } = stage
+  if (signal.aborted)
+    return new EdgeCoderError('cancelled', `The dial of peer ${peerId} was given up.`, { cause })
+  const names = namesOf(cause)
+  if (names.has('UnsupportedProtocolError')) {
+    return new EdgeCoderError('protocol-missing', `Peer ${peerId} does not speak ${protocol}.`, {
+      next: 'Check that it runs in the same network, in the role you expect, and a version that fits.',
+      cause,
+    })
+  }
+  if (names.has('DialDeniedError') || names.has('ConnectionDeniedError')) return notAdmitted(peerId, cause)
+  if (dropped) {
+    return new EdgeCoderError(
+      'not-admitted',
+      `Peer ${peerId} closed the connection right after the handshake.`,
+      {
+        next: 'It may not admit this peer: check the network file there.',
+        cause,
+      },
+    )
+  }
+  return new EdgeCoderError('unreachable', `No address of peer ${peerId} answered: ${reasonOf(cause)}.`, {
+    next: 'Check that it runs and that its address and port can be reached from here.',
+    cause,
+  })
+}
+
+export function notAdmitted(peerId: string, cause?: unknown): EdgeCoderError {
+  return new EdgeCoderError(
+    'not-admitted',
+    `Peer ${peerId} is not admitted here, or is denied for offences.`,
+    {
+      cause,
+    },
+  )
+}
+
+/** Names of an error and of those it gathers or was caused by. */
+function namesOf(error: unknown): Set<string> {
+  const names = new Set<string>()
+  const todo: unknown[] = [error]
+  while (todo.length > 0 && names.size < 32) {
+    const next = todo.pop()
+    if (!(next instanceof Error)) continue
+    names.add(next.name)
+    if (next instanceof AggregateError) todo.push(...next.errors)
+  }
+  return names
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ').slice(0, 300)
+  return error instanceof Error ? error.message : String(error)
+}

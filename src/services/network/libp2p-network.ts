@@ -1,0 +1,343 @@
+import type { Connection, NewStreamOptions, Stream } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { LevelDatastore } from 'datastore-level'
+import { EdgeCoderError } from '../../core/errors.js'
+import type { Clock } from '../../ports/clock.js'
+import type { Log } from '../../ports/log.js'
+import type { Metrics } from '../../ports/metrics.js'
+import type {
+  DialOptions,
+  GossipMessage,
+  GossipVerdict,
+  Link,
+  Network,
+  Offence,
+  PeerAddress,
+  PeerState,
+  ServeOptions,
+} from '../../ports/network.js'
+import { protocolIds } from '../../wire/protocol-ids.js'
+import type { Identity } from '../identity/identity.js'
+import { dialTargets } from './addresses.js'
+import { CLOSE_TIMEOUT_MS, DIAL_TIMEOUT_MS } from './bounds.js'
+import { createConnectionGate } from './connection-gate.js'
+import { dialFault, notAdmitted } from './dial-errors.js'
+import { createGossip, type Gossip } from './gossip.js'
+import { createIntroduction, type Introduction } from './introduction.js'
+import { Libp2pLink } from './libp2p-link.js'
+import { createMeshNode, type MeshInit, type MeshNode } from './libp2p-node.js'
+import { listenFault } from './listen-errors.js'
+import { createPeerScores, type PeerScores } from './peer-scores.js'
+import { createRendezvous, type Rendezvous } from './rendezvous.js'
+import { createServedProtocol, type ServedProtocol } from './served-protocol.js'
+
+export interface Libp2pNetworkComponents {
+  readonly identity: Identity
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Peers to deal with, asked at every connection; the policy of the network. */
+  gate(peerId: string): boolean
+}
+
+export interface Libp2pNetworkInit extends MeshInit {
+  readonly networkId: string
+  /** Multiaddrs of peers that bring this one into the mesh, each ending in /p2p/<peer id>. */
+  readonly bootstrap: readonly string[]
+  /** Folder for what is known of peers; without it a restart begins with none. */
+  readonly dataDir?: string
+}
+
+/** The mesh over libp2p. */
+export interface Libp2pNetwork extends Network {
+  /** @throws EdgeCoderError `port-in-use`, `bad-config` (cannot listen there), `store-locked` */
+  start(): Promise<void>
+  /** Closes every link and connection. It cannot be started again. */
+  stop(): Promise<void>
+}
+
+export async function createLibp2pNetwork(
+  components: Libp2pNetworkComponents,
+  init: Libp2pNetworkInit,
+): Promise<Libp2pNetwork> {
+  const { identity, clock, log, metrics, gate } = components
+  const ids = protocolIds(init.networkId)
+  const scores = createPeerScores(clock)
+  const admits = (peerId: string): boolean => !scores.denied(peerId) && gate(peerId)
+  const datastore = init.dataDir === undefined ? undefined : new LevelDatastore(init.dataDir)
+  const found = (peer: PeerAddress): void => introduction.found(peer)
+  const node = await createMeshNode(
+    {
+      privateKey: identity.privateKey,
+      ids,
+      gater: createConnectionGate(admits),
+      found,
+      ...(datastore === undefined ? {} : { datastore }),
+    },
+    init,
+  )
+  const introduction = createIntroduction({ node, clock, log }, init.bootstrap)
+  const rendezvous = createRendezvous({ node, clock, log }, ids.dht)
+  const gossip = createGossip({ pubsub: node.services.pubsub, log })
+  const parts = { node, datastore, scores, introduction, rendezvous, gossip, clock, log, metrics, admits }
+  return new NetworkOverLibp2p(parts, init.listen)
+}
+
+interface Parts {
+  readonly node: MeshNode
+  readonly datastore: LevelDatastore | undefined
+  readonly scores: PeerScores
+  readonly introduction: Introduction
+  readonly rendezvous: Rendezvous
+  readonly gossip: Gossip
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  admits(peerId: string): boolean
+}
+
+class NetworkOverLibp2p implements Libp2pNetwork {
+  readonly #parts: Parts
+  readonly #listen: readonly string[]
+  readonly #served = new Map<string, ServedProtocol>()
+  readonly #listeners = new Set<(peerId: string) => void>()
+  /** Of connected peers. */
+  readonly #latenciesMs = new Map<string, number>()
+
+  constructor(parts: Parts, listen: readonly string[]) {
+    this.#parts = parts
+    this.#listen = listen
+  }
+
+  get peerId(): string {
+    return this.#parts.node.peerId.toString()
+  }
+
+  async start(): Promise<void> {
+    const { node, datastore, introduction } = this.#parts
+    await openStore(datastore)
+    node.addEventListener('peer:connect', () => this.#count())
+    node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail.toString()))
+    try {
+      await node.start()
+    } catch (cause) {
+      await this.stop()
+      throw listenFault(cause, this.#listen)
+    }
+    introduction.start()
+  }
+
+  async stop(): Promise<void> {
+    const { node, datastore, introduction, rendezvous } = this.#parts
+    introduction.stop()
+    rendezvous.stop()
+    await node.stop()
+    await datastore?.close()
+  }
+
+  addresses(): readonly string[] {
+    return this.#parts.node.getMultiaddrs().map(String)
+  }
+
+  async dial(peer: PeerAddress, protocol: string, options: DialOptions): Promise<Link> {
+    const { signal } = options
+    const { peerId } = peer
+    if (!signal.aborted && !this.#parts.admits(peerId)) throw notAdmitted(peerId)
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
+    let made: Connection | undefined
+    try {
+      deadline.throwIfAborted()
+      const existing = this.#connectionWith(peerId)
+      let stream = existing && (await openStream(existing, protocol, deadline))
+      if (stream === undefined) {
+        made = await this.#connect(peer, deadline)
+        stream = await made.newStream(protocol, streamOptions(deadline))
+      }
+      return this.#link(stream, peerId, made ?? existing, options)
+    } catch (cause) {
+      const dropped = made !== undefined && made.status !== 'open'
+      throw dialFault(cause, { peerId, protocol, signal, dropped })
+    }
+  }
+
+  serve(protocol: string, options: ServeOptions, accept: (link: Link) => void): () => void {
+    const { node, clock, log } = this.#parts
+    const penalise = (peerId: string, offence: Offence): void => this.penalise(peerId, offence)
+    const served = createServedProtocol({ clock, penalise }, protocol, options, accept)
+    this.#served.set(protocol, served)
+    const failed = (cause: unknown): void => log.error('serve-failed', { protocol, error: asError(cause) })
+    node
+      .handle(protocol, served.handler, {
+        maxInboundStreams: options.streamsPerPeer,
+        runOnLimitedConnection: true,
+      })
+      .catch(failed)
+    return () => {
+      if (this.#served.get(protocol) !== served) return
+      this.#served.delete(protocol)
+      node.unhandle(protocol).catch(failed)
+    }
+  }
+
+  publish(topic: string, bytes: Uint8Array): Promise<void> {
+    return this.#parts.gossip.publish(topic, bytes)
+  }
+
+  subscribe(
+    topic: string,
+    judge: (message: GossipMessage) => GossipVerdict | Promise<GossipVerdict>,
+  ): () => void {
+    return this.#parts.gossip.subscribe(topic, judge)
+  }
+
+  provide(rendezvous: string): void {
+    this.#parts.rendezvous.provide(rendezvous)
+  }
+
+  findProviders(rendezvous: string, signal: AbortSignal): AsyncIterable<PeerAddress> {
+    return this.#parts.rendezvous.find(rendezvous, signal)
+  }
+
+  peers(): readonly PeerState[] {
+    const states = new Map<string, PeerState>()
+    for (const connection of this.#parts.node.getConnections()) {
+      const peerId = connection.remotePeer.toString()
+      const before = states.get(peerId)
+      const latencyMs = this.#latenciesMs.get(peerId)
+      states.set(peerId, {
+        peerId,
+        addresses: [...(before?.addresses ?? []), connection.remoteAddr.toString()],
+        direction: before?.direction ?? connection.direction,
+        relayed: (before?.relayed ?? true) && !connection.direct,
+        ...(latencyMs === undefined ? {} : { latencyMs }),
+      })
+    }
+    return [...states.values()]
+  }
+
+  onDisconnect(listener: (peerId: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async ping(peerId: string, signal: AbortSignal): Promise<number> {
+    const { node } = this.#parts
+    const protocol = 'ping'
+    try {
+      const latencyMs = await node.services.ping.ping(peerIdFromString(peerId), { signal })
+      if (this.#connectionWith(peerId) !== undefined) this.#latenciesMs.set(peerId, latencyMs)
+      return latencyMs
+    } catch (cause) {
+      throw dialFault(cause, { peerId, protocol, signal, dropped: false })
+    }
+  }
+
+  penalise(peerId: string, offence: Offence): void {
+    const { scores, log, metrics } = this.#parts
+    metrics.counter('edgecoder_network_offences_total', 'Offences of peers.', ['offence']).add(1, { offence })
+    log.debug('peer-offended', { peer: peerId, offence })
+    if (!scores.penalise(peerId, offence)) return
+    log.warn('peer-denied', { peer: peerId, offence })
+    void this.disconnect(peerId)
+  }
+
+  async disconnect(peerId: string): Promise<void> {
+    const { node, log } = this.#parts
+    try {
+      await node.hangUp(peerIdFromString(peerId), { signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) })
+    } catch (cause) {
+      log.debug('disconnect-failed', { peer: peerId, error: asError(cause) })
+      for (const each of this.#connectionsWith(peerId)) each.abort(asError(cause))
+    }
+  }
+
+  /** Over addresses given, else over those known from before or from the DHT. */
+  async #connect(peer: PeerAddress, signal: AbortSignal): Promise<Connection> {
+    const { node } = this.#parts
+    const targets = dialTargets(peer.peerId, peer.addresses)
+    const peerId = peerIdFromString(peer.peerId)
+    if (targets.length === 0) return node.dial(peerId, { signal })
+    try {
+      return await node.dial(targets, { signal })
+    } catch (cause) {
+      return await node.dial(peerId, { signal }).catch(() => {
+        throw cause
+      })
+    }
+  }
+
+  #link(stream: Stream, peerId: string, connection: Connection | undefined, options: DialOptions): Link {
+    const link = new Libp2pLink(stream, this.#parts.clock, {
+      peerId,
+      protocol: stream.protocol,
+      remoteAddress: connection?.remoteAddr.toString() ?? '',
+      maxFrameBytes: options.maxFrameBytes,
+      onOffence: (offence) => this.penalise(peerId, offence),
+      onEnd: () => {},
+    })
+    return link.open()
+  }
+
+  #connectionsWith(peerId: string): Connection[] {
+    return this.#parts.node.getConnections(peerIdFromString(peerId)).filter(({ status }) => status === 'open')
+  }
+
+  /** A direct connection before a relayed one. */
+  #connectionWith(peerId: string): Connection | undefined {
+    const connections = this.#connectionsWith(peerId)
+    return connections.find(({ direct }) => direct) ?? connections[0]
+  }
+
+  #disconnected(peerId: string): void {
+    this.#latenciesMs.delete(peerId)
+    for (const served of this.#served.values()) served.forget(peerId)
+    this.#count()
+    for (const listener of [...this.#listeners]) listener(peerId)
+  }
+
+  #count(): void {
+    const { metrics, node } = this.#parts
+    metrics.gauge('edgecoder_network_connected_peers', 'Peers connected.').set(node.getPeers().length)
+  }
+}
+
+/** @returns undefined when the connection turned out to be dead, so that another one may be tried */
+async function openStream(
+  connection: Connection,
+  protocol: string,
+  signal: AbortSignal,
+): Promise<Stream | undefined> {
+  try {
+    return await connection.newStream(protocol, streamOptions(signal))
+  } catch (cause) {
+    if (connection.status === 'open') throw cause
+    return undefined
+  }
+}
+
+function streamOptions(signal: AbortSignal): NewStreamOptions {
+  return { signal, runOnLimitedConnection: true }
+}
+
+async function openStore(datastore: LevelDatastore | undefined): Promise<void> {
+  try {
+    await datastore?.open()
+  } catch (cause) {
+    const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause : asError(cause)
+    const locked = 'code' in reason && reason.code === 'LEVEL_LOCKED'
+    throw new EdgeCoderError(
+      locked ? 'store-locked' : 'store-failed',
+      `The peer store cannot be opened: ${reason.message}.`,
+      {
+        next: locked
+          ? 'Stop the other node that runs on this data folder.'
+          : 'Check the disk and its rights.',
+        cause,
+      },
+    )
+  }
+}
+
+function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause))
+}
