@@ -1,0 +1,62 @@
+/** One server-sent event as read: an absent id or name is an empty text. */
+export interface ServerSentEvent {
+  readonly id: string
+  readonly name: string
+  readonly data: string
+}
+
+/** A comment keeps proxies and clients from judging a quiet stream dead. */
+export const KEEP_ALIVE = ': keep-alive\n\n'
+
+/** @param data one line, as JSON is */
+export function sseText(event: {
+  readonly id?: number
+  readonly name?: string
+  readonly data: string
+}): string {
+  const id = event.id === undefined ? '' : `id: ${event.id}\n`
+  const name = event.name === undefined ? '' : `event: ${event.name}\n`
+  return `${id}${name}data: ${event.data}\n\n`
+}
+
+/**
+ * Reads a stream of server-sent events; comments are skipped.
+ *
+ * @param maxEventBytes the stream ends with a RangeError when one event grows past it
+ * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+ */
+export async function* readEvents(
+  source: AsyncIterable<Uint8Array>,
+  maxEventBytes: number,
+): AsyncGenerator<ServerSentEvent> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  let open = { id: '', name: '', data: [] as string[] }
+  let size = 0
+  for await (const bytes of source) {
+    // A lone "\r" at the end of a piece may be half of "\r\n": it waits for the next piece.
+    rest += decoder.decode(bytes, { stream: true })
+    const lines = rest.split(/\r\n|\n|\r(?!$)/)
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      if (line === '') {
+        if (open.data.length > 0) yield { id: open.id, name: open.name, data: open.data.join('\n') }
+        open = { id: open.id, name: '', data: [] }
+        size = 0
+        continue
+      }
+      size += line.length
+      readLine(line, open)
+    }
+    if (size + rest.length > maxEventBytes) throw new RangeError(`an event is over ${maxEventBytes} bytes`)
+  }
+}
+
+function readLine(line: string, open: { id: string; name: string; data: string[] }): void {
+  const colon = line.indexOf(':')
+  const field = colon < 0 ? line : line.slice(0, colon)
+  const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '')
+  if (field === 'data') open.data.push(value)
+  else if (field === 'event') open.name = value
+  else if (field === 'id') open.id = value
+}
