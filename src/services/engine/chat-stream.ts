@@ -21,7 +21,7 @@ const chunk = z.looseObject({
     )
     .default([]),
   usage: z.looseObject({ prompt_tokens: count, completion_tokens: count }).nullish(),
-  error: z.unknown(),
+  error: z.unknown().optional(),
 })
 
 /** Reads the chunks of one streamed chat completion. */

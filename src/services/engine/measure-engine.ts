@@ -26,6 +26,8 @@ const DEFAULT_TOTAL_MS = 5 * 60_000
 /** Enough to tell the speed, a few seconds on a slow machine. */
 const MEASURED_TOKENS = 48
 const PROMPT = 'Write a JavaScript function fibonacci that computes the nth fibonacci number.'
+/** Begins unlike the other, for engines keep what they read of the last prompt. */
+const WARMING_PROMPT = 'Implement add in JavaScript: it adds two numbers.'
 
 /**
  * Lists an engine's models with their speed, by generating. A model that fails to generate (an embedding model, a
@@ -70,15 +72,15 @@ async function measureModel(
   const timer = clock.after(init.modelMs ?? DEFAULT_MODEL_MS, cancel)
   init.signal.addEventListener('abort', cancel, { once: true })
   if (init.signal.aborted) cancel()
-  const run = (maxOutputTokens: number): AsyncIterable<GenerationEvent> =>
+  const run = (content: string, maxOutputTokens: number): AsyncIterable<GenerationEvent> =>
     engine.generate(
-      { model, messages: [{ role: 'user', content: PROMPT }], maxOutputTokens, temperature: 0 },
+      { model, messages: [{ role: 'user', content }], maxOutputTokens, temperature: 0 },
       stop.signal,
     )
   try {
     // Loads the model, so that loading is not taken for slowness.
-    for await (const _ of run(1));
-    return await timeTokens(clock, run(MEASURED_TOKENS))
+    for await (const _ of run(WARMING_PROMPT, 1));
+    return await timeTokens(clock, run(PROMPT, MEASURED_TOKENS))
   } finally {
     timer.cancel()
     init.signal.removeEventListener('abort', cancel)

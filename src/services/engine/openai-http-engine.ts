@@ -27,8 +27,6 @@ const DEFAULT_CONTEXT_TOKENS = 4096
 const DEFAULT_FIRST_TOKEN_MS = 5 * 60_000
 const DEFAULT_SILENCE_MS = 60_000
 const DEFAULT_LIST_MS = 5_000
-/** How long a list of models is taken for true when a generation asks for one of them. */
-const LIST_AGE_MS = 60_000
 /** No tokenizer gets more than this out of a token on average, so a prompt beyond it surely does not fit. */
 const MOST_BYTES_PER_TOKEN = 16
 
@@ -54,7 +52,6 @@ class OpenAiHttpEngine implements Engine {
   readonly #server: ServerAddress
   readonly #running = new Set<AbortController>()
   #known: readonly EngineModel[] = []
-  #knownMs = Number.NEGATIVE_INFINITY
   #closed = false
 
   constructor(
@@ -76,7 +73,6 @@ class OpenAiHttpEngine implements Engine {
       if (listed === undefined) throw new Error('no list of models at /v1/models')
       const details = await describeModels(this.#clock, this.#server, listed, timeoutMs)
       this.#known = listed.map(({ id }) => this.#model(id, details.get(id)))
-      this.#knownMs = this.#clock.monotonicMs()
       return this.#known
     } catch (cause) {
       throw unavailable(this.#server.root, cause)
@@ -92,7 +88,11 @@ class OpenAiHttpEngine implements Engine {
     this.#running.add(stop)
     try {
       await this.#checkFits(generation)
-      yield* this.#stream(generation, stop)
+      for await (const event of this.#stream(generation, stop)) {
+        // What arrived together with the last event is not wanted any more.
+        stop.signal.throwIfAborted()
+        yield event
+      }
     } catch (error) {
       // An aborted request fails in many ways; the reason it was aborted for is the one to tell.
       throw stop.signal.reason instanceof EdgeCoderError ? stop.signal.reason : error
@@ -112,8 +112,8 @@ class OpenAiHttpEngine implements Engine {
   async #checkFits(generation: Generation): Promise<void> {
     const isKnown = (): EngineModel | undefined =>
       this.#known.find((model) => model.name === generation.model)
-    const fresh = this.#clock.monotonicMs() - this.#knownMs < LIST_AGE_MS
-    if (!fresh || isKnown() === undefined) await this.models()
+    // A model that is gone since is noticed by the server's 404.
+    if (isKnown() === undefined) await this.models()
     const model = isKnown()
     if (model === undefined) throw new EdgeCoderError('model-missing', 'The engine has no such model.')
     if (promptBytes(generation) > model.contextTokens * MOST_BYTES_PER_TOKEN) {

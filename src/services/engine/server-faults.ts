@@ -78,7 +78,7 @@ function errorWords(body: string): string {
   } catch {
     return ''
   }
-  const outer = z.looseObject({ error: z.unknown() }).safeParse(json)
+  const outer = z.looseObject({ error: z.unknown().optional() }).safeParse(json)
   const error = outer.success && outer.data.error !== undefined ? outer.data.error : json
   if (typeof error === 'string') return error
   const parsed = errorBody.safeParse(error)
