@@ -5,11 +5,8 @@ import type { LiveStream } from '../live-streams.js'
 import { faultRefusal, restProblem } from '../problem.js'
 import { progressJson } from '../schemas/task.js'
 import { sseText } from '../sse.js'
+import { END_EVENT, ERROR_EVENT } from './task-routes.js'
 
-/** Sent when nothing more will come: a client that saw it does not reconnect. */
-export const END_EVENT = 'end'
-/** Sent when the stream breaks off; its data is an error body. */
-export const ERROR_EVENT = 'error'
 const RECONNECT_MS = 1_000
 
 /** The events of one task as SSE text. Throws nothing; gives the stream's slot back. */

@@ -15,6 +15,10 @@ import {
 /** Longest a request may wait for a task to end. */
 export const WAIT_SECONDS = 60
 const PAGE = 200
+/** Sent when nothing more will come: a client that saw it does not reconnect. */
+export const END_EVENT = 'end'
+/** Sent when the stream breaks off; its data is an error body. */
+export const ERROR_EVENT = 'error'
 
 const one = { ...PLAIN, params: TaskParams }
 

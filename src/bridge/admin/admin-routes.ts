@@ -1,0 +1,106 @@
+import { z } from 'zod'
+import { NO_BODY, NOTHING, PLAIN, type Route } from '../route.js'
+import { CreatedKeyJson, KeyJson, KeyListJson, KeyRequestJson } from '../schemas/key.js'
+import {
+  ConfigJson,
+  CoordinatorExplanationJson,
+  CoordinatorStatusJson,
+  ModelsJson,
+  NodeStatusJson,
+  PeersJson,
+  QueueJson,
+  WhyIdleJson,
+  WorkersJson,
+} from '../schemas/node.js'
+import { accountName, KeyParams, queryInteger, taskId } from '../schemas/parameters.js'
+
+/** Where the routes of the admin API begin. */
+export const ADMIN_PREFIX = '/admin/v1'
+/** On whose behalf tasks are submitted there; absent = {@link LOCAL_ACCOUNT}. */
+export const ACCOUNT_HEADER = 'x-edgecoder-account'
+export const LOCAL_ACCOUNT = 'local'
+
+const get = { ...PLAIN, method: 'get', needs: 'admin' } as const
+const post = { method: 'post', needs: 'admin', params: NOTHING, query: NOTHING, body: NO_BODY } as const
+const DRAIN_MS = 3_600_000
+const QUEUE_ROWS = 1_000
+
+/** What the local admin API answers beside tasks; served under /admin/v1 and called by the CLI. */
+export const ADMIN_ROUTES = {
+  status: {
+    ...get,
+    path: '/status',
+    summary: 'Who this node is, what it does and why not.',
+    response: NodeStatusJson,
+  },
+  config: { ...get, path: '/config', summary: 'Each setting with its origin.', response: ConfigJson },
+  peers: { ...get, path: '/peers', summary: 'Peers connected now.', response: PeersJson },
+  models: { ...get, path: '/models', summary: 'Models, as far as this node sees.', response: ModelsJson },
+  whyIdle: {
+    ...get,
+    path: '/worker/why-idle',
+    summary: 'Why no work comes, the nearest cause first.',
+    response: WhyIdleJson,
+  },
+  coordinatorStatus: {
+    ...get,
+    path: '/coordinator/status',
+    summary: 'Counts of the coordinator here.',
+    response: CoordinatorStatusJson,
+  },
+  coordinatorQueue: {
+    ...get,
+    path: '/coordinator/queue',
+    summary: 'Waiting and running tasks, by class.',
+    query: z.strictObject({ limit: queryInteger(1, QUEUE_ROWS).optional() }),
+    response: QueueJson,
+  },
+  coordinatorWorkers: {
+    ...get,
+    path: '/coordinator/workers',
+    summary: 'Attached workers and those lately gone.',
+    response: WorkersJson,
+  },
+  coordinatorPeers: {
+    ...get,
+    path: '/coordinator/peers',
+    summary: 'Peers connected with the coordinator here.',
+    response: PeersJson,
+  },
+  coordinatorExplain: {
+    ...get,
+    path: '/coordinator/explain/{account}/{id}',
+    summary: 'Why a task stands where it stands, as the coordinator here sees it.',
+    params: z.strictObject({ account: accountName, id: taskId }),
+    response: CoordinatorExplanationJson,
+  },
+  keyList: { ...get, path: '/tokens', summary: 'API keys of the gateway here.', response: KeyListJson },
+  keyCreate: {
+    ...post,
+    path: '/tokens',
+    summary: 'Make an API key; its secret is shown this once.',
+    body: KeyRequestJson,
+    response: CreatedKeyJson,
+  },
+  keyRevoke: {
+    ...post,
+    path: '/tokens/{id}/revoke',
+    summary: 'End an API key.',
+    params: KeyParams,
+    response: KeyJson,
+  },
+  keyRotate: {
+    ...post,
+    path: '/tokens/{id}/rotate',
+    summary: 'A new secret for an API key; the old one stops at once.',
+    params: KeyParams,
+    response: CreatedKeyJson,
+  },
+  stop: {
+    ...post,
+    path: '/stop',
+    summary: 'Drain and stop; answered before it begins.',
+    body: z.strictObject({ drainMs: z.number().int().min(0).max(DRAIN_MS).optional() }),
+    response: z.object({ stopping: z.literal(true) }),
+  },
+} as const satisfies Record<string, Route>

@@ -1,0 +1,76 @@
+import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
+import type { Clock } from '../../ports/clock.js'
+import type { ApiKeys } from '../api-keys.js'
+import type { Roles } from '../health.js'
+import { mount, type Surface } from '../mount.js'
+import type { NodeControl } from '../node-control.js'
+import { problemJson } from '../schemas/problem.js'
+import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
+import { models, nodeStatus, statusJson } from './node-status.js'
+
+const QUEUE_ROWS = 100
+
+export interface NodeComponents extends Roles {
+  readonly node: NodeControl
+  readonly keys?: ApiKeys
+  readonly clock: Clock
+}
+
+/** Serves what the admin API tells of this node. Roles that do not run here answer 404 and say so. */
+export function mountNode(surface: Surface, components: NodeComponents): void {
+  const { node, worker, clock } = components
+  mount(surface, ROUTES.status, () => nodeStatus(node, components, clock))
+  mount(surface, ROUTES.config, () => ({ settings: node.config() }))
+  mount(surface, ROUTES.peers, () => ({ peers: node.peers() }))
+  mount(surface, ROUTES.models, () => models(components))
+  mount(surface, ROUTES.whyIdle, ({ signal }) => worker?.whyIdle(signal) ?? notHere(node, 'worker'))
+  mount(surface, ROUTES.stop, ({ body }) => {
+    node.requestStop(body.drainMs)
+    return { stopping: true as const }
+  })
+  mountCoordinator(surface, components)
+  mountKeys(surface, components)
+}
+
+function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponents): void {
+  const none = () => notHere(node, 'coordinator')
+  mount(surface, ROUTES.coordinatorStatus, () =>
+    coordinator === undefined ? none() : statusJson(coordinator.status()),
+  )
+  mount(surface, ROUTES.coordinatorQueue, ({ query }) => {
+    if (coordinator === undefined) return none()
+    const view = coordinator.queue(query.limit ?? QUEUE_ROWS)
+    const tasks = view.tasks.map(({ why, ...task }) => ({
+      ...task,
+      ...(why === undefined ? {} : { why: problemJson(why) }),
+    }))
+    return { ...view, tasks }
+  })
+  mount(surface, ROUTES.coordinatorWorkers, () =>
+    coordinator === undefined ? none() : { workers: coordinator.workers() },
+  )
+  mount(surface, ROUTES.coordinatorPeers, () =>
+    coordinator === undefined ? none() : { peers: node.peers() },
+  )
+  mount(surface, ROUTES.coordinatorExplain, ({ params }) => {
+    if (coordinator === undefined) return none()
+    const view = coordinator.explain(params.account, params.id)
+    if (isRefusal(view)) return view
+    const candidates = view.candidates.map((one) => ({ ...one, reasons: one.reasons.map(problemJson) }))
+    return { ...view, candidates }
+  })
+}
+
+function mountKeys(surface: Surface, { node, keys }: NodeComponents): void {
+  const none = () => notHere(node, 'gateway')
+  mount(surface, ROUTES.keyList, () => (keys === undefined ? none() : { keys: keys.list() }))
+  mount(surface, ROUTES.keyCreate, ({ body }) => keys?.create(body) ?? none())
+  mount(surface, ROUTES.keyRevoke, ({ params }) => keys?.revoke(params.id) ?? none())
+  mount(surface, ROUTES.keyRotate, ({ params }) => keys?.rotate(params.id) ?? none())
+}
+
+export function notHere(node: NodeControl, role: string): Refusal {
+  return refusal('not-found', `this node is no ${role}: it runs as ${node.mode}`, {
+    next: `Ask a node that is one, or start one with EDGE_RUNTIME_MODE=${role}.`,
+  })
+}

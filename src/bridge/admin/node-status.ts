@@ -1,0 +1,66 @@
+import type { Refusal } from '../../core/refusal.js'
+import type { Clock } from '../../ports/clock.js'
+import { type Roles, reasons } from '../health.js'
+import type { NodeControl } from '../node-control.js'
+import type { ModelsJson, NodeStatusJson } from '../schemas/node.js'
+import { type ProblemJson, problemJson } from '../schemas/problem.js'
+
+export function nodeStatus(node: NodeControl, roles: Roles, clock: Clock): NodeStatusJson {
+  const { version, network, peerId, agentId, mode, startedMs } = node
+  const standing = reasons(roles)
+  const notReady = standing.flatMap(([role, why]) =>
+    why === undefined ? [] : [{ role, why: problemJson(why) }],
+  )
+  const bridgeUrl = node.bridgeUrl()
+  return {
+    version,
+    network,
+    peerId,
+    agentId,
+    mode,
+    roles: standing.map(([role]) => role),
+    addresses: node.addresses(),
+    ...(bridgeUrl === undefined ? {} : { bridgeUrl }),
+    startedMs,
+    uptimeMs: clock.nowMs() - startedMs,
+    ready: notReady.length === 0,
+    notReady,
+    ...(roles.worker === undefined ? {} : { worker: statusJson(roles.worker.status()) }),
+    ...(roles.coordinator === undefined ? {} : { coordinator: statusJson(roles.coordinator.status()) }),
+    ...(roles.gateway === undefined ? {} : { gateway: statusJson(roles.gateway.status()) }),
+  }
+}
+
+/** A role's status with its refusal in the words of the API. */
+export function statusJson<S extends { readonly notReady?: Refusal }>(
+  status: S,
+): Omit<S, 'notReady'> & { notReady?: ProblemJson } {
+  const { notReady, ...rest } = status
+  return { ...rest, ...(notReady === undefined ? {} : { notReady: problemJson(notReady) }) }
+}
+
+/** Models as the widest view here has them: the mesh's, the coordinator's own workers', or this worker's. */
+export function models({ worker, coordinator, gateway }: Roles): ModelsJson {
+  if (gateway !== undefined) return { from: 'gateway', models: gateway.capacity().models }
+  if (coordinator === undefined) {
+    const own = worker?.status()
+    const freeSlots = own === undefined ? 0 : own.slots.total - own.slots.busy
+    const here = (own?.models ?? []).map(({ warm: _, ...model }) => ({ ...model, workers: 1, freeSlots }))
+    return { from: 'worker', models: here }
+  }
+  const byName = new Map<string, ModelsJson['models'][number]>()
+  for (const attached of coordinator.workers()) {
+    if (attached.liveness === 'lost') continue
+    for (const { name, contextTokens, tokensPerS } of attached.models) {
+      const known = byName.get(name)
+      byName.set(name, {
+        name,
+        contextTokens: Math.max(contextTokens, known?.contextTokens ?? 0),
+        tokensPerS: Math.max(tokensPerS, known?.tokensPerS ?? 0),
+        workers: 1 + (known?.workers ?? 0),
+        freeSlots: attached.free + (known?.freeSlots ?? 0),
+      })
+    }
+  }
+  return { from: 'coordinator', models: [...byName.values()] }
+}

@@ -1,0 +1,197 @@
+import { z } from 'zod'
+import { ProblemJson } from './problem.js'
+
+const ModelJson = z.object({
+  name: z.string(),
+  contextTokens: z.number(),
+  tokensPerS: z.number(),
+  warm: z.boolean(),
+})
+
+const texts = z.array(z.string()).readonly()
+
+export const WorkerStatusJson = z.object({
+  agentId: z.string(),
+  notReady: ProblemJson.optional(),
+  coordinators: z
+    .array(z.object({ peerId: z.string(), sinceMs: z.number(), slotsOffered: z.number() }))
+    .readonly(),
+  slots: z.object({ total: z.number(), busy: z.number() }),
+  running: z
+    .array(
+      z.object({
+        taskId: z.string(),
+        kind: z.string(),
+        model: z.string(),
+        fence: z.string(),
+        stage: z.string(),
+        sinceMs: z.number(),
+        tokens: z.number(),
+      }),
+    )
+    .readonly(),
+  engine: z.string(),
+  sandbox: z.string(),
+  languages: texts,
+  models: z.array(ModelJson).readonly(),
+  finished: z.object({ done: z.number(), failed: z.number() }),
+})
+
+export const CoordinatorStatusJson = z.object({
+  notReady: ProblemJson.optional(),
+  workers: z.number(),
+  gateways: z.number(),
+  queued: z.number(),
+  leased: z.number(),
+  running: z.number(),
+  oldestQueuedMs: z.number(),
+  done: z.number(),
+  failed: z.number(),
+  stormSinceMs: z.number().optional(),
+})
+
+export const GatewayStatusJson = z.object({
+  notReady: ProblemJson.optional(),
+  coordinator: z.object({ peerId: z.string(), sinceMs: z.number() }).optional(),
+  unfinishedTasks: z.number(),
+  dataLinks: z.number(),
+  storedBytes: z.number(),
+})
+
+export const NodeStatusJson = z.object({
+  version: z.string(),
+  network: z.string(),
+  peerId: z.string(),
+  agentId: z.string(),
+  mode: z.string(),
+  roles: texts,
+  addresses: texts,
+  bridgeUrl: z.string().optional(),
+  startedMs: z.number(),
+  uptimeMs: z.number(),
+  ready: z.boolean(),
+  notReady: z
+    .array(z.object({ role: z.string(), why: ProblemJson }))
+    .readonly()
+    .meta({ description: 'Each role that cannot get work now, and why.' }),
+  worker: WorkerStatusJson.optional(),
+  coordinator: CoordinatorStatusJson.optional(),
+  gateway: GatewayStatusJson.optional(),
+})
+
+export type NodeStatusJson = z.output<typeof NodeStatusJson>
+
+export const ConfigJson = z.object({
+  settings: z
+    .array(z.object({ name: z.string(), value: z.string(), origin: z.string(), help: z.string() }))
+    .readonly(),
+})
+
+export const PeersJson = z.object({
+  peers: z
+    .array(
+      z.object({
+        peerId: z.string(),
+        addresses: texts,
+        direction: z.enum(['inbound', 'outbound']),
+        relayed: z.boolean(),
+        latencyMs: z.number().optional(),
+        roles: texts.optional(),
+      }),
+    )
+    .readonly(),
+})
+
+export const WhyIdleJson = z.object({
+  busy: z.boolean(),
+  queued: z.number(),
+  reasons: z
+    .array(z.object({ code: z.string(), detail: z.string(), tasks: z.number(), next: z.string().optional() }))
+    .readonly(),
+})
+
+export const QueueJson = z.object({
+  queued: z.number(),
+  classes: z
+    .array(
+      z.object({
+        kind: z.string(),
+        model: z.string(),
+        languages: texts,
+        queued: z.number(),
+        oldestMs: z.number(),
+        feasibleWorkers: z.number(),
+      }),
+    )
+    .readonly(),
+  tasks: z
+    .array(
+      z.object({
+        id: z.string(),
+        account: z.string(),
+        kind: z.string(),
+        model: z.string(),
+        state: z.string(),
+        sinceMs: z.number(),
+        attempts: z.number(),
+        worker: z.string().optional(),
+        why: ProblemJson.optional(),
+      }),
+    )
+    .readonly(),
+})
+
+export const WorkersJson = z.object({
+  workers: z
+    .array(
+      z.object({
+        peerId: z.string(),
+        agentId: z.string(),
+        liveness: z.enum(['live', 'quiet', 'unknown', 'lost']),
+        lastHeardMs: z.number(),
+        slots: z.number(),
+        free: z.number(),
+        engine: z.string(),
+        sandbox: z.string(),
+        models: z.array(ModelJson).readonly(),
+        languages: texts,
+        done: z.number(),
+        failed: z.number(),
+        version: z.string(),
+      }),
+    )
+    .readonly(),
+})
+
+export const CoordinatorExplanationJson = z.object({
+  summary: z.string(),
+  state: z.string(),
+  workers: z.number(),
+  candidates: z
+    .array(
+      z.object({
+        worker: z.string(),
+        agentId: z.string(),
+        eligible: z.boolean(),
+        reasons: z.array(ProblemJson).readonly(),
+      }),
+    )
+    .readonly(),
+})
+
+export const ModelsJson = z.object({
+  from: z.enum(['gateway', 'coordinator', 'worker']).meta({ description: 'Whose view this is.' }),
+  models: z
+    .array(
+      z.object({
+        name: z.string(),
+        contextTokens: z.number(),
+        tokensPerS: z.number(),
+        workers: z.number(),
+        freeSlots: z.number(),
+      }),
+    )
+    .readonly(),
+})
+
+export type ModelsJson = z.output<typeof ModelsJson>
