@@ -1,0 +1,163 @@
+import { admits, type PolicyView } from '../../core/policy/policy-view.js'
+import type { Clock } from '../../ports/clock.js'
+import type { Log } from '../../ports/log.js'
+import type { Metrics } from '../../ports/metrics.js'
+import type { Network, PeerAddress } from '../../ports/network.js'
+import type { Random } from '../../ports/random.js'
+import type { Signer } from '../../ports/signer.js'
+import type { Store } from '../../ports/store.js'
+import { protocolIds } from '../../wire/protocol-ids.js'
+import { CoordinatorAttachment } from './coordinator-attachment.js'
+import { CoordinatorLink, type CoordinatorSpeech } from './coordinator-link.js'
+import { CoordinatorSide } from './coordinator-side.js'
+import { DataDesk } from './data-desk.js'
+import { Errands } from './errands.js'
+import type { Gateway } from './gateway.js'
+import { GATEWAY_LIMITS, type GatewayLimits } from './gateway-limits.js'
+import { createGatewayMetrics } from './gateway-metrics.js'
+import { type GatewayLife, GatewayRole } from './gateway-role.js'
+import { MeshView } from './mesh-view.js'
+import { SubmitBatcher } from './submit-batcher.js'
+import { SubmitDesk } from './submit-desk.js'
+import { TaskArchive } from './task-archive.js'
+import { TaskBook } from './task-book.js'
+import { TaskReader } from './task-reader.js'
+
+export interface GatewayComponents {
+  readonly network: Network
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly signer: Signer
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Who is admitted, as known now. */
+  readonly policy: () => PolicyView
+}
+
+export interface GatewayInit {
+  readonly networkId: string
+  /** Known coordinators; more are found in the DHT. */
+  readonly coordinators: readonly PeerAddress[]
+  /** Those absent get their value from GATEWAY_LIMITS. */
+  readonly limits?: Partial<GatewayLimits>
+  readonly version: string
+  /** Coordinators found that were not known, so that the node can remember them. */
+  readonly onCoordinators?: (addresses: readonly PeerAddress[]) => void
+}
+
+/** Speech of a coordinator that is only visited. */
+const UNHEARD: CoordinatorSpeech = { state: () => {}, capacity: () => {}, closed: () => {} }
+
+/** A gateway over these ports; it does nothing until started. */
+export function createGateway(components: GatewayComponents, init: GatewayInit): Gateway {
+  const { network, store, clock, random, signer, policy } = components
+  const log = components.log.child({ role: 'gateway' })
+  const metrics = createGatewayMetrics(components.metrics)
+  const limits: GatewayLimits = { ...GATEWAY_LIMITS, ...init.limits }
+  const { networkId, version } = init
+  const ids = protocolIds(networkId)
+  const life: GatewayLife = { stopping: false }
+  const mesh = new MeshView()
+  const archive = new TaskArchive(store)
+  const book = new TaskBook({ archive, clock, log, metrics, limits })
+
+  const admitsCoordinator = (peerId: string): boolean =>
+    admits(policy(), { peerId, role: 'coordinator' }) === undefined
+  const admitsWorker = (peerId: string): boolean => admits(policy(), { peerId, role: 'worker' }) === undefined
+  const { attachTimeoutMs, askTimeoutMs } = limits
+  const attach = (peer: PeerAddress, speech: CoordinatorSpeech, signal: AbortSignal) =>
+    CoordinatorLink.attach(
+      { network, clock, admits: admitsCoordinator },
+      { protocol: ids.gateway, version, attachTimeoutMs, askTimeoutMs },
+      peer,
+      speech,
+      signal,
+    )
+  const current = () => attachment.link
+
+  const errands = new Errands(
+    {
+      store,
+      clock,
+      log,
+      current,
+      wanted: (taskId) => book.get(taskId) !== undefined,
+      visit: (peerId, signal) => attach(attachment.addressOf(peerId), UNHEARD, signal),
+    },
+    { maxAgeMs: limits.errandAgeMs },
+  )
+  const batcher = new SubmitBatcher(
+    { archive, book, errands, clock, log, metrics, signer, current },
+    { networkId },
+  )
+  const side: CoordinatorSide = new CoordinatorSide({
+    store,
+    archive,
+    book,
+    batcher,
+    errands,
+    mesh,
+    log,
+    current,
+    addressOf: (peerId) => attachment.addressOf(peerId),
+  })
+  const attachment: CoordinatorAttachment = new CoordinatorAttachment(
+    {
+      network,
+      clock,
+      random,
+      log,
+      admits: admitsCoordinator,
+      attach: (peer, signal, onClosed) =>
+        attach(
+          peer,
+          {
+            state: (link, state) => side.state(link, state),
+            capacity: (_link, capacity) => mesh.told(capacity),
+            closed: (_link, reason) => onClosed(reason),
+          },
+          signal,
+        ),
+    },
+    { known: init.coordinators, rendezvous: ids.coordinatorRendezvous, graceMs: limits.coordinatorGraceMs },
+    {
+      attached: (link) => side.attached(link),
+      lost: () => side.lost(),
+      found: (addresses) => init.onCoordinators?.(addresses),
+    },
+  )
+  const desk = new DataDesk(
+    {
+      network,
+      archive,
+      book,
+      clock,
+      log,
+      metrics,
+      signer,
+      admits: admitsWorker,
+      inSync: () => side.inSync,
+    },
+    { networkId, protocol: ids.data, limits },
+  )
+  const submits = new SubmitDesk(
+    {
+      archive,
+      book,
+      batcher,
+      attachment,
+      clock,
+      random,
+      metrics,
+      gateway: signer.peerId,
+      stopping: () => life.stopping,
+    },
+    limits,
+  )
+  const reader = new TaskReader(archive, book)
+  return new GatewayRole(
+    { clock, log, metrics, archive, book, errands, attachment, side, desk, submits, reader, mesh, life },
+    limits,
+  )
+}

@@ -1,0 +1,182 @@
+import { EdgeCoderError } from '../../core/errors.js'
+import { isRefusal } from '../../core/refusal.js'
+import type { Clock } from '../../ports/clock.js'
+import type { Log } from '../../ports/log.js'
+import type { Store, Write } from '../../ports/store.js'
+import type { CoordinatorLink } from './coordinator-link.js'
+import { keyParts, keys, recordCodec } from './task-record.js'
+import { wait } from './wait.js'
+
+/** Why a coordinator should drop a task: as in the Cancel message. */
+export type ErrandReason = 'user' | 'client-gone' | 'moved' | 'delivered'
+
+interface Components {
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Log
+  /** The coordinator we are attached to. */
+  readonly current: () => CoordinatorLink | undefined
+  /** Is the task unfinished here? */
+  readonly wanted: (taskId: string) => boolean
+  /** Attaches to another one for a moment. */
+  readonly visit: (peerId: string, signal: AbortSignal) => ReturnType<typeof CoordinatorLink.attach>
+}
+
+interface Init {
+  readonly maxAgeMs: number
+}
+
+/** Cancels asked at once on one link. */
+const AT_ONCE = 64
+const FIRST_VISIT_MS = 2_000
+const LONGEST_PAUSE_MS = 5 * 60_000
+
+/**
+ * Tells coordinators which tasks are no longer wanted of them: cancelled by the user, moved elsewhere, or delivered.
+ * An errand is durable from the moment of the decision until that coordinator has answered, or is too old;
+ * coordinators that we are not attached to are visited when they can be reached.
+ */
+export class Errands {
+  readonly #components: Components
+  readonly #init: Init
+  readonly #stop = new AbortController()
+  /** Coordinators with errands, and the pause before the next visit. */
+  readonly #owed = new Map<string, number>()
+  #running: Promise<void> | undefined
+  #wake: (() => void) | undefined
+
+  constructor(components: Components, init: Init) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** Reads what is owed from before, and lets go of what is too old. */
+  async load(): Promise<void> {
+    const { store, clock } = this.#components
+    const oldest = clock.nowMs() - this.#init.maxAgeMs
+    let old: Write[] = []
+    for await (const [key, value] of store.range(keys.allErrandsRange)) {
+      if (Number(recordCodec.decodeErrand(key, value).sinceMs) < oldest) old.push({ type: 'del', key })
+      else this.#owe(keyParts(key)[0] ?? '')
+      if (old.length < 256) continue
+      await store.commit(old)
+      old = []
+    }
+    if (old.length > 0) await store.commit(old)
+  }
+
+  start(): void {
+    this.#stop.signal.addEventListener('abort', () => this.#wake?.())
+    this.#running = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  /** The write that makes an errand durable, to be committed with what causes it; then call {@link added}. */
+  write(coordinator: string, taskId: string, reason: ErrandReason): Write {
+    const errand = { reason, sinceMs: BigInt(this.#components.clock.nowMs()) }
+    return { type: 'put', key: keys.errand(coordinator, taskId), value: recordCodec.encodeErrand(errand) }
+  }
+
+  /** The write that takes one back, because the task goes to that coordinator again. */
+  unwrite(coordinator: string, taskId: string): Write {
+    return { type: 'del', key: keys.errand(coordinator, taskId) }
+  }
+
+  /** One became durable. Carried out now when we are attached there; resolves when that is done or cannot be. */
+  async added(coordinator: string, taskId: string, reason: ErrandReason): Promise<void> {
+    const link = this.#components.current()
+    if (link?.peerId === coordinator && (await this.#tell(link, taskId, reason))) return
+    this.#owe(coordinator)
+  }
+
+  /**
+   * Carries out the errands of the coordinator at the other end.
+   *
+   * @param keep tasks that go back to it, whose errands are taken back by whoever moves them
+   * @returns whether none is left
+   */
+  async carryOut(link: CoordinatorLink, keep: (taskId: string) => boolean): Promise<boolean> {
+    const { store } = this.#components
+    let batch: Promise<boolean>[] = []
+    let all = true
+    for await (const [key, value] of store.range(keys.errandRange(link.peerId))) {
+      const [, taskId = ''] = keyParts(key)
+      if (keep(taskId)) continue
+      batch.push(this.#tell(link, taskId, recordCodec.decodeErrand(key, value).reason))
+      if (batch.length < AT_ONCE) continue
+      all = (await Promise.all(batch)).every(Boolean) && all
+      batch = []
+      if (!link.open) return false
+    }
+    all = (await Promise.all(batch)).every(Boolean) && all
+    if (all) this.#owed.delete(link.peerId)
+    return all
+  }
+
+  async #tell(link: CoordinatorLink, taskId: string, reason: string): Promise<boolean> {
+    try {
+      // Any answer will do: it is cancelled, or was never there, or has ended.
+      await link.cancel(taskId, reason)
+      await this.#components.store.commit([this.unwrite(link.peerId, taskId)])
+      return true
+    } catch (cause) {
+      this.#components.log.debug('errand-not-done', {
+        coordinator: link.peerId,
+        taskId,
+        reason: codeOf(cause),
+      })
+      return false
+    }
+  }
+
+  #owe(coordinator: string): void {
+    if (!this.#owed.has(coordinator)) this.#owed.set(coordinator, FIRST_VISIT_MS)
+    this.#wake?.()
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    const { clock } = this.#components
+    while (!signal.aborted) {
+      const next = [...this.#owed].sort(([, a], [, b]) => a - b)[0]
+      if (next === undefined) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+        continue
+      }
+      const [coordinator, pauseMs] = next
+      await wait(clock, pauseMs, signal)
+      if (signal.aborted) return
+      if (!(await this.#visit(coordinator)) && this.#owed.has(coordinator))
+        this.#owed.set(coordinator, Math.min(LONGEST_PAUSE_MS, pauseMs * 2))
+    }
+  }
+
+  async #visit(coordinator: string): Promise<boolean> {
+    const { current, visit, log } = this.#components
+    const attached = current()
+    try {
+      if (attached?.peerId === coordinator) return await this.carryOut(attached, this.#components.wanted)
+      const link = await visit(coordinator, this.#stop.signal)
+      if (isRefusal(link)) return false
+      try {
+        return await this.carryOut(link, () => false)
+      } finally {
+        // It may be attached to for good meanwhile; then this second stream was for nothing, and harmless.
+        await link.close()
+      }
+    } catch (cause) {
+      log.debug('errand-visit-failed', { coordinator, reason: codeOf(cause) })
+      return false
+    }
+  }
+}
+
+function codeOf(cause: unknown): string {
+  return cause instanceof EdgeCoderError ? cause.code : String(cause)
+}

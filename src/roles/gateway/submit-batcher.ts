@@ -1,0 +1,208 @@
+import { EdgeCoderError } from '../../core/errors.js'
+import { fromWire, type Refusal, refusal } from '../../core/refusal.js'
+import type { Clock } from '../../ports/clock.js'
+import type { Log } from '../../ports/log.js'
+import type { Signer } from '../../ports/signer.js'
+import type { Write } from '../../ports/store.js'
+import { seal, statements } from '../../wire/envelope.js'
+import type { SubmitAnswer, Submitted } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
+import { ORDER_HEADERS } from '../../wire/limits.js'
+import type { CoordinatorLink } from './coordinator-link.js'
+import type { Errands } from './errands.js'
+import type { GatewayMetrics } from './gateway-metrics.js'
+import type { LiveTask } from './live-task.js'
+import type { TaskArchive } from './task-archive.js'
+import type { TaskBook } from './task-book.js'
+
+interface Components {
+  readonly archive: TaskArchive
+  readonly book: TaskBook
+  readonly errands: Errands
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: GatewayMetrics
+  readonly signer: Signer
+  readonly current: () => CoordinatorLink | undefined
+}
+
+interface Init {
+  readonly networkId: string
+}
+
+/** Before a coordinator that was full is asked again, when it does not say. */
+const LEAST_RETRY_MS = 200
+
+/**
+ * Orders tasks of the attached coordinator: all that queued up while the last order was under way go in the next,
+ * under one signature. A coordinator that may come to hold a task stands in its record, durably, before it is asked.
+ */
+export class SubmitBatcher {
+  readonly #components: Components
+  readonly #init: Init
+  #queue: LiveTask[] = []
+  #busy = false
+
+  constructor(components: Components, init: Init) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** @param task in the book; it goes as soon as a coordinator is attached */
+  enqueue(task: LiveTask): void {
+    this.#queue.push(task)
+    this.kick()
+  }
+
+  /** A coordinator was attached. */
+  kick(): void {
+    if (this.#busy) return
+    this.#busy = true
+    this.#run().then(
+      () => {
+        this.#busy = false
+      },
+      (cause: unknown) => {
+        this.#busy = false
+        this.#components.log.error('order-failed', { error: asError(cause) })
+        this.#components.clock.after(LEAST_RETRY_MS, () => this.kick())
+      },
+    )
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      const link = this.#components.current()
+      if (link === undefined || !link.open || this.#queue.length === 0) return
+      const batch = this.#queue.splice(0, ORDER_HEADERS).filter((task) => this.#wanted(task, link))
+      try {
+        await this.adopt(batch, link)
+      } catch (cause) {
+        this.#queue.unshift(...batch)
+        throw cause
+      }
+      const still = batch.filter((task) => this.#wanted(task, link))
+      if (link.open) await this.#order(still, link)
+      else this.#queue.unshift(...still)
+    }
+  }
+
+  #wanted(task: LiveTask, link: CoordinatorLink): boolean {
+    if (this.#components.book.get(task.key) !== task || task.ending) return false
+    // Named by this coordinator already: an order for it went over this link.
+    return task.order === 'unsent' || task.askedOn !== link
+  }
+
+  /**
+   * Makes this coordinator the one that holds these tasks, and owes the one before a word about it.
+   *
+   * @throws EdgeCoderError of the store; nothing has moved then
+   */
+  async adopt(tasks: readonly LiveTask[], link: CoordinatorLink): Promise<void> {
+    const { archive, errands, book, log } = this.#components
+    const moving = tasks.filter((task) => task.record.coordinator !== link.peerId)
+    if (moving.length === 0) return
+    const writes: Write[] = []
+    const left: { readonly coordinator: string; readonly task: LiveTask }[] = []
+    for (const task of moving) {
+      const { record } = task
+      // From here on nothing of the one before is taken; its attempts are over for us.
+      book.voidLease(task, refusal('stale-fence', 'The task moved to another coordinator.'))
+      if (task.order !== 'unsent') {
+        left.push({ coordinator: record.coordinator, task })
+        writes.push(errands.write(record.coordinator, task.key, 'moved'))
+      }
+      writes.push(errands.unwrite(link.peerId, task.key))
+      writes.push(archive.saved(Object.assign({ ...record }, moved(task, link.peerId))))
+    }
+    await archive.commit(writes)
+    for (const task of moving) Object.assign(task.record, moved(task, link.peerId))
+    for (const { coordinator, task } of left) {
+      // It may have been cancelled meanwhile; the errand stands all the same.
+      if (!task.ending) this.#restart(task)
+      log.info('task-moved', { taskId: task.key, from: coordinator, to: link.peerId })
+      // Not attached there, so this only notes the debt.
+      await errands.added(coordinator, task.key, 'moved')
+    }
+  }
+
+  #restart(task: LiveTask): void {
+    task.state = 'submitting'
+    task.order = 'sent'
+    task.position = undefined
+    task.tell()
+  }
+
+  async #order(batch: readonly LiveTask[], link: CoordinatorLink): Promise<void> {
+    if (batch.length === 0) return
+    const { signer, clock, metrics, log } = this.#components
+    const headers = batch.map((task) => task.record.header)
+    const order = seal(signer, this.#init.networkId, statements.order, { headers }, clock.nowMs())
+    for (const task of batch) {
+      task.askedOn = link
+      if (task.order === 'unsent') task.order = 'sent'
+    }
+    metrics.ordered(batch.length)
+    let answer: SubmitAnswer
+    try {
+      answer = await link.submit(order)
+    } catch (cause) {
+      // It may have them or not: the next attach asks.
+      if (!(cause instanceof EdgeCoderError)) throw cause
+      log.debug('order-unanswered', { coordinator: link.peerId, tasks: batch.length, code: cause.code })
+      return
+    }
+    await this.#answered(batch, answer, link)
+  }
+
+  async #answered(batch: readonly LiveTask[], answer: SubmitAnswer, link: CoordinatorLink): Promise<void> {
+    const whole = answer.refusal === undefined ? undefined : fromWire(answer.refusal)
+    const results = new Map(answer.results.map((result) => [result.taskId, result]))
+    const missing = whole === undefined && batch.some((task) => !results.has(task.key))
+    await Promise.all(batch.map((task) => this.#one(task, results.get(task.key), whole, link)))
+    // Its answer does not tell how they stand; another attach will.
+    if (missing) link.abort('an order was answered in part')
+  }
+
+  async #one(
+    task: LiveTask,
+    result: Submitted | undefined,
+    whole: Refusal | undefined,
+    link: CoordinatorLink,
+  ): Promise<void> {
+    const { book } = this.#components
+    if (book.get(task.key) !== task || task.ending || task.record.coordinator !== link.peerId) return
+    const no = whole ?? (result?.refusal === undefined ? undefined : fromWire(result.refusal))
+    if (no !== undefined) return this.#refused(task, no)
+    if (result === undefined) return
+    book.taken(task)
+    if (result.state !== undefined && result.state.taskId === task.key) book.apply(link.peerId, result.state)
+  }
+
+  async #refused(task: LiveTask, why: Refusal): Promise<void> {
+    const { book, log } = this.#components
+    try {
+      if (!task.promised) await book.erase(task, why)
+      else if (why.retryAfterMs === undefined) await book.conclude(task, 'failed', why)
+      else this.#later(task, why.retryAfterMs)
+    } catch (cause) {
+      log.error('refusal-not-written', { taskId: task.key, error: asError(cause) })
+      task.settle(why)
+    }
+  }
+
+  /** The user was told that it is taken, so a coordinator that is full now is asked again. */
+  #later(task: LiveTask, afterMs: number): void {
+    this.#components.clock.after(Math.max(LEAST_RETRY_MS, afterMs), () => {
+      task.askedOn = undefined
+      this.enqueue(task)
+    })
+  }
+}
+
+function moved(task: LiveTask, coordinator: string) {
+  return { coordinator, attemptsBefore: task.record.attempts }
+}
+
+function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause))
+}

@@ -1,0 +1,105 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import { EdgeCoderError } from '../../core/errors.js'
+import { type Codec, codec, isMalformed } from '../../wire/frame.js'
+import {
+  type GatewayErrand,
+  GatewayErrandSchema,
+  type GatewayMeta,
+  GatewayMetaSchema,
+  type GatewayTask,
+  GatewayTaskSchema,
+} from '../../wire/generated/edgecoder/store/v1/gateway_pb.js'
+import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
+
+/** What a gateway keeps. @see protocols/edgecoder/store/v1/gateway.proto */
+const RECORD_BYTES = 64 * 1024
+const tasks = codec(GatewayTaskSchema, RECORD_BYTES)
+const errands = codec(GatewayErrandSchema, 1024)
+const meta = codec(GatewayMetaSchema, 8192)
+
+/** A record of one task; `header` is always there. */
+export type TaskRecord = GatewayTask & { readonly header: TaskHeader }
+
+export const recordCodec = {
+  encodeTask: (record: TaskRecord): Uint8Array => tasks.encode(record),
+  decodeTask(key: string, bytes: Uint8Array): TaskRecord {
+    const record = decoded(tasks, key, bytes)
+    const { header } = record
+    if (header === undefined) throw corrupt(key, 'it has no header')
+    return Object.assign(record, { header })
+  },
+  encodeErrand: (errand: Omit<GatewayErrand, '$typeName'>): Uint8Array => errands.encode(errand),
+  decodeErrand: (key: string, bytes: Uint8Array): GatewayErrand => decoded(errands, key, bytes),
+  encodeMeta: (value: Omit<GatewayMeta, '$typeName'>): Uint8Array => meta.encode(value),
+  decodeMeta: (key: string, bytes: Uint8Array): GatewayMeta => decoded(meta, key, bytes),
+}
+
+/** Accounts and ids hold none of "|" and ":", so keys and wire ids split without doubt. */
+export const NAME = /^[A-Za-z0-9._-]{1,64}$/
+
+export function wireId(account: string, id: string): string {
+  return `${account}:${id}`
+}
+
+/** @returns undefined when it is no wire id of ours */
+export function splitWireId(taskId: string): { readonly account: string; readonly id: string } | undefined {
+  const at = taskId.indexOf(':')
+  const account = taskId.slice(0, at)
+  const id = taskId.slice(at + 1)
+  return at > 0 && NAME.test(account) && NAME.test(id) ? { account, id } : undefined
+}
+
+/** The client's id of a task, without the account. */
+export function clientId(header: TaskHeader): string {
+  return header.id.slice(header.account.length + 1)
+}
+
+/** Longest time in milliseconds, zero-padded so that keys sort by it. */
+const TIME_DIGITS = 16
+const time = (ms: number | bigint): string => String(ms).padStart(TIME_DIGITS, '0')
+const path = (header: TaskHeader): string => `${header.account}|${clientId(header)}`
+/** The character after "|": the end of a range of keys that share a part. */
+const PAST = '}'
+
+export const keys = {
+  meta: 'g|meta',
+  task: (account: string, id: string): string => `g|t|${account}|${id}`,
+  record: (header: TaskHeader): string => `g|t|${path(header)}`,
+  payload: (header: TaskHeader): string => `g|p|${path(header)}`,
+  result: (header: TaskHeader): string => `g|r|${path(header)}`,
+  /** By time of submit, for lists. */
+  listed: (header: TaskHeader): string =>
+    `g|i|${header.account}|${time(header.submittedMs)}|${clientId(header)}`,
+  listedBefore: (account: string, atMs: number, id: string): string => `g|i|${account}|${time(atMs)}|${id}`,
+  listedRange: (account: string) => ({ gte: `g|i|${account}|`, lt: `g|i|${account}${PAST}` }),
+  /** There while the task has not ended; the value is empty of meaning. */
+  unfinished: (header: TaskHeader): string => `g|u|${path(header)}`,
+  unfinishedRange: { gte: 'g|u|', lt: `g|u${PAST}` },
+  /** By time of end, for pruning; the value is the size of the result, as decimal text. */
+  ended: (header: TaskHeader, endedMs: bigint): string => `g|e|${time(endedMs)}|${path(header)}`,
+  endedRange: { gte: 'g|e|', lt: `g|e${PAST}` },
+  errand: (coordinator: string, taskId: string): string => `g|o|${coordinator}|${taskId}`,
+  errandRange: (coordinator: string) => ({ gte: `g|o|${coordinator}|`, lt: `g|o|${coordinator}${PAST}` }),
+  allErrandsRange: { gte: 'g|o|', lt: `g|o${PAST}` },
+}
+
+/** @returns the parts of a key after its kind, such as [account, id] */
+export function keyParts(key: string): readonly string[] {
+  return key.split('|').slice(2)
+}
+
+export function corrupt(key: string, why: string): EdgeCoderError {
+  return new EdgeCoderError(
+    'store-corrupt',
+    `The gateway's store holds "${key}", which cannot be read: ${why}.`,
+    {
+      next: 'Restore the data folder from a backup; or, to lose the tasks of this gateway, move it away.',
+    },
+  )
+}
+
+function decoded<S extends DescMessage>(kind: Codec<S>, key: string, bytes: Uint8Array): MessageShape<S> {
+  const value = kind.decode(bytes)
+  if (isMalformed(value)) throw corrupt(key, value.detail)
+  return value
+}
