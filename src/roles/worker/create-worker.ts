@@ -1,0 +1,115 @@
+import assert from 'node:assert'
+import type { PolicyView } from '../../core/policy/policy-view.js'
+import type { Clock } from '../../ports/clock.js'
+import type { Engine } from '../../ports/engine.js'
+import type { Log } from '../../ports/log.js'
+import type { Metrics } from '../../ports/metrics.js'
+import type { Network, PeerAddress } from '../../ports/network.js'
+import type { Random } from '../../ports/random.js'
+import type { Sandbox } from '../../ports/sandbox.js'
+import type { Signer } from '../../ports/signer.js'
+import { protocolIds } from '../../wire/protocol-ids.js'
+import { createAnnouncementJudge } from './announcement-judge.js'
+import { attach } from './attachment.js'
+import type { Means, MeasuredModel } from './capabilities.js'
+import { CoordinatorSearch } from './coordinator-search.js'
+import { GatewayLinks } from './gateway-link.js'
+import { Home } from './home.js'
+import { LeaseDesk } from './lease-desk.js'
+import { Lending } from './lending.js'
+import { MeshWorker } from './mesh-worker.js'
+import { Outbox } from './outbox.js'
+import { runAttempt } from './run-attempt.js'
+import { SlotBook } from './slot-book.js'
+import type { Worker } from './worker.js'
+import { MAX_SLOTS, WORKER_LIMITS, type WorkerLimits } from './worker-limits.js'
+import { createWorkerMeters } from './worker-meters.js'
+
+export interface WorkerComponents {
+  readonly network: Network
+  readonly clock: Clock
+  readonly random: Random
+  readonly signer: Signer
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly policy: () => PolicyView
+  /** Absent = only `test` tasks can run here. */
+  readonly engine?: Engine
+  /** Absent = only `chat` tasks can run here. */
+  readonly sandbox?: Sandbox
+  /** Of the engine, measured at start. */
+  readonly models: readonly MeasuredModel[]
+}
+
+export interface WorkerInit {
+  /** The owner's name for this worker: 1–64 of `A–Z a–z 0–9 . _ : -`. */
+  readonly agentId: string
+  readonly networkId: string
+  /** Attempts at a time, 1–256. */
+  readonly slots: number
+  /** Those known from bootstrap list, network file or earlier runs. */
+  readonly coordinators: readonly PeerAddress[]
+  /** Least price taken, for a task; 0 = any. */
+  readonly priceFloorMicrocredits: bigint
+  readonly version: string
+  /** Told all known coordinators whenever that changes, to be remembered. */
+  readonly onCoordinators?: (coordinators: readonly PeerAddress[]) => void
+  readonly limits?: Partial<WorkerLimits>
+}
+
+/** Wires a worker. It dials nobody before {@link Worker.start}. */
+export function createWorker(components: WorkerComponents, init: WorkerInit): Worker {
+  assert(init.slots >= 1 && init.slots <= MAX_SLOTS, `slots must be 1 to ${MAX_SLOTS}`)
+  const { network, clock, random, log, policy } = components
+  const limits = { ...WORKER_LIMITS, ...init.limits }
+  const ids = protocolIds(init.networkId)
+  const means: Means = {
+    models: components.models,
+    ...(components.engine === undefined ? {} : { engine: components.engine }),
+    ...(components.sandbox === undefined ? {} : { sandbox: components.sandbox }),
+    priceFloorMicrocredits: init.priceFloorMicrocredits,
+    version: init.version,
+  }
+  const slots = new SlotBook(init.slots)
+  const gateways = new GatewayLinks({ network, clock, random, limits, protocol: ids.data })
+  const { agentId, networkId } = init
+  const desk = new LeaseDesk({
+    clock,
+    log,
+    limits,
+    slots,
+    means,
+    agentId,
+    meters: createWorkerMeters(components.metrics),
+    outbox: new Outbox(limits.pendingOutcomes),
+    runAttempt: (run) => runAttempt({ ...components, limits, networkId, gateways }, run),
+  })
+  const linkTo = (coordinator: PeerAddress, signal: AbortSignal) =>
+    attach({ network, clock, limits, owner: desk, protocol: ids.worker }, coordinator, signal)
+  const remember = init.onCoordinators ?? (() => {})
+  const rendezvous = ids.coordinatorRendezvous
+  const search = new CoordinatorSearch(
+    { network, clock, random, log, limits, policy, rendezvous, remember },
+    init.coordinators,
+  )
+  const home = new Home({ clock, random, log, limits, slots, desk, search, attach: linkTo })
+  const stopper = new AbortController()
+  const lending = new Lending(
+    { clock, random, log, limits, slots, desk, home, means, attach: linkTo },
+    stopper.signal,
+  )
+  const judge = createAnnouncementJudge({
+    clock,
+    networkId: init.networkId,
+    policy,
+    heard(coordinator, announcement) {
+      if (announcement.addresses.length > 0) {
+        search.learn({ peerId: coordinator, addresses: announcement.addresses })
+        home.lookAgain()
+      }
+      lending.consider(coordinator, announcement)
+    },
+  })
+  const parts = { clock, slots, desk, home, means, gateways, stopper, agentId }
+  return new MeshWorker(parts, () => network.subscribe(ids.announcements, judge))
+}

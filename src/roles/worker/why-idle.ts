@@ -1,0 +1,72 @@
+import { type Refusal, refusal } from '../../core/refusal.js'
+import type { WhyIdle as WireWhyIdle } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
+import type { Means } from './capabilities.js'
+import type { SlotBook } from './slot-book.js'
+import type { WhyIdle } from './worker.js'
+
+type Reason = WhyIdle['reasons'][number]
+
+/**
+ * What keeps this worker itself from work, the nearest cause first.
+ *
+ * @param detached why no coordinator is attached; undefined = one is
+ */
+export function ownReasons(means: Means, slots: SlotBook, detached: Refusal | undefined): readonly Refusal[] {
+  const reasons: Refusal[] = []
+  if (slots.draining) reasons.push(refusal('shutting-down', 'this worker is stopping and takes nothing new'))
+  if (detached !== undefined) reasons.push(detached)
+  if (means.engine === undefined || means.models.length === 0) {
+    reasons.push(
+      refusal(
+        'no-engine',
+        means.engine === undefined
+          ? 'there is no model engine here: chat and solve tasks cannot run'
+          : 'the model engine offers no model: chat and solve tasks cannot run',
+        {
+          next: 'run Ollama or llama.cpp on this machine, or give a GGUF path; `edgecoder model list` shows what is found',
+        },
+      ),
+    )
+  }
+  if (means.sandbox === undefined) {
+    reasons.push(
+      refusal('no-sandbox', 'there is no sandbox here: solve and test tasks cannot run', {
+        next: 'install bubblewrap, or let the portable sandbox be used; `edgecoder doctor` tells what is missing',
+      }),
+    )
+  }
+  return reasons
+}
+
+/** Why it cannot get any work now; undefined = it can. A worker with an engine or a sandbox can get some. */
+export function notReady(means: Means, slots: SlotBook, detached: Refusal | undefined): Refusal | undefined {
+  const canNothing = (means.engine === undefined || means.models.length === 0) && means.sandbox === undefined
+  return ownReasons(means, slots, detached).find(
+    (reason) => canNothing || (reason.code !== 'no-engine' && reason.code !== 'no-sandbox'),
+  )
+}
+
+/** Puts own reasons before those of the coordinators that were asked. */
+export function whyIdle(
+  own: readonly Refusal[],
+  lentTo: string | undefined,
+  asked: readonly WireWhyIdle[],
+): WhyIdle {
+  const reasons: Reason[] = own.map(({ code, detail, next }) => ({
+    code,
+    detail,
+    tasks: 0,
+    ...(next === undefined ? {} : { next }),
+  }))
+  if (lentTo !== undefined) {
+    reasons.push({ code: 'lent', detail: `the free slots are lent to coordinator ${lentTo}`, tasks: 0 })
+  }
+  for (const answer of asked) {
+    reasons.push(...answer.reasons.map(({ code, detail, tasks }) => ({ code, detail, tasks })))
+  }
+  const queued = asked.reduce((sum, answer) => sum + answer.queued, 0)
+  if (reasons.length === 0 && queued === 0) {
+    reasons.push({ code: 'no-work', detail: 'no task waits at the coordinator', tasks: 0 })
+  }
+  return { busy: false, queued, reasons }
+}
