@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { EdgeCoderError } from '../core/errors.js'
 import type { Clock } from '../ports/clock.js'
@@ -14,6 +15,7 @@ export interface HttpServerInit {
 
 /** How long answers under way may finish once the server stops. */
 const GRACE_MS = 2_000
+const SWEEP_MS = 25
 /** A request's head and body must be here by then; answers may take as long as they need. */
 const REQUEST_MS = 120_000
 const HEAD_MS = 15_000
@@ -39,9 +41,10 @@ export async function listen(
   })
   const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: HEAD_MS }, listener)
   server.maxConnections = init.connections
+  const silent = silentSockets(server)
   const port = await bind(server, init)
   const host = init.host.includes(':') ? `[${init.host}]` : init.host
-  return { url: `http://${host}:${port}`, port, stop: () => stop(server, clock) }
+  return { url: `http://${host}:${port}`, port, stop: () => stop(server, silent, clock) }
 }
 
 function http1(bindings: Parameters<Parameters<typeof getRequestListener>[0]>[1]): HttpBindings {
@@ -67,13 +70,27 @@ function bind(server: Server, init: HttpServerInit): Promise<number> {
   })
 }
 
-function stop(server: Server, clock: Clock): Promise<void> {
+/** Connections that never asked anything: Node counts them as busy, not as idle. */
+function silentSockets(server: Server): ReadonlySet<Socket> {
+  const silent = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
+  server.on('request', (request) => silent.delete(request.socket))
+  return silent
+}
+
+function stop(server: Server, silent: ReadonlySet<Socket>, clock: Clock): Promise<void> {
   return new Promise((resolve) => {
     const cut = clock.after(GRACE_MS, () => server.closeAllConnections())
+    for (const socket of silent) socket.destroy()
+    // A connection that is kept alive becomes idle only when its answer has ended.
+    const sweep = clock.every(SWEEP_MS, () => server.closeIdleConnections())
     server.close(() => {
       cut.cancel()
+      sweep.cancel()
       resolve()
     })
-    server.closeIdleConnections()
   })
 }

@@ -42,6 +42,8 @@ export class FakeGateway implements Gateway {
   readonly #changes = new EventEmitter().setMaxListeners(0)
   /** Streams of events open now. */
   open = 0
+  /** Events that readers have taken. */
+  read = 0
   /** The next submissions are answered with this. */
   refuse: Refusal | undefined
   notReady: Refusal | undefined
@@ -166,6 +168,7 @@ export class FakeGateway implements Gateway {
       for (let next = options.after ?? 0; ; ) {
         for (const progress of task.progress.slice(next)) {
           next = progress.seq
+          this.read++
           yield progress
         }
         if (next < task.progress.length) continue
