@@ -82,26 +82,42 @@ export function createFrameReader(maxFrameBytes: number, take: (frame: Uint8Arra
   }
 }
 
-/** Bytes that {@link writeFrames} adds to a frame. */
+/** Bytes that the length of a frame takes. */
 export function prefixBytes(frameBytes: number): number {
   if (frameBytes < 2 ** 7) return 1
   if (frameBytes < 2 ** 14) return 2
   return frameBytes < 2 ** 21 ? 3 : LENGTH_BYTES
 }
 
+/** The length of a frame as it goes before it. */
+export function lengthPrefix(frameBytes: number): Uint8Array {
+  const made = Buffer.allocUnsafe(prefixBytes(frameBytes))
+  writeLength(made, 0, frameBytes)
+  return made
+}
+
 /** Puts frames one after the other, each with its length, into one piece of memory. */
-export function writeFrames(frames: readonly Uint8Array[], totalBytes: number): Uint8Array {
+export function writeFrames(frames: readonly Uint8Array[]): Uint8Array {
+  let totalBytes = 0
+  for (const frame of frames) totalBytes += prefixBytes(frame.length) + frame.length
   const made = Buffer.allocUnsafe(totalBytes)
   let at = 0
   for (const frame of frames) {
-    let rest = frame.length
-    while (rest >= 0x80) {
-      made[at++] = (rest & 0x7f) | 0x80
-      rest >>>= 7
-    }
-    made[at++] = rest
+    at = writeLength(made, at, frame.length)
     made.set(frame, at)
     at += frame.length
   }
   return made
+}
+
+/** @returns where it ends */
+function writeLength(into: Uint8Array, start: number, length: number): number {
+  let at = start
+  let rest = length
+  while (rest >= 0x80) {
+    into[at++] = (rest & 0x7f) | 0x80
+    rest >>>= 7
+  }
+  into[at++] = rest
+  return at
 }

@@ -2,8 +2,8 @@ import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/inter
 import { EdgeCoderError } from '../../core/errors.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Link, LinkReceiver } from '../../ports/network.js'
-import { BATCH_BYTES, CLOSE_TIMEOUT_MS, HIGH_WATER_BYTES, MAX_QUEUED_BYTES } from './bounds.js'
-import { createFrameReader, type FrameReader, prefixBytes, writeFrames } from './framing.js'
+import { BATCH_BYTES, CLOSE_TIMEOUT_MS, COPIED_BYTES, HIGH_WATER_BYTES, MAX_QUEUED_BYTES } from './bounds.js'
+import { createFrameReader, type FrameReader, lengthPrefix, prefixBytes, writeFrames } from './framing.js'
 import { createLinkInbox, type LinkInbox } from './link-inbox.js'
 import type { Quota } from './quota.js'
 
@@ -141,9 +141,8 @@ export class Libp2pLink implements Link {
   #flush(): void {
     this.#flushing = false
     while (this.#queue.length > 0 && !this.#inbox.ended && !this.#stream.writableNeedsDrain) {
-      const { frames, bytes } = this.#batch()
       try {
-        this.#stream.send(writeFrames(frames, bytes))
+        this.#write(this.#batch())
       } catch (cause) {
         this.abort(cause instanceof Error ? cause.message : 'cannot write')
       }
@@ -151,19 +150,31 @@ export class Libp2pLink implements Link {
     this.#wake()
   }
 
-  /** Takes the next frames to write together off the queue. */
-  #batch(): { frames: readonly Uint8Array[]; bytes: number } {
+  #write(frames: readonly Uint8Array[]): void {
+    const [first] = frames
+    if (frames.length === 1 && first !== undefined && first.length > COPIED_BYTES) {
+      this.#stream.send(lengthPrefix(first.length))
+      this.#stream.send(first)
+    } else {
+      this.#stream.send(writeFrames(frames))
+    }
+  }
+
+  /** Takes what is to be written next off the queue: one large frame, or as many small ones as go together. */
+  #batch(): readonly Uint8Array[] {
     let bytes = 0
     let count = 0
     for (const frame of this.#queue) {
-      bytes += frame.length + prefixBytes(frame.length)
+      const large = frame.length > COPIED_BYTES
+      if (count > 0 && (large || bytes >= BATCH_BYTES)) break
+      bytes += prefixBytes(frame.length) + frame.length
       count++
-      if (bytes >= BATCH_BYTES) break
+      if (large) break
     }
     const frames = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count)
     this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count)
     this.#queuedBytes -= bytes
-    return { frames, bytes }
+    return frames
   }
 
   #read({ data }: StreamMessageEvent): void {

@@ -10,7 +10,6 @@ import { type Identify, identify, identifyPush } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { mdns } from '@libp2p/mdns'
-import { noise } from '@libp2p/noise'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
@@ -21,6 +20,7 @@ import type { PeerAddress } from '../../ports/network.js'
 import { GOSSIP_BYTES } from '../../wire/limits.js'
 import type { ProtocolIds } from '../../wire/protocol-ids.js'
 import { publicAddresses } from './addresses.js'
+import { batchedNoise } from './batched-noise.js'
 import { DIAL_TIMEOUT_MS, MAX_QUEUED_BYTES } from './bounds.js'
 
 /** How a peer takes part in the mesh below the roles. */
@@ -85,7 +85,7 @@ export function createMeshNode(parts: NodeParts, init: MeshInit): Promise<MeshNo
       appendAnnounce: init.dht === 'server' ? publicAddresses(init.listen, networkInterfaces()) : [],
     },
     transports: [tcp(), webSockets(), circuitRelayTransport()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [batchedNoise()],
     streamMuxers: [
       yamux({ maxInboundStreams: 256, streamOptions: { maxWriteBufferLength: 2 * MAX_QUEUED_BYTES } }),
     ],
