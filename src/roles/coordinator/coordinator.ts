@@ -22,10 +22,11 @@ export interface CoordinatorStatus {
   readonly queued: number
   readonly leased: number
   readonly running: number
+  /** How long the oldest waiting task has waited; 0 = none waits. */
   readonly oldestQueuedMs: number
   readonly done: number
   readonly failed: number
-  /** Set while a large share of workers is quiet at once, so that nobody is evicted for it. */
+  /** Set (wall clock) while a large share of workers is quiet at once, so that nobody is evicted for it. */
   readonly stormSinceMs?: number
 }
 
@@ -36,6 +37,7 @@ export interface QueueView {
     readonly model: string
     readonly languages: readonly string[]
     readonly queued: number
+    /** How long its oldest waiting task has waited. */
     readonly oldestMs: number
     readonly feasibleWorkers: number
   }[]
@@ -45,6 +47,7 @@ export interface QueueView {
     readonly kind: string
     readonly model: string
     readonly state: TaskStateName
+    /** When its state began, wall clock. */
     readonly sinceMs: number
     readonly attempts: number
     readonly worker?: string
@@ -56,6 +59,7 @@ export interface WorkerView {
   readonly peerId: string
   readonly agentId: string
   readonly liveness: 'live' | 'quiet' | 'unknown' | 'lost'
+  /** Wall clock. */
   readonly lastHeardMs: number
   readonly slots: number
   readonly free: number

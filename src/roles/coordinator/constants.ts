@@ -1,0 +1,65 @@
+import type { SchedulerLimits } from '../../core/scheduler/views.js'
+import { DEFAULT_LIMITS as DEFAULT_QUEUE } from '../../core/scheduler/views.js'
+import { DEFAULT_LIVENESS, type LivenessBounds } from '../../core/task/liveness.js'
+import { DEFAULT_STORM, type StormBounds } from '../../core/task/storm-guard.js'
+
+/** What a coordinator bounds. */
+export interface CoordinatorLimits {
+  /** A lease without headway lasts this long. */
+  readonly leaseMs: number
+  /** Also says how often a worker shows a sign of life. */
+  readonly liveness: LivenessBounds
+  readonly storm: StormBounds
+  /** Waiting tasks, in all and by account. */
+  readonly queue: SchedulerLimits
+  /** Workers attached at once. */
+  readonly workers: number
+  /** Gateways attached at once. */
+  readonly gateways: number
+  /** Ended tasks remembered, for the idempotency of late submits and for sync. */
+  readonly endedTasks: number
+  readonly endedMs: number
+}
+
+export const DEFAULT_LIMITS: CoordinatorLimits = {
+  // Longer than the default wall time of a sandbox run (30 s): tests that print nothing show no headway. Silence of
+  // the worker itself is found much sooner, by its missing beats.
+  leaseMs: 45_000,
+  liveness: DEFAULT_LIVENESS,
+  storm: DEFAULT_STORM,
+  // Each waiting task takes about 2 KB of memory.
+  queue: DEFAULT_QUEUE,
+  workers: 10_000,
+  gateways: 1_000,
+  endedTasks: 50_000,
+  endedMs: 24 * 60 * 60 * 1000,
+}
+
+/** A peer that opened a stream and says nothing for this long is not one of ours. */
+export const HELLO_MS = 10_000
+/** 256 slots of short tasks, and to spare. */
+export const WORKER_FRAMES_PER_SECOND = 1_000
+/** A gateway that submits one task a frame at three times our target. */
+export const GATEWAY_FRAMES_PER_SECOND = 8_000
+/** Frames of one link whose signatures are being checked; more is a flood, as the thread pool is ours to share. */
+export const LINK_BACKLOG = 1_024
+/** Steps of the wake wheel: how late a lease or deadline may be noticed. */
+export const WAKE_STEP_MS = 100
+/** How often workers are looked over for silence: with the grace of a closed link, re-assigned within 2 s. */
+export const SWEEP_MS = 250
+/** How often capacity and announcements are sent when they changed, and admission is asked again. */
+export const ROUND_MS = 1_000
+/** A worker that is back and does not mention a lease within this time (by a beat, or its result) does not run it. */
+export const MENTION_MS = 3_000
+/** How often the store is tried again while it fails. */
+export const STORE_RETRY_MS = 1_000
+/** Answers held back while the store fails; past it links are dropped, and their peers ask again later. */
+export const HELD_ANSWERS = 50_000
+/** Ended tasks forgotten in one write. */
+export const PRUNE_BATCH = 500
+/** Candidates named in one explanation; the wire allows as many. */
+export const EXPLAINED_CANDIDATES = 64
+/** Workers lately gone that status views still name. */
+export const GONE_WORKERS = 256
+/** Announcement numbers reserved in one write; a restart skips what is left of them. */
+export const SEQUENCE_BLOCK = 1_000n

@@ -1,0 +1,197 @@
+import type { PolicyView } from '../../core/policy/policy-view.js'
+import type { Refusal } from '../../core/refusal.js'
+import { createScheduler } from '../../core/scheduler/create-scheduler.js'
+import type { Scheduler } from '../../core/scheduler/scheduler.js'
+import { createWatch, type Watch } from '../../core/task/watch.js'
+import type { Clock, Timer } from '../../ports/clock.js'
+import type { Log } from '../../ports/log.js'
+import type { Metrics } from '../../ports/metrics.js'
+import type { Network } from '../../ports/network.js'
+import type { Random } from '../../ports/random.js'
+import type { Signer } from '../../ports/signer.js'
+import type { Store } from '../../ports/store.js'
+import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
+import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
+import { createAccounting } from './accounting.js'
+import { Announcer } from './announcer.js'
+import { type Assigner, createAssigner } from './assigner.js'
+import {
+  type CoordinatorLimits,
+  DEFAULT_LIMITS,
+  GATEWAY_FRAMES_PER_SECOND,
+  ROUND_MS,
+  SWEEP_MS,
+  WORKER_FRAMES_PER_SECOND,
+} from './constants.js'
+import type { Coordinator, CoordinatorStatus, ExplainView, QueueView, WorkerView } from './coordinator.js'
+import { GatewayDesk } from './gateway-desk.js'
+import { createJournal, type Journal } from './journal.js'
+import { TaskBook, type TaskOutlets } from './task-book.js'
+import { createTaskMeter, type TaskMeter } from './task-meter.js'
+import { explainOf, queueOf, statusOf, workersOf } from './views.js'
+import { WorkerDesk } from './worker-desk.js'
+
+export interface CoordinatorComponents {
+  readonly network: Network
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly signer: Signer
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Asked anew each time: it may change while the node runs. */
+  readonly policy: () => PolicyView
+}
+
+export interface CoordinatorInit extends Partial<CoordinatorLimits> {
+  readonly networkId: string
+}
+
+/** A coordinator over its ports; it serves nobody before {@link Coordinator.start}. */
+export function createCoordinator(components: CoordinatorComponents, init: CoordinatorInit): Coordinator {
+  const { networkId, ...given } = init
+  const limits: CoordinatorLimits = { ...DEFAULT_LIMITS, ...given }
+  const { network, store, clock, signer, log, metrics, policy } = components
+  const scheduler = createScheduler({ limits: limits.queue })
+  const watch = createWatch(limits.liveness, limits.storm)
+  const journal = createJournal({ store, clock, log, metrics })
+  const accounting = createAccounting({ journal, clock, metrics })
+  const meter = createTaskMeter({ clock, metrics })
+  const ids = protocolIds(networkId)
+  const touch = (): void => assigner.touch()
+  const outlets: TaskOutlets = {
+    tell: (...tell: Parameters<GatewayDesk['tell']>) => gateways.tell(...tell),
+    grant: (...grant: Parameters<WorkerDesk['grant']>) => {
+      meter.granted(grant[0].task)
+      workers.grant(...grant)
+    },
+    revoke: (...revoke: Parameters<WorkerDesk['revoke']>) => workers.revoke(...revoke),
+    leased: (worker: string, taskId: string) => workers.leased(worker, taskId),
+    released: (worker: string, taskId: string) => workers.released(worker, taskId),
+    recorded: (worker: string, outcome: 'success' | 'failure' | 'lost') => {
+      meter.recorded(outcome)
+      workers.recorded(worker, outcome)
+    },
+    storming: (): boolean => workers.storming(),
+  }
+  const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
+  const shared = { network, clock, log, journal, scheduler, book, policy, touch }
+  const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
+  const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses }, limits)
+  const agentId = (worker: string): string => workers.agentId(worker)
+  const gateways = new GatewayDesk({ ...shared, agentId, workers: () => workers.sessions() }, limits)
+  const slotBack = (worker: string): void => workers.slotBack(worker)
+  const assigner = createAssigner({ scheduler, book, journal, slotBack }, limits)
+  const announcer = new Announcer(
+    { network, store, clock, signer, log, policy, scheduler },
+    ids.announcements,
+  )
+  const parts = { scheduler, watch, journal, book, workers, gateways, assigner, announcer, meter }
+  return new CoordinatorRole({ network, clock, log }, parts, ids)
+}
+
+interface Parts {
+  readonly scheduler: Scheduler
+  readonly watch: Watch
+  readonly journal: Journal
+  readonly book: TaskBook
+  readonly workers: WorkerDesk
+  readonly gateways: GatewayDesk
+  readonly assigner: Assigner
+  readonly announcer: Announcer
+  readonly meter: TaskMeter
+}
+
+class CoordinatorRole implements Coordinator {
+  readonly #ports: Pick<CoordinatorComponents, 'network' | 'clock' | 'log'>
+  readonly #parts: Parts
+  readonly #ids: ProtocolIds
+  #timers: readonly Timer[] = []
+  #serving: readonly (() => void)[] = []
+  #state: 'new' | 'serving' | 'stopped' = 'new'
+
+  constructor(
+    ports: Pick<CoordinatorComponents, 'network' | 'clock' | 'log'>,
+    parts: Parts,
+    ids: ProtocolIds,
+  ) {
+    this.#ports = ports
+    this.#parts = parts
+    this.#ids = ids
+  }
+
+  async start(): Promise<void> {
+    const { network, clock, log } = this.#ports
+    const { book, workers, gateways, assigner, announcer } = this.#parts
+    await book.start(() => assigner.touch())
+    await announcer.start()
+    const open = { maxFrameBytes: CONTROL_FRAME_BYTES, streamsPerPeer: STREAMS_PER_PEER }
+    this.#serving = [
+      network.serve(this.#ids.worker, { ...open, framesPerSecond: WORKER_FRAMES_PER_SECOND }, (link) =>
+        workers.accept(link),
+      ),
+      network.serve(this.#ids.gateway, { ...open, framesPerSecond: GATEWAY_FRAMES_PER_SECOND }, (link) =>
+        gateways.accept(link),
+      ),
+    ]
+    this.#timers = [clock.every(SWEEP_MS, () => this.#sweep()), clock.every(ROUND_MS, () => this.#round())]
+    network.provide(this.#ids.coordinatorRendezvous)
+    this.#state = 'serving'
+    const counts = { queued: book.count('queued'), leased: book.count('leased') + book.count('running') }
+    log.info('coordinator-started', counts)
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state !== 'serving') return
+    this.#state = 'stopped'
+    const { book, journal, workers, gateways, assigner, announcer } = this.#parts
+    for (const unserve of this.#serving) unserve()
+    for (const timer of this.#timers) timer.cancel()
+    assigner.stop()
+    announcer.stop()
+    book.stop()
+    await journal.close()
+    await Promise.all([workers.close(), gateways.close()])
+    this.#ports.log.info('coordinator-stopped')
+  }
+
+  status(): CoordinatorStatus {
+    return statusOf(this.#parts, this.#ports.clock, this.#state === 'serving')
+  }
+
+  queue(limit: number): QueueView {
+    return queueOf(this.#parts, this.#ports.clock, limit)
+  }
+
+  workers(): readonly WorkerView[] {
+    return workersOf(this.#parts)
+  }
+
+  explain(account: string, taskId: string): ExplainView | Refusal {
+    return explainOf(this.#parts, account, taskId)
+  }
+
+  #sweep(): void {
+    const { workers, gateways, assigner } = this.#parts
+    workers.sweep()
+    gateways.sweep()
+    assigner.touch()
+  }
+
+  #round(): void {
+    const { book, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
+    workers.recheck()
+    gateways.recheck()
+    gateways.publishCapacity()
+    announcer.announce()
+    book.prune()
+    meter.depths({
+      queued: scheduler.queued(),
+      leased: book.count('leased'),
+      running: book.count('running'),
+      workers: workers.size,
+      gateways: gateways.size,
+    })
+    assigner.touch()
+  }
+}

@@ -1,0 +1,26 @@
+import type { PolicyView } from '../../core/policy/policy-view.js'
+import type { Scheduler } from '../../core/scheduler/scheduler.js'
+import type { Watch } from '../../core/task/watch.js'
+import type { Log } from '../../ports/log.js'
+import type { ControlLinkComponents } from './control-link.js'
+import type { TaskBook } from './task-book.js'
+import type { WorkerSession } from './worker-session.js'
+
+/** What both desks stand on. */
+interface DeskComponents extends ControlLinkComponents {
+  readonly log: Log
+  readonly scheduler: Scheduler
+  readonly book: TaskBook
+  readonly policy: () => PolicyView
+}
+
+export interface WorkerDeskComponents extends DeskComponents {
+  readonly watch: Watch
+  /** Where a gateway can be dialled. */
+  readonly gatewayAddresses: (gateway: string) => readonly string[]
+}
+
+export interface GatewayDeskComponents extends DeskComponents {
+  readonly agentId: (worker: string) => string
+  readonly workers: () => Iterable<WorkerSession>
+}

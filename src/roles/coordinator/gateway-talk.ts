@@ -1,0 +1,200 @@
+import { isRefusal, type Refusal, refusal, toWire } from '../../core/refusal.js'
+import type { Link } from '../../ports/network.js'
+import { open, statements, type Verified } from '../../wire/envelope.js'
+import { isMalformed } from '../../wire/frame.js'
+import type {
+  Cancel,
+  ExplainAsk,
+  GatewayToCoordinator,
+  Submit,
+  Sync,
+} from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
+import type { Order, TaskHeader as WireHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
+import type { Malformed } from '../../wire/malformed.js'
+import type { GatewayDeskComponents } from './desk-components.js'
+import { explainTask } from './explanation.js'
+import { tellGateway } from './gateway-session.js'
+import { headerFault } from './order-check.js'
+import type { Action } from './ordered-inbox.js'
+import { sameBytes } from './outcome-check.js'
+import type { TaskEntry } from './task-entry.js'
+import { fromWireHeader } from './task-header.js'
+import { encodeHeader } from './task-record.js'
+import { unknownStanding, type WireTaskState } from './task-standing.js'
+
+/** What became of one header of an order. */
+type Taken =
+  | { readonly taskId: string; readonly entry: TaskEntry; readonly existed: boolean }
+  | { readonly taskId: string; readonly why: Refusal }
+
+/** @returns what each message of a welcomed gateway leads to */
+export function createGatewayTalk(
+  components: GatewayDeskComponents,
+  link: Link,
+  standing: (entry: TaskEntry) => WireTaskState,
+): (message: GatewayToCoordinator) => Action {
+  const talk = new GatewayTalk(components, link, standing)
+  return (message) => talk.said(message)
+}
+
+class GatewayTalk {
+  readonly #components: GatewayDeskComponents
+  readonly #link: Link
+  readonly #standing: (entry: TaskEntry) => WireTaskState
+
+  constructor(components: GatewayDeskComponents, link: Link, standing: (entry: TaskEntry) => WireTaskState) {
+    this.#components = components
+    this.#link = link
+    this.#standing = standing
+  }
+
+  said({ body }: GatewayToCoordinator): Action {
+    switch (body.case) {
+      case 'submit':
+        return this.#submit(body.value)
+      case 'cancel':
+        return () => this.#cancel(body.value)
+      case 'sync':
+        return () => this.#sync(body.value)
+      case 'explain':
+        return () => this.#explain(body.value)
+      case 'ping':
+        return () => tellGateway(this.#link, { case: 'pong', value: { ask: body.value.ask } })
+      default:
+        return () => {
+          this.#link.abort('a second hello on one link')
+          this.#components.network.penalise(this.#link.peerId, 'protocol-violation')
+        }
+    }
+  }
+
+  #submit({ ask, order }: Submit): Action {
+    if (order === undefined) return () => {}
+    const { clock, policy } = this.#components
+    const checked = open(order, policy().network, statements.order, clock.nowMs())
+    return checked.then((opened) => () => this.#order(ask, opened))
+  }
+
+  #order(ask: number, opened: Verified<Order> | Malformed): void {
+    const why = this.#orderFault(opened)
+    if (why !== undefined || isMalformed(opened)) {
+      const value = { ask, refusal: toWire(why ?? refusal('malformed', 'the order cannot be read')) }
+      tellGateway(this.#link, { case: 'submitted', value })
+      return
+    }
+    const taken = opened.value.headers.map((header) => this.#take(header))
+    const answer = (failed?: Refusal): void => {
+      const results = taken.map((each) => this.#submitted(each, failed))
+      tellGateway(this.#link, { case: 'submitted', value: { ask, results } })
+    }
+    this.#components.journal.onlyIfDurable(
+      () => answer(),
+      (fault) => {
+        for (const each of taken)
+          if ('entry' in each && !each.existed) this.#components.book.forget(each.entry)
+        answer(storeRefusal(fault))
+      },
+    )
+  }
+
+  #orderFault(opened: Verified<Order> | Malformed): Refusal | undefined {
+    const { peerId } = this.#link
+    const { journal, network } = this.#components
+    if (isMalformed(opened)) {
+      if (opened.code === 'bad-signature' || opened.code === 'wrong-network')
+        network.penalise(peerId, opened.code)
+      return refusal(opened.code, opened.detail)
+    }
+    if (opened.signer !== peerId) {
+      network.penalise(peerId, 'bad-signature')
+      return refusal('forbidden', `the order is signed by ${opened.signer}, it came from ${peerId}`)
+    }
+    return journal.fault && storeRefusal(journal.fault)
+  }
+
+  #take(wire: WireHeader): Taken {
+    const { clock, book, scheduler } = this.#components
+    const taskId = wire.id
+    const header = fromWireHeader(wire)
+    const known = book.get(taskId)
+    if (known !== undefined) {
+      const same =
+        known.task.header.gateway === this.#link.peerId &&
+        header.account === known.task.header.account &&
+        sameBytes(known.task.header.payloadDigest, header.payloadDigest)
+      if (same) return { taskId, entry: known, existed: true }
+      return {
+        taskId,
+        why: refusal('task-conflict', `task "${taskId}" exists with another payload or gateway`),
+      }
+    }
+    const why = headerFault(header, this.#link.peerId, clock.nowMs()) ?? scheduler.admit(header)
+    if (why !== undefined) return { taskId, why }
+    return { taskId, entry: book.submit(header, encodeHeader(wire)), existed: false }
+  }
+
+  #submitted(taken: Taken, failed: Refusal | undefined) {
+    const { taskId } = taken
+    if ('why' in taken) return { taskId, refusal: toWire(taken.why) }
+    const { entry, existed } = taken
+    if (entry.gone || entry.shown === undefined) {
+      return { taskId, refusal: toWire(failed ?? refusal('store-full', 'the task could not be stored')) }
+    }
+    return { taskId, existed, state: this.#standing(entry) }
+  }
+
+  #cancel({ ask, taskId, reason }: Cancel): void {
+    const { book, journal } = this.#components
+    const entry = this.#own(taskId)
+    const why = refusal('cancelled-by-user', `cancelled through its gateway: ${reason}`)
+    const result = entry === undefined ? notFound(taskId) : book.step(entry, { type: 'cancel', why })
+    journal.afterwards(() => {
+      const state = entry === undefined || entry.gone ? unknownStanding(taskId) : this.#standing(entry)
+      const no = isRefusal(result) ? { refusal: toWire(result) } : {}
+      tellGateway(this.#link, { case: 'cancelled', value: { ask, state, ...no } })
+    })
+  }
+
+  #sync({ ask, taskIds }: Sync): void {
+    const states = taskIds.map((taskId) => {
+      const entry = this.#own(taskId)
+      return entry?.shown === undefined ? unknownStanding(taskId) : this.#standing(entry)
+    })
+    tellGateway(this.#link, { case: 'synced', value: { ask, states } })
+  }
+
+  #explain({ ask, taskId }: ExplainAsk): void {
+    const entry = this.#own(taskId)
+    if (entry === undefined) {
+      const value = { ask, refusal: toWire(notFound(taskId)) }
+      tellGateway(this.#link, { case: 'explanation', value })
+      return
+    }
+    const { summary, workers, candidates } = explainTask(this.#components.scheduler, entry.task, true)
+    const value = {
+      ask,
+      state: this.#standing(entry),
+      summary: summary.slice(0, 340),
+      workers,
+      candidates: candidates.map((each) => ({ ...each, reasons: each.reasons.slice(0, 16).map(toWire) })),
+    }
+    tellGateway(this.#link, { case: 'explanation', value })
+  }
+
+  /** Tasks of other gateways are as good as unknown. */
+  #own(taskId: string): TaskEntry | undefined {
+    const entry = this.#components.book.get(taskId)
+    return entry?.task.header.gateway === this.#link.peerId ? entry : undefined
+  }
+}
+
+function notFound(taskId: string): Refusal {
+  return refusal('task-not-found', `no task "${taskId}" of this gateway is known here`)
+}
+
+function storeRefusal(fault: { readonly code: Refusal['code']; readonly message: string }): Refusal {
+  return refusal(fault.code, `the coordinator cannot store tasks now: ${fault.message}`, {
+    next: 'Try again, or at another coordinator; its operator sees why in its status.',
+    retryAfterMs: 5_000,
+  })
+}

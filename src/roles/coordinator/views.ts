@@ -1,0 +1,138 @@
+import { type Refusal, refusal } from '../../core/refusal.js'
+import type { Scheduler } from '../../core/scheduler/scheduler.js'
+import type { Task } from '../../core/task/task.js'
+import type { Watch } from '../../core/task/watch.js'
+import type { Clock } from '../../ports/clock.js'
+import type { CoordinatorStatus, ExplainView, QueueView, WorkerView } from './coordinator.js'
+import { explainTask } from './explanation.js'
+import type { GatewayDesk } from './gateway-desk.js'
+import type { Journal } from './journal.js'
+import type { TaskBook } from './task-book.js'
+import { gatewayAway } from './task-standing.js'
+import type { WorkerDesk } from './worker-desk.js'
+import { profileOf, type WorkerSession } from './worker-session.js'
+
+interface Parts {
+  readonly scheduler: Scheduler
+  readonly watch: Watch
+  readonly journal: Journal
+  readonly book: TaskBook
+  readonly workers: WorkerDesk
+  readonly gateways: GatewayDesk
+}
+
+export function statusOf(parts: Parts, clock: Clock, serving: boolean): CoordinatorStatus {
+  const { scheduler, watch, book, workers, gateways } = parts
+  const storm = watch.storm()
+  const why = notReady(parts, serving)
+  const oldestMs = scheduler.oldestQueuedMs()
+  return {
+    workers: workers.size,
+    gateways: gateways.size,
+    queued: book.count('queued'),
+    leased: book.count('leased'),
+    running: book.count('running'),
+    oldestQueuedMs: oldestMs === undefined ? 0 : Math.max(0, clock.nowMs() - oldestMs),
+    done: book.count('done'),
+    failed: book.count('failed') + book.count('expired'),
+    ...(why === undefined ? {} : { notReady: why }),
+    ...(storm.state === 'storm'
+      ? { stormSinceMs: clock.nowMs() - (clock.monotonicMs() - storm.sinceMs) }
+      : {}),
+  }
+}
+
+function notReady({ journal }: Parts, serving: boolean): Refusal | undefined {
+  if (!serving) return refusal('shutting-down', 'the coordinator is not serving')
+  const { fault } = journal
+  return fault && refusal(fault.code, fault.message, fault.next === undefined ? {} : { next: fault.next })
+}
+
+export function queueOf({ scheduler, book, gateways }: Parts, clock: Clock, limit: number): QueueView {
+  const nowMs = clock.nowMs()
+  const tasks: Task[] = []
+  for (const { task } of book.leased()) {
+    if (tasks.length >= limit) break
+    tasks.push(task)
+  }
+  for (const id of scheduler.waiting(limit - tasks.length)) {
+    const entry = book.get(id)
+    if (entry !== undefined) tasks.push(entry.task)
+  }
+  return {
+    queued: scheduler.queued(),
+    classes: scheduler.classes().map((each) => ({
+      kind: each.kind,
+      model: each.model,
+      languages: each.languages,
+      queued: each.queued,
+      oldestMs: Math.max(0, nowMs - each.oldestMs),
+      feasibleWorkers: each.feasibleWorkers,
+    })),
+    tasks: tasks.map((task) => taskOf(task, gateways.attached(task.header.gateway))),
+  }
+}
+
+function taskOf(task: Task, attached: boolean): QueueView['tasks'][number] {
+  const { id, account, kind, model, gateway } = task.header
+  const waits = task.state === 'queued' ? (attached ? task.lastFailure : gatewayAway(gateway)) : undefined
+  return {
+    id,
+    account,
+    kind,
+    model,
+    state: task.state,
+    sinceMs: sinceMsOf(task),
+    attempts: task.attempts,
+    ...('worker' in task ? { worker: task.worker } : {}),
+    ...(waits === undefined ? {} : { why: waits }),
+  }
+}
+
+function sinceMsOf(task: Task): number {
+  switch (task.state) {
+    case 'queued':
+      return task.queuedMs
+    case 'leased':
+      return task.runExpiresMs - task.header.maxRunMs
+    case 'running':
+      return task.startedMs
+    default:
+      return task.endedMs
+  }
+}
+
+export function workersOf({ watch, book, workers }: Parts): readonly WorkerView[] {
+  const view = (session: WorkerSession): WorkerView => {
+    const { engine, sandbox, models, languages } = profileOf(session)
+    const { peerId, agentId, free, done, failed, lastHeardMs } = session
+    return {
+      peerId,
+      agentId,
+      liveness: watch.liveness(peerId) ?? 'lost',
+      lastHeardMs,
+      slots: free + book.leases(peerId).length,
+      free,
+      engine,
+      sandbox,
+      models,
+      languages,
+      done,
+      failed,
+      version: session.capabilities.version,
+    }
+  }
+  return [...workers.sessions(), ...workers.gone()].map(view)
+}
+
+export function explainOf(
+  { scheduler, book, gateways }: Parts,
+  account: string,
+  taskId: string,
+): ExplainView | Refusal {
+  const entry = book.get(`${account}:${taskId}`) ?? book.get(taskId)
+  if (entry === undefined || entry.task.header.account !== account) {
+    return refusal('task-not-found', `no task "${taskId}" of account "${account}" is known here`)
+  }
+  return explainTask(scheduler, entry.task, gateways.attached(entry.task.header.gateway))
+}

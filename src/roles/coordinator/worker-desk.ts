@@ -1,0 +1,291 @@
+import { admits } from '../../core/policy/policy-view.js'
+import { type Refusal, refusal, toWire } from '../../core/refusal.js'
+import type { Link } from '../../ports/network.js'
+import { frames } from '../../wire/frame.js'
+import type { WorkerHello, WorkerToCoordinator } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
+import { type CoordinatorLimits, GONE_WORKERS, MENTION_MS } from './constants.js'
+import { type Greeting, listen } from './control-link.js'
+import type { WorkerDeskComponents } from './desk-components.js'
+import type { TaskOutlets } from './task-book.js'
+import { leaseOf, type TaskEntry } from './task-entry.js'
+import { toWireHeader } from './task-header.js'
+import { profileOf, tellWorker, WorkerSession } from './worker-session.js'
+import { createWorkerTalk } from './worker-talk.js'
+
+type WorkerOutlets = Pick<TaskOutlets, 'grant' | 'revoke' | 'leased' | 'released' | 'recorded' | 'storming'>
+
+/** The workers of this coordinator: lets them in, keeps their sessions over lost links, gives them leases. */
+export class WorkerDesk implements WorkerOutlets {
+  readonly #components: WorkerDeskComponents
+  readonly #limits: CoordinatorLimits
+  readonly #sessions = new Map<string, WorkerSession>()
+  /** Sessions lately ended, for views. */
+  readonly #gone = new Map<string, WorkerSession>()
+
+  constructor(components: WorkerDeskComponents, limits: CoordinatorLimits) {
+    this.#components = components
+    this.#limits = limits
+  }
+
+  accept(link: Link): void {
+    listen(this.#components, {
+      link,
+      codec: frames.workerToCoordinator,
+      greet: (first) => this.#greet(link, first),
+      refuse: (why) => tellWorker(link, { case: 'refused', value: toWire(why) }),
+    })
+  }
+
+  sessions(): Iterable<WorkerSession> {
+    return this.#sessions.values()
+  }
+
+  /** Workers that are attached, or may come back at once. */
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  gone(): Iterable<WorkerSession> {
+    return this.#gone.values()
+  }
+
+  agentId(worker: string): string {
+    return (this.#sessions.get(worker) ?? this.#gone.get(worker))?.agentId ?? ''
+  }
+
+  /** Judges everybody's silence; leases of the lost go back to the queue. */
+  sweep(): void {
+    const { watch, scheduler, clock, log } = this.#components
+    const before = watch.storm().state
+    for (const { worker, to } of watch.sweep(clock.monotonicMs())) {
+      scheduler.setLiveness(worker, to)
+      if (to === 'lost') this.#lost(worker, 'silent')
+    }
+    const storm = watch.storm().state
+    if (storm === before) return
+    const next =
+      storm === 'storm' ? 'Check the network of this coordinator; nobody is evicted meanwhile.' : ''
+    log.warn(storm === 'storm' ? 'storm-began' : 'storm-ended', { workers: this.#sessions.size, next })
+  }
+
+  /** Puts out workers that policy no longer admits. */
+  recheck(): void {
+    for (const session of this.#sessions.values()) {
+      const why = this.#admits(session.peerId, session.agentId)
+      if (why === undefined) continue
+      if (session.link !== undefined) {
+        tellWorker(session.link, { case: 'refused', value: toWire(why) })
+        void session.link.close()
+      }
+      this.#components.watch.forget(session.peerId)
+      this.#lost(session.peerId, why.code)
+    }
+  }
+
+  /** A slot that a plan took is free again. */
+  slotBack(worker: string): void {
+    this.#offer(this.#sessions.get(worker))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => session.link?.close()))
+  }
+
+  grant(entry: TaskEntry, { worker, fence, leaseMs }: Parameters<TaskOutlets['grant']>[1]): void {
+    const lease = leaseOf(entry.task)
+    if (entry.gone || lease?.fence !== fence) return
+    const link = this.#sessions.get(worker)?.link
+    if (link === undefined) {
+      this.#components.book.step(entry, { type: 'decline', worker, fence, reason: 'link-closed' })
+      this.#components.touch()
+      return
+    }
+    const { header, attempts } = entry.task
+    tellWorker(link, {
+      case: 'lease',
+      value: {
+        header: toWireHeader(header),
+        fence,
+        attempt: attempts,
+        leaseMs,
+        gatewayAddresses: [...this.#components.gatewayAddresses(header.gateway)],
+      },
+    })
+  }
+
+  revoke(entry: TaskEntry, { worker, fence, why }: Parameters<TaskOutlets['revoke']>[1]): void {
+    const link = this.#sessions.get(worker)?.link
+    if (link === undefined || entry.gone) return
+    tellWorker(link, { case: 'cancel', value: { lease: { taskId: entry.id, fence }, why: toWire(why) } })
+  }
+
+  leased(worker: string, taskId: string): void {
+    this.#sessions.get(worker)?.leased(taskId)
+  }
+
+  released(worker: string, taskId: string): void {
+    this.#sessions.get(worker)?.mentioned(taskId)
+  }
+
+  recorded(worker: string, outcome: 'success' | 'failure' | 'lost'): void {
+    const session = this.#sessions.get(worker)
+    if (session === undefined) return
+    if (outcome === 'success') session.done++
+    else session.failed++
+  }
+
+  storming(): boolean {
+    return this.#components.watch.lenient(this.#components.clock.monotonicMs())
+  }
+
+  #admits(peerId: string, agentId: string): Refusal | undefined {
+    return admits(this.#components.policy(), { peerId, agentId, role: 'worker' })
+  }
+
+  #greet(link: Link, first: WorkerToCoordinator): Greeting<WorkerToCoordinator> {
+    if (first.body.case !== 'hello') return 'violation'
+    const hello = first.body.value
+    const why = this.#admits(link.peerId, hello.agentId) ?? this.#full(link.peerId)
+    if (why !== undefined) {
+      this.#components.log.info('worker-refused', { peer: link.peerId, agent: hello.agentId, code: why.code })
+      return why
+    }
+    const session = this.#attach(link, hello)
+    const talk = createWorkerTalk(
+      this.#components,
+      { leaseMs: this.#limits.leaseMs },
+      session,
+      link,
+      (changed) => this.#offer(changed),
+    )
+    return {
+      said: (message) => {
+        this.#heard(session)
+        return talk(message)
+      },
+      closed: (reason) => this.#closed(session, link, reason),
+    }
+  }
+
+  #full(peerId: string): Refusal | undefined {
+    if (this.#sessions.size < this.#limits.workers || this.#sessions.has(peerId)) return undefined
+    return refusal('rate-limited', `this coordinator has all ${this.#limits.workers} workers that it takes`, {
+      next: 'Attach to another coordinator.',
+      retryAfterMs: 60_000,
+    })
+  }
+
+  #attach(link: Link, hello: WorkerHello): WorkerSession {
+    const { watch, clock, log } = this.#components
+    const capabilities = hello.capabilities
+    // The bounds of the message make it required.
+    if (capabilities === undefined) throw new TypeError('a hello without capabilities was let through')
+    const session = this.#sessions.get(link.peerId) ?? new WorkerSession(link.peerId, hello, capabilities)
+    const old = session.link
+    session.link = link
+    old?.abort('replaced by a newer link of the same worker')
+    Object.assign(session, { agentId: hello.agentId, capabilities, free: hello.slots, reason: '' })
+    this.#sessions.set(session.peerId, session)
+    this.#gone.delete(session.peerId)
+    watch.opened(session.peerId, clock.monotonicMs())
+    const keep = this.#takeUp(session, hello)
+    tellWorker(link, {
+      case: 'welcome',
+      value: { leaseMs: this.#limits.leaseMs, heartbeatMs: this.#limits.liveness.heartbeatMs, keep },
+    })
+    this.#enlist(session)
+    const again = old !== undefined || keep.length > 0
+    log.info('worker-attached', { peer: session.peerId, agent: session.agentId, slots: hello.slots, again })
+    return session
+  }
+
+  /** @returns the leases to go on with; those the worker does not mention soon go back to the queue */
+  #takeUp(session: WorkerSession, hello: WorkerHello) {
+    const running = new Map(hello.running.map((ref) => [ref.taskId, ref.fence]))
+    const keep: { taskId: string; fence: bigint }[] = []
+    const silent: TaskEntry[] = []
+    session.unseen.clear()
+    for (const entry of this.#components.book.leases(session.peerId)) {
+      const fence = leaseOf(entry.task)?.fence
+      if (fence !== undefined && running.get(entry.id) === fence) keep.push({ taskId: entry.id, fence })
+      else silent.push(entry)
+    }
+    for (const entry of silent) session.unseen.add(entry.id)
+    if (silent.length > 0) this.#awaitMention(session, silent)
+    return keep
+  }
+
+  #awaitMention(session: WorkerSession, silent: readonly TaskEntry[]): void {
+    const { clock, book, touch } = this.#components
+    const fences = new Map(silent.map((entry) => [entry, leaseOf(entry.task)?.fence]))
+    clock.after(MENTION_MS, () => {
+      for (const [entry, fence] of fences) {
+        const lease = leaseOf(entry.task)
+        if (lease === undefined || lease.fence !== fence || !session.unseen.has(entry.id)) continue
+        const { worker, state } = lease
+        // One that was never seen to run may have been lost on the way; one that ran was lost with its process.
+        if (state === 'leased')
+          book.step(entry, { type: 'decline', worker, fence: lease.fence, reason: 'not-running' })
+        else book.step(entry, { type: 'worker-lost', worker })
+      }
+      touch()
+    })
+  }
+
+  #enlist(session: WorkerSession): void {
+    const { scheduler } = this.#components
+    scheduler.upsertWorker(profileOf(session))
+    scheduler.setLiveness(session.peerId, 'live')
+    this.#offer(session)
+  }
+
+  /** Tells the scheduler what the worker has to offer now. */
+  #offer(session: WorkerSession | undefined): void {
+    if (session === undefined) return
+    const { scheduler } = this.#components
+    const { peerId, reason, free } = session
+    const bar =
+      reason === '' || free > 0 ? undefined : refusal('worker-paused', `the worker offers no slot: ${reason}`)
+    scheduler.setBar(peerId, bar)
+    scheduler.setFree(peerId, free)
+  }
+
+  #heard(session: WorkerSession): void {
+    const { watch, clock } = this.#components
+    session.lastHeardMs = clock.nowMs()
+    watch.heard(session.peerId, clock.monotonicMs())
+  }
+
+  #closed(session: WorkerSession, link: Link, reason: string): void {
+    if (session.link !== link) return
+    const { watch, clock, scheduler, book, log } = this.#components
+    session.link = undefined
+    log.info('worker-link-closed', { peer: session.peerId, agent: session.agentId, reason })
+    if (session.reason === 'draining' && book.leases(session.peerId).length === 0) {
+      watch.forget(session.peerId)
+      this.#lost(session.peerId, 'drained')
+      return
+    }
+    watch.closed(session.peerId, clock.monotonicMs())
+    scheduler.setLiveness(session.peerId, 'quiet')
+  }
+
+  #lost(worker: string, reason: string): void {
+    const { scheduler, book, log } = this.#components
+    const session = this.#sessions.get(worker)
+    if (session === undefined) return
+    this.#sessions.delete(worker)
+    this.#gone.set(worker, session)
+    for (const oldest of this.#gone.keys()) {
+      if (this.#gone.size <= GONE_WORKERS) break
+      this.#gone.delete(oldest)
+    }
+    const { link } = session
+    session.link = undefined
+    link?.abort(`the worker is gone: ${reason}`)
+    const leases = book.leases(worker)
+    for (const entry of leases) book.step(entry, { type: 'worker-lost', worker })
+    scheduler.removeWorker(worker)
+    log.info('worker-gone', { peer: worker, agent: session.agentId, reason, leases: leases.length })
+  }
+}

@@ -1,0 +1,81 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { WorkerProfile } from '../../core/scheduler/views.js'
+import type { Link } from '../../ports/network.js'
+import { frames } from '../../wire/frame.js'
+import type {
+  Capabilities,
+  CoordinatorToWorkerSchema,
+  WorkerHello,
+} from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
+
+type ToWorker = NonNullable<MessageInitShape<typeof CoordinatorToWorkerSchema>['body']>
+
+/** A worker from its hello until it is lost, over any number of links. */
+export class WorkerSession {
+  readonly peerId: string
+  agentId: string
+  capabilities: Capabilities
+  /** Absent while its link is closed and it may still come back. */
+  link: Link | undefined
+  /** Wall clock. */
+  lastHeardMs = 0
+  /** Slots that may be given work now. */
+  free = 0
+  /** Leases under way to it or not mentioned by it yet: its own reports of free slots may not count them. */
+  readonly unseen = new Set<string>()
+  /** Why it offers no slot, in its words; empty = it is merely busy. */
+  reason = ''
+  done = 0
+  failed = 0
+
+  constructor(peerId: string, hello: WorkerHello, capabilities: Capabilities) {
+    this.peerId = peerId
+    this.agentId = hello.agentId
+    this.capabilities = capabilities
+  }
+
+  leased(taskId: string): void {
+    this.free = Math.max(0, this.free - 1)
+    this.unseen.add(taskId)
+  }
+
+  /** The worker spoke of this lease: it counts it. */
+  mentioned(taskId: string): void {
+    this.unseen.delete(taskId)
+  }
+
+  /** An attempt ended at the worker. */
+  slotFreed(): void {
+    this.free++
+  }
+
+  /**
+   * The worker says how many slots it has free. Fewer is taken as said; more only as far as leases that it may
+   * not have seen when it said so leave room.
+   */
+  reported(free: number): void {
+    this.free = free <= this.free ? free : Math.max(this.free, free - this.unseen.size)
+  }
+}
+
+export function profileOf(session: WorkerSession): WorkerProfile {
+  const { capabilities } = session
+  return {
+    peerId: session.peerId,
+    agentId: session.agentId,
+    engine: capabilities.engine,
+    sandbox: capabilities.sandbox,
+    languages: capabilities.languages,
+    models: capabilities.models.map((model) => ({
+      name: model.name,
+      contextTokens: model.contextTokens,
+      tokensPerS: model.tokensPerSMilli / 1000,
+      warm: model.warm,
+    })),
+    priceFloorMicrocredits: capabilities.priceFloorMicrocredits,
+  }
+}
+
+export function tellWorker(link: Link, body: ToWorker): void {
+  link.send(frames.coordinatorToWorker.encode({ body }))
+}

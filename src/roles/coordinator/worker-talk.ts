@@ -1,0 +1,233 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import { fromWire, isRefusal, type Refusal, refusal, toWire } from '../../core/refusal.js'
+import type { Link } from '../../ports/network.js'
+import { isMalformed } from '../../wire/frame.js'
+import {
+  type AttemptFailed,
+  type Beat,
+  type Done,
+  Fault,
+  type LeaseDeclined,
+  type LeaseRef,
+  type RenewedSchema,
+  type WorkerToCoordinator,
+} from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
+import type { WorkerDeskComponents } from './desk-components.js'
+import type { Action } from './ordered-inbox.js'
+import { type Outcome, openOutcome, outcomeMismatch } from './outcome-check.js'
+import { leaseOf, type TaskEntry } from './task-entry.js'
+import { profileOf, tellWorker, type WorkerSession } from './worker-session.js'
+
+const FAULTS = { [Fault.WORKER]: 'worker', [Fault.TASK]: 'task', [Fault.GATEWAY]: 'gateway' } as const
+
+/** @returns what each message of a welcomed worker leads to */
+export function createWorkerTalk(
+  components: WorkerDeskComponents,
+  init: { readonly leaseMs: number },
+  session: WorkerSession,
+  link: Link,
+  offer: (session: WorkerSession) => void,
+): (message: WorkerToCoordinator) => Action {
+  const talk = new WorkerTalk(components, init.leaseMs, session, link, offer)
+  return (message) => talk.said(message)
+}
+
+class WorkerTalk {
+  readonly #components: WorkerDeskComponents
+  readonly #leaseMs: number
+  readonly #session: WorkerSession
+  readonly #link: Link
+  readonly #offer: (session: WorkerSession) => void
+
+  constructor(
+    components: WorkerDeskComponents,
+    leaseMs: number,
+    session: WorkerSession,
+    link: Link,
+    offer: (session: WorkerSession) => void,
+  ) {
+    this.#components = components
+    this.#leaseMs = leaseMs
+    this.#session = session
+    this.#link = link
+    this.#offer = offer
+  }
+
+  said({ body }: WorkerToCoordinator): Action {
+    const session = this.#session
+    switch (body.case) {
+      case 'slots':
+        return () => {
+          session.reason = body.value.reason
+          this.#report(body.value.free)
+        }
+      case 'capabilities':
+        return () => this.#changed(body.value)
+      case 'beat':
+        return () => this.#beat(body.value)
+      case 'done':
+        return this.#done(body.value)
+      case 'failed':
+        return () => this.#failed(body.value)
+      case 'declined':
+        return () => this.#declined(body.value)
+      case 'whyIdle':
+        return () => this.#whyIdle(body.value.id)
+      default:
+        return () => this.#violation('a second hello on one link')
+    }
+  }
+
+  #violation(detail: string): void {
+    this.#link.abort(detail)
+    this.#components.network.penalise(this.#session.peerId, 'protocol-violation')
+  }
+
+  #report(free: number): void {
+    this.#session.reported(free)
+    this.#offer(this.#session)
+  }
+
+  #changed(capabilities: WorkerSession['capabilities']): void {
+    this.#session.capabilities = capabilities
+    this.#components.scheduler.upsertWorker(profileOf(this.#session))
+    this.#offer(this.#session)
+  }
+
+  #beat(beat: Beat): void {
+    const { book } = this.#components
+    const worker = this.#session.peerId
+    const renewed: MessageInitShape<typeof RenewedSchema>[] = []
+    for (const { lease, work, stage } of beat.progress) {
+      const entry = lease && book.get(lease.taskId)
+      if (lease === undefined) continue
+      this.#session.mentioned(lease.taskId)
+      const { fence } = lease
+      const event = { type: 'progress', worker, fence, work, stage, leaseMs: this.#leaseMs } as const
+      const result = entry === undefined ? unknownLease(lease) : book.step(entry, event)
+      if (isRefusal(result)) tellWorker(this.#link, { case: 'cancel', value: { lease, why: toWire(result) } })
+      else if (result.effects.some((effect) => effect.type === 'renewed'))
+        renewed.push({ lease, leaseMs: this.#leaseMs })
+    }
+    tellWorker(this.#link, { case: 'beatAck', value: { renewed } })
+  }
+
+  #done(done: Done): Action {
+    const { lease, receipt, acceptance, free } = done
+    if (lease === undefined || receipt === undefined || acceptance === undefined) return () => {}
+    // A repeated or late result needs no look at its signatures: nothing is settled by it.
+    if (this.#held(lease) === undefined) return () => this.#finish(lease, free, undefined)
+    const checked = openOutcome(receipt, acceptance, this.#components.policy().network)
+    return checked.then((outcome) => () => this.#finish(lease, free, outcome))
+  }
+
+  #finish(lease: LeaseRef, free: number, outcome: Awaited<ReturnType<typeof openOutcome>> | undefined): void {
+    const { journal } = this.#components
+    this.#session.mentioned(lease.taskId)
+    const held = this.#held(lease)
+    const why =
+      held === undefined || outcome === undefined
+        ? this.#repeated(lease)
+        : isMalformed(outcome)
+          ? this.#unsettled(held, refusal(outcome.code, outcome.detail))
+          : this.#settle(held, outcome)
+    if (held !== undefined) this.#session.slotFreed()
+    this.#report(free)
+    journal.afterwards(() => {
+      const answer = why === undefined ? { lease } : { lease, refusal: toWire(why) }
+      tellWorker(this.#link, { case: 'doneAck', value: answer })
+    })
+  }
+
+  /** The same result of the same lease again is acknowledged again; any other is too late. */
+  #repeated(lease: LeaseRef): Refusal | undefined {
+    const task = this.#components.book.get(lease.taskId)?.task
+    if (task === undefined) return unknownLease(lease)
+    const same = task.state === 'done' && task.worker === this.#session.peerId && task.fence === lease.fence
+    return same ? undefined : lateLease(lease, task.lastFence)
+  }
+
+  #settle(entry: TaskEntry, outcome: Outcome): Refusal | undefined {
+    const { book, network } = this.#components
+    const worker = this.#session.peerId
+    const { lastFence: fence, header } = entry.task
+    const mismatch = outcomeMismatch(outcome, { header, worker, fence, coordinator: network.peerId })
+    if (mismatch !== undefined) return this.#unsettled(entry, mismatch)
+    const result = book.step(entry, { type: 'complete', worker, fence }, outcome)
+    return isRefusal(result) ? result : undefined
+  }
+
+  /** What was handed in cannot be paid: the attempt failed, by the fault of who handed it in. */
+  #unsettled(entry: TaskEntry, why: Refusal): Refusal {
+    const { book, network, log } = this.#components
+    const worker = this.#session.peerId
+    const { lastFence: fence } = entry.task
+    log.warn('outcome-refused', { task: entry.id, peer: worker, code: why.code, detail: why.detail })
+    if (why.code === 'bad-signature' || why.code === 'wrong-network') network.penalise(worker, why.code)
+    book.step(entry, { type: 'attempt-failed', worker, fence, fault: 'worker', why })
+    return why
+  }
+
+  #failed({ lease, fault, why, free }: AttemptFailed): void {
+    if (lease === undefined || why === undefined || fault === Fault.UNSPECIFIED) {
+      this.#violation('a failure without lease, fault or reason')
+      return
+    }
+    const held = this.#held(lease)
+    this.#session.mentioned(lease.taskId)
+    if (held !== undefined) {
+      const { book, log } = this.#components
+      const worker = this.#session.peerId
+      log.info('attempt-failed', { task: lease.taskId, peer: worker, fault: FAULTS[fault], code: why.code })
+      const event = { type: 'attempt-failed', worker, fence: lease.fence } as const
+      book.step(held, { ...event, fault: FAULTS[fault], why: fromWire(why) })
+      this.#session.slotFreed()
+    }
+    this.#report(free)
+  }
+
+  #declined({ lease, reason, free }: LeaseDeclined): void {
+    if (lease === undefined) return
+    const held = this.#held(lease)
+    this.#session.mentioned(lease.taskId)
+    if (held !== undefined) {
+      const worker = this.#session.peerId
+      this.#components.book.step(held, { type: 'decline', worker, fence: lease.fence, reason })
+    }
+    this.#session.free = free
+    this.#offer(this.#session)
+  }
+
+  #whyIdle(id: number): void {
+    const view = this.#components.scheduler.whyIdle(this.#session.peerId)
+    const reasons = view.reasons.slice(0, 32).map(({ refusal: { code, detail }, tasks }) => ({
+      code,
+      detail: detail.slice(0, 160),
+      tasks,
+    }))
+    tellWorker(this.#link, { case: 'whyIdle', value: { id, reasons, queued: view.queued } })
+  }
+
+  /** The task, when this worker holds this very lease on it. */
+  #held(lease: LeaseRef): TaskEntry | undefined {
+    const entry = this.#components.book.get(lease.taskId)
+    const held = entry && leaseOf(entry.task)
+    return held?.worker === this.#session.peerId && held.fence === lease.fence ? entry : undefined
+  }
+}
+
+function unknownLease(lease: LeaseRef): Refusal {
+  return refusal('stale-fence', `task ${lease.taskId} is not known here, or no longer`, {
+    next: 'Stop this attempt and drop its result.',
+  })
+}
+
+function lateLease(lease: LeaseRef, lastFence: bigint): Refusal {
+  return refusal(
+    'stale-fence',
+    `lease ${lease.fence} of task ${lease.taskId} is over; the last is ${lastFence}`,
+    {
+      next: 'Stop this attempt and drop its result.',
+    },
+  )
+}
