@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NetworkFile } from '../../src/index.js'
-import { loadOrCreateIdentity } from '../../src/index.js'
+import { identityFileOf, loadIdentity } from '../../src/index.js'
 import { freePort } from './free-port.js'
 import { type MeshFile, type MeshNode, writeMeshFile } from './mesh-file.js'
 
@@ -36,7 +36,7 @@ export async function layOutMesh(dir: string, size: MeshSize): Promise<MeshFile>
 async function layOutNode(dir: string, mode: MeshNode['mode'], name: string): Promise<MeshNode> {
   const dataDir = join(dir, name)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const { peerId } = (await loadOrCreateIdentity(dataDir)).signer
+  const { peerId } = (await loadIdentity(identityFileOf(dataDir))).signer
   return {
     name,
     mode,
@@ -49,7 +49,8 @@ async function layOutNode(dir: string, mode: MeshNode['mode'], name: string): Pr
 }
 
 function networkOf(nodes: readonly MeshNode[]): NetworkFile {
-  const idsOf = (mode: MeshNode['mode']) => nodes.filter((node) => node.mode === mode).map((node) => node.peerId)
+  const idsOf = (mode: MeshNode['mode']) =>
+    nodes.filter((node) => node.mode === mode).map((node) => node.peerId)
   const coordinators = idsOf('coordinator')
   return {
     id: `local-${coordinators[0]?.slice(-8) ?? 'mesh'}`,

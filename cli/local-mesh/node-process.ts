@@ -17,7 +17,11 @@ export function logFileOf(node: MeshNode): string {
  * @param settings further settings by environment name, over those of the mesh
  * @returns its process id
  */
-export function launchNode(mesh: MeshFile, node: MeshNode, settings: Readonly<Record<string, string>>): number {
+export function launchNode(
+  mesh: MeshFile,
+  node: MeshNode,
+  settings: Readonly<Record<string, string>>,
+): number {
   const log = openSync(logFileOf(node), 'a', 0o600)
   try {
     const child = spawn(process.execPath, [MAIN, 'node', 'start'], {
@@ -33,7 +37,8 @@ export function launchNode(mesh: MeshFile, node: MeshNode, settings: Readonly<Re
   }
 }
 
-function settingsOf(mesh: MeshFile, node: MeshNode): Record<string, string> {
+/** Settings, by environment name, that make a process this node of the mesh. */
+export function settingsOf(mesh: MeshFile, node: MeshNode): Record<string, string> {
   return {
     EDGE_RUNTIME_MODE: node.mode,
     AGENT_ID: node.name,

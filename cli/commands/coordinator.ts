@@ -1,0 +1,49 @@
+import type { Command } from 'commander'
+import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
+import { connect } from '../connection.js'
+import { coordinatorText, peersText, queueText, workersText } from '../print/node-text.js'
+import { sessionOf } from '../session.js'
+
+/** `edgecoder coordinator …`: how a coordinator and its queue stand. */
+export function registerCoordinator(program: Command): void {
+  const coordinator = program.command('coordinator').description('how a coordinator and its queue stand')
+  coordinator
+    .command('status')
+    .description('counts of workers, gateways and tasks')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const route = ADMIN_ROUTES.coordinatorStatus
+      const status = await connect(session, ['coordinator']).call(route, { signal: session.signal })
+      session.out.answer(status, () => coordinatorText(status))
+    })
+  coordinator
+    .command('queue')
+    .description('what waits and runs, by class and by task')
+    .option('--limit <n>', 'most tasks to list', '100')
+    .action(async (options: { readonly limit: string }, command: Command) => {
+      const session = sessionOf(command)
+      const queue = await connect(session, ['coordinator']).call(ADMIN_ROUTES.coordinatorQueue, {
+        query: { limit: options.limit },
+        signal: session.signal,
+      })
+      session.out.answer(queue, () => queueText(queue))
+    })
+  coordinator
+    .command('workers')
+    .description('attached workers and those lately gone')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const route = ADMIN_ROUTES.coordinatorWorkers
+      const workers = await connect(session, ['coordinator']).call(route, { signal: session.signal })
+      session.out.answer(workers, () => workersText(workers))
+    })
+  coordinator
+    .command('peers')
+    .description('peers connected now')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const route = ADMIN_ROUTES.coordinatorPeers
+      const peers = await connect(session, ['coordinator']).call(route, { signal: session.signal })
+      session.out.answer(peers, () => peersText(peers))
+    })
+}

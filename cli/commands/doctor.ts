@@ -1,0 +1,151 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Command } from 'commander'
+import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
+import { EdgeCoderError } from '../../src/core/errors.js'
+import { isRefusal } from '../../src/core/refusal.js'
+import { DEFAULT_ENV_FILE, loadConfig } from '../../src/node/config.js'
+import { readNetworkFile } from '../../src/node/network-file.js'
+import { connectTo } from '../connection.js'
+import { freePort } from '../local-mesh/free-port.js'
+import { type Session, sessionOf } from '../session.js'
+
+/** One thing looked at. */
+interface Finding {
+  readonly check: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly next?: string
+}
+
+const FAILED = 1
+
+/** `edgecoder doctor`: looks at everything a node needs, and says for each fault what to do. */
+export function registerDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('look for what keeps a node from working, and say what to do')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const findings = await examine(session)
+      const faults = findings.filter((finding) => !finding.ok)
+      session.out.answer({ ok: faults.length === 0, findings }, () =>
+        findings
+          .map(({ check, ok, detail, next }) => {
+            const hint = next === undefined ? '' : `\n       next: ${next}`
+            return `${ok ? 'ok   ' : 'FAULT'}  ${check}: ${detail}${hint}`
+          })
+          .join('\n'),
+      )
+      if (faults.length > 0) process.exitCode = FAILED
+    })
+}
+
+async function examine(session: Session): Promise<readonly Finding[]> {
+  const dataDir = session.dataDir(['gateway', 'worker', 'coordinator'])
+  const running = await nodeFinding(dataDir, session)
+  const settings = settingsFinding()
+  const sandboxAndEngine = await capabilityFindings()
+  return [
+    nodeVersion(),
+    settings,
+    folderFinding(dataDir),
+    ...sandboxAndEngine,
+    ...(await ports(running)),
+    ...running,
+  ]
+}
+
+function nodeVersion(): Finding {
+  const { node } = process.versions
+  const [major = 0, minor = 0] = node.split('.').map(Number)
+  const ok = major > 20 || (major === 20 && minor >= 19)
+  return { check: 'Node.js', ok, detail: node, ...(ok ? {} : { next: 'Install Node.js 20.19 or newer.' }) }
+}
+
+function settingsFinding(): Finding {
+  try {
+    const file = process.env['EDGE_ENV_FILE'] ?? DEFAULT_ENV_FILE
+    const { config } = loadConfig({ flags: {}, env: process.env, file, fileRequired: false })
+    if (config.networkFile === undefined) {
+      return {
+        check: 'settings',
+        ok: true,
+        detail: 'valid; no network file is set (a local mesh makes its own)',
+      }
+    }
+    return { check: 'settings', ok: true, detail: `valid, network ${readNetworkFile(config.networkFile).id}` }
+  } catch (error) {
+    return { check: 'settings', ok: false, ...reasonOf(error) }
+  }
+}
+
+function folderFinding(dataDir: string): Finding {
+  const existing = existsSync(dataDir) ? dataDir : dirname(dataDir)
+  try {
+    if (existsSync(existing)) accessSync(existing, constants.W_OK)
+    const key = join(dataDir, 'identity.key')
+    const open = existsSync(key) && (statSync(key).mode & 0o077) !== 0
+    if (!open) return { check: 'data folder', ok: true, detail: dataDir }
+    return { check: 'data folder', ok: false, detail: `others may read ${key}`, next: `chmod 600 ${key}` }
+  } catch {
+    const next = 'Run as the user it belongs to, or set EDGE_DATA_DIR.'
+    return { check: 'data folder', ok: false, detail: `${existing} cannot be written`, next }
+  }
+}
+
+async function capabilityFindings(): Promise<readonly Finding[]> {
+  const { probeCapabilities } = await import('../../src/index.js')
+  const { engine, sandbox } = await probeCapabilities(process.env['EDGE_ENGINE'] ?? 'auto')
+  const sandboxFinding = isRefusal(sandbox)
+    ? { check: 'sandbox', ok: false, ...reasonOf(sandbox) }
+    : { check: 'sandbox', ok: true, detail: `${sandbox.kind}: ${sandbox.languages.join(', ')}` }
+  const engineFinding = isRefusal(engine)
+    ? { check: 'engine', ok: false, ...reasonOf(engine) }
+    : { check: 'engine', ok: true, detail: `${engine.kind}: ${engine.models.join(', ')}` }
+  return [sandboxFinding, engineFinding]
+}
+
+/** The well-known ports, unless a node of ours has them. */
+async function ports(running: readonly Finding[]): Promise<readonly Finding[]> {
+  if (running.some((finding) => finding.check === 'node' && finding.ok)) return []
+  return Promise.all(
+    [
+      ['admin API', 4301, 'EDGE_ADMIN_PORT'],
+      ['bridge', 4310, 'EDGE_BRIDGE_PORT'],
+      ['libp2p', 4400, 'EDGE_LISTEN'],
+    ].map(async ([name, port, setting]) => {
+      const free = (await freePort(Number(port))) === port
+      const detail = `port ${port} (${name}) is ${free ? 'free' : 'taken by another process'}`
+      return { check: 'port', ok: free, detail, ...(free ? {} : { next: `Choose another with ${setting}.` }) }
+    }),
+  )
+}
+
+async function nodeFinding(dataDir: string, { signal }: Session): Promise<readonly Finding[]> {
+  try {
+    const status = await connectTo(dataDir).call(ADMIN_ROUTES.status, { signal })
+    const node = {
+      check: 'node',
+      ok: true,
+      detail: `${status.agentId} (${status.roles.join(', ')}) is running`,
+    }
+    const faults = status.notReady.map(({ role, why }) => ({
+      check: role,
+      ok: false,
+      detail: why.message,
+      ...(why.next === undefined ? {} : { next: why.next }),
+    }))
+    return [node, ...faults]
+  } catch (error) {
+    if (!(error instanceof EdgeCoderError)) throw error
+    return [{ check: 'node', ok: false, ...reasonOf(error) }]
+  }
+}
+
+function reasonOf(error: unknown): { readonly detail: string; readonly next?: string } {
+  if (isRefusal(error))
+    return { detail: error.detail, ...(error.next === undefined ? {} : { next: error.next }) }
+  if (!(error instanceof EdgeCoderError)) return { detail: String(error) }
+  return { detail: error.message, ...(error.next === undefined ? {} : { next: error.next }) }
+}

@@ -1,0 +1,115 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
+import { EdgeCoderError } from '../../src/core/errors.js'
+import { connectTo } from '../connection.js'
+import { type MeshFile, type MeshNode, readMeshFile, removeMesh } from '../local-mesh/mesh-file.js'
+import { startMesh } from '../local-mesh/start-mesh.js'
+import { stopMesh } from '../local-mesh/stop-mesh.js'
+import { duration } from '../print/duration.js'
+import { table } from '../print/table.js'
+import { readAdminFile, type Session, sessionOf } from '../session.js'
+
+interface UpOptions {
+  readonly coordinators: number
+  readonly workers: number
+  readonly gateways: number
+}
+
+/** `edgecoder up | down | status`: a mesh of separate processes on this machine. */
+export function registerMesh(program: Command): void {
+  program
+    .command('up')
+    .description('start a local mesh of separate processes; again = start those that are down')
+    .option('--coordinators <n>', 'how many, when the mesh is new', count, 1)
+    .option('--workers <n>', 'how many, when the mesh is new', count, 2)
+    .option('--gateways <n>', 'how many, when the mesh is new', count, 1)
+    .action(async (options: UpOptions, command: Command) => {
+      const session = sessionOf(command)
+      const started = await startMesh(session.meshDir, options, session.out.say, session.signal)
+      const nodes = await statusOf(started.mesh, session)
+      session.out.answer({ mesh: session.meshDir, readyMs: started.readyMs, nodes }, () => {
+        const next = 'next: edgecoder task submit chat "…"   ·   edgecoder status   ·   edgecoder down'
+        return `${statusText(nodes)}\n\nready in ${duration(started.readyMs)}\n${next}`
+      })
+    })
+  program
+    .command('down')
+    .description('stop the local mesh: running attempts finish first')
+    .option('--remove', 'also remove its folder, with keys, queue and results')
+    .action(async (options: { readonly remove?: boolean }, command: Command) => {
+      const session = sessionOf(command)
+      const mesh = requireMesh(session.meshDir)
+      const stopped = await stopMesh(mesh, session.out.say)
+      if (options.remove === true) removeMesh(session.meshDir)
+      session.out.answer({ stopped }, () => `stopped: ${stopped.join(', ') || 'nothing was running'}`)
+    })
+  program
+    .command('status')
+    .description('the nodes of the local mesh: up or down, ready or why not, and their addresses')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const nodes = await statusOf(requireMesh(session.meshDir), session)
+      session.out.answer({ mesh: session.meshDir, nodes }, () => statusText(nodes))
+    })
+}
+
+function count(text: string): number {
+  const number = Number(text)
+  if (Number.isInteger(number) && number >= 0 && number <= 64) return number
+  throw new InvalidArgumentError('a whole number from 0 to 64 is needed')
+}
+
+function requireMesh(dir: string): MeshFile {
+  const mesh = readMeshFile(dir)
+  if (mesh !== undefined) return mesh
+  throw new EdgeCoderError('not-found', `there is no local mesh in ${dir}`, {
+    next: 'Make one with `edgecoder up`, or name its folder with --mesh.',
+  })
+}
+
+interface NodeLine {
+  readonly name: string
+  readonly state: 'ready' | 'not ready' | 'down'
+  readonly why?: string
+  readonly url?: string
+  readonly pid?: number
+  readonly peerId: string
+}
+
+function statusOf(mesh: MeshFile, session: Session): Promise<readonly NodeLine[]> {
+  return Promise.all(mesh.nodes.map((node) => lineOf(node, session)))
+}
+
+async function lineOf(node: MeshNode, { signal }: Session): Promise<NodeLine> {
+  const { name, peerId, bridgePort } = node
+  try {
+    const status = await connectTo(node.dataDir).call(ADMIN_ROUTES.status, { signal })
+    const why = status.notReady.map(({ role, why: { message } }) => `${role}: ${message}`)
+    return {
+      name,
+      peerId,
+      pid: readAdminFile(node.dataDir).pid,
+      state: why.length === 0 ? 'ready' : 'not ready',
+      ...(why.length === 0 ? {} : { why: why.join('; ') }),
+      ...(bridgePort === undefined ? {} : { url: `http://127.0.0.1:${bridgePort}` }),
+    }
+  } catch (error) {
+    if (error instanceof EdgeCoderError && error.code === 'unreachable')
+      return { name, peerId, state: 'down' }
+    throw error
+  }
+}
+
+function statusText(nodes: readonly NodeLine[]): string {
+  return table(
+    ['node', 'state', 'address', 'pid', 'peer id', 'why'],
+    nodes.map((node) => [
+      node.name,
+      node.state,
+      node.url ?? '',
+      node.pid === undefined ? '' : String(node.pid),
+      node.peerId,
+      node.why ?? '',
+    ]),
+  )
+}

@@ -1,0 +1,164 @@
+import { extname } from 'node:path'
+import type { Command } from 'commander'
+import type { z } from 'zod'
+import { TASK_ROUTES } from '../../src/bridge/admin-client.js'
+import type { SubmissionJson } from '../../src/bridge/schemas/submission.js'
+import { EdgeCoderError } from '../../src/core/errors.js'
+import { connect } from '../connection.js'
+import { taskText } from '../print/task-text.js'
+import { type Session, sessionOf } from '../session.js'
+import { readFiles } from '../submitted-files.js'
+import { watchTask } from '../watch.js'
+
+type Submission = z.input<typeof SubmissionJson>
+
+interface CommonOptions {
+  readonly id?: string
+  readonly attempts?: string
+  readonly deadline?: string
+  /** False with --no-wait. */
+  readonly wait: boolean
+}
+
+interface ModelOptions extends CommonOptions {
+  readonly model: string
+  readonly maxTokens?: string
+  readonly temperature?: string
+}
+
+interface SuiteOptions extends CommonOptions {
+  readonly file?: readonly string[]
+  readonly language?: 'javascript' | 'typescript' | 'python'
+  readonly wallSeconds?: string
+}
+
+/** `edgecoder task submit chat | solve | test`. */
+export function registerSubmit(task: Command): void {
+  const submit = task.command('submit').description('submit a task and follow it')
+  withModel(common(submit.command('chat <prompt>').description('ask a model; its answer streams to stdout')))
+    .option('--system <text>', 'system message')
+    .action(
+      async (prompt: string, options: ModelOptions & { readonly system?: string }, command: Command) => {
+        const system =
+          options.system === undefined ? [] : [{ role: 'system' as const, content: options.system }]
+        const messages = [...system, { role: 'user' as const, content: prompt }]
+        await send(
+          { kind: 'chat', ...base(options), ...modelled(options), messages },
+          options,
+          sessionOf(command),
+        )
+      },
+    )
+  const solve = submit.command('solve <instructions> <command...>')
+  withModel(
+    withSuite(common(solve.description('have a model write code until `-- <command>` passes in a sandbox'))),
+  )
+    .option('--target <path>', 'file to write when the instructions name none')
+    .option('--iterations <n>', 'most rounds of code and test (default 4)')
+    .action(
+      async (
+        instructions: string,
+        words: readonly string[],
+        options: ModelOptions & SuiteOptions & { readonly target?: string; readonly iterations?: string },
+        command: Command,
+      ) => {
+        const suite = suiteOf(words, options)
+        const body: Submission = {
+          kind: 'solve',
+          instructions,
+          suite,
+          ...(options.target === undefined ? {} : { target: options.target }),
+          ...numeric('maxIterations', options.iterations),
+          ...base(options),
+          ...modelled(options),
+        }
+        await send(body, options, sessionOf(command))
+      },
+    )
+  const test = submit
+    .command('test <command...>')
+    .description('run `-- <command>` on files in a sandbox; no model')
+  withSuite(common(test)).action(
+    async (words: readonly string[], options: SuiteOptions, command: Command) => {
+      await send(
+        { kind: 'test', ...base(options), suite: suiteOf(words, options) },
+        options,
+        sessionOf(command),
+      )
+    },
+  )
+}
+
+function common(command: Command): Command {
+  return command
+    .option('--id <id>', 'idempotency key: the same id and content again gives the same task')
+    .option('--attempts <n>', 'most attempts (default 3)')
+    .option('--deadline <seconds>', 'nobody wants the result after this long')
+    .option('--no-wait', 'return as soon as the task is durable')
+}
+
+function withModel(command: Command): Command {
+  return command
+    .option('--model <name>', 'which model; default: any', '')
+    .option('--max-tokens <n>', 'most tokens to make')
+    .option('--temperature <t>', '0 to 2')
+}
+
+function withSuite(command: Command): Command {
+  return command
+    .option('--file <path...>', 'files and folders to send along')
+    .option('--language <language>', 'javascript, typescript or python; default: by the files')
+    .option('--wall-seconds <n>', 'longest one run of the command may take (default 30)')
+}
+
+function base(options: CommonOptions) {
+  return {
+    ...(options.id === undefined ? {} : { id: options.id }),
+    ...numeric('maxAttempts', options.attempts),
+    ...(options.deadline === undefined ? {} : { deadlineMs: Date.now() + Number(options.deadline) * 1_000 }),
+  }
+}
+
+function modelled(options: ModelOptions) {
+  const temperature = numeric('temperature', options.temperature)
+  return {
+    model: options.model,
+    ...numeric('maxOutputTokens', options.maxTokens),
+    ...(options.temperature === undefined ? {} : { sampling: temperature }),
+  }
+}
+
+function suiteOf(command: readonly string[], options: SuiteOptions) {
+  const files = [...readFiles(options.file ?? [])]
+  const wallSeconds = Number(options.wallSeconds ?? 0)
+  return {
+    files,
+    command: [...command],
+    language: options.language ?? languageOf([...command, ...files.map((file) => file.path)]),
+    ...(wallSeconds > 0 ? { limits: { wallMs: wallSeconds * 1_000 } } : {}),
+  }
+}
+
+function languageOf(names: readonly string[]): 'javascript' | 'typescript' | 'python' {
+  const endings = new Set(names.map((name) => extname(name)))
+  if (names[0]?.startsWith('python') || endings.has('.py')) return 'python'
+  return endings.has('.ts') || endings.has('.mts') ? 'typescript' : 'javascript'
+}
+
+function numeric<K extends string>(name: K, text: string | undefined): { [P in K]?: number } {
+  if (text === undefined) return {}
+  const value = Number(text)
+  if (Number.isFinite(value)) return { [name]: value } as { [P in K]?: number }
+  throw new EdgeCoderError('bad-request', `"${text}" is not a number (${name})`)
+}
+
+async function send(body: Submission, options: CommonOptions, session: Session): Promise<void> {
+  const client = connect(session, ['gateway'])
+  const task = await client.call(TASK_ROUTES.submit, { body, signal: session.signal })
+  if (!options.wait) {
+    session.out.answer(task, () => taskText(task))
+    return
+  }
+  session.out.say(`task ${task.id} is durable; following it (Ctrl-C stops following, not the task)`)
+  process.exitCode = await watchTask(client, task.id, session)
+}

@@ -1,0 +1,111 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Command } from 'commander'
+import { TASK_ROUTES } from '../../src/bridge/admin-client.js'
+import { connect } from '../connection.js'
+import { explanationText, resultText, taskTable, taskText } from '../print/task-text.js'
+import { sessionOf } from '../session.js'
+import { watchTask } from '../watch.js'
+import { registerSubmit } from './task-submit.js'
+
+interface ListOptions {
+  readonly state?: 'queued' | 'leased' | 'running' | 'done' | 'failed' | 'cancelled' | 'expired'
+  readonly limit: string
+  readonly cursor?: string
+}
+
+interface ResultOptions {
+  readonly patch?: boolean
+  readonly write?: string
+}
+
+/** `edgecoder task …`: submit work and follow it. */
+export function registerTask(program: Command): void {
+  const task = program.command('task').description('submit work and follow it')
+  registerSubmit(task)
+  registerLooks(task)
+  registerResult(task)
+  task
+    .command('cancel <id>')
+    .description('stop a task that has not ended')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const input = { params: { id }, signal: session.signal }
+      const cancelled = await connect(session, ['gateway']).call(TASK_ROUTES.cancel, input)
+      session.out.answer(cancelled, () => taskText(cancelled))
+    })
+}
+
+function registerLooks(task: Command): void {
+  task
+    .command('list')
+    .description('tasks, newest first')
+    .option('--state <state>', 'only those queued, leased, running, done, failed, cancelled or expired')
+    .option('--limit <n>', 'most tasks to list', '20')
+    .option('--cursor <cursor>', 'go on where the last page ended')
+    .action(async (options: ListOptions, command: Command) => {
+      const session = sessionOf(command)
+      const page = await connect(session, ['gateway']).call(TASK_ROUTES.list, {
+        query: options,
+        signal: session.signal,
+      })
+      session.out.answer(page, () => taskTable(page))
+    })
+  task
+    .command('show <id>')
+    .description('one task: state, worker, steps')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const input = { params: { id }, signal: session.signal }
+      const shown = await connect(session, ['gateway']).call(TASK_ROUTES.show, input)
+      session.out.answer(shown, () => taskText(shown))
+    })
+  task
+    .command('watch <id>')
+    .description('everything that happened and happens, until the task ends')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      process.exitCode = await watchTask(connect(session, ['gateway']), id, session)
+    })
+  task
+    .command('explain <id>')
+    .description('why a task stands where it stands: each worker with every reason why not')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const input = { params: { id }, signal: session.signal }
+      const explained = await connect(session, ['gateway']).call(TASK_ROUTES.explain, input)
+      session.out.answer(explained, () => explanationText(explained))
+    })
+}
+
+function registerResult(task: Command): void {
+  task
+    .command('result <id>')
+    .description('what came of a task')
+    .option('--patch', 'the patch of a solve task alone, ready for `git apply`')
+    .option('--write <folder>', 'write the files of a solve task there')
+    .action(async (id: string, options: ResultOptions, command: Command) => {
+      const session = sessionOf(command)
+      const input = { params: { id }, signal: session.signal }
+      const client = connect(session, ['gateway'])
+      if (options.patch === true) {
+        process.stdout.write(await client.text(TASK_ROUTES.result, { ...input, query: { format: 'patch' } }))
+        return
+      }
+      const result = await client.call(TASK_ROUTES.result, input)
+      if (options.write !== undefined && result.kind === 'solve') {
+        // The gateway took no file name that leaves its folder; see docs/decisions/sandbox.md.
+        for (const file of result.files) writeFile(join(options.write, file.path), file)
+        session.out.say(`wrote ${result.files.length} files to ${options.write}`)
+      }
+      session.out.answer(result, () => resultText(result))
+    })
+}
+
+function writeFile(
+  path: string,
+  file: { readonly content: string } | { readonly contentBase64: string },
+): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, 'content' in file ? file.content : Buffer.from(file.contentBase64, 'base64'))
+}

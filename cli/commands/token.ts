@@ -1,0 +1,104 @@
+import type { Command } from 'commander'
+import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
+import { KeyRequestJson } from '../../src/bridge/schemas/key.js'
+import { EdgeCoderError } from '../../src/core/errors.js'
+import { connect } from '../connection.js'
+import { ago } from '../print/duration.js'
+import { table } from '../print/table.js'
+import { sessionOf } from '../session.js'
+
+const DAY_MS = 86_400_000
+
+interface CreateOptions {
+  readonly scope?: readonly string[]
+  readonly days?: string
+}
+
+/** `edgecoder token …`: API keys of a gateway. */
+export function registerToken(program: Command): void {
+  const token = program.command('token').description('API keys of a gateway')
+  registerCreate(token)
+  token
+    .command('list')
+    .description('keys, without their secrets')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const { keys } = await connect(session, ['gateway']).call(ADMIN_ROUTES.keyList, {
+        signal: session.signal,
+      })
+      session.out.answer({ keys }, () =>
+        table(
+          ['id', 'name', 'account', 'scopes', 'created', 'last used', 'state'],
+          keys.map((key) => [
+            key.id,
+            key.name,
+            key.account,
+            key.scopes.join(','),
+            ago(key.createdMs),
+            key.lastUsedMs === undefined ? 'never' : ago(key.lastUsedMs),
+            stateOf(key),
+          ]),
+        ),
+      )
+    })
+  token
+    .command('revoke <id>')
+    .description('end a key at once')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const key = await connect(session, ['gateway']).call(ADMIN_ROUTES.keyRevoke, {
+        params: { id },
+        signal: session.signal,
+      })
+      session.out.answer(key, () => `revoked: ${key.name} (${key.id})`)
+    })
+  token
+    .command('rotate <id>')
+    .description('a new secret for a key; the old one stops at once')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const made = await connect(session, ['gateway']).call(ADMIN_ROUTES.keyRotate, {
+        params: { id },
+        signal: session.signal,
+      })
+      session.out.say(`A new secret for ${made.key.name}; it is shown this once:`)
+      session.out.answer(made, () => made.secret)
+    })
+}
+
+function registerCreate(token: Command): void {
+  token
+    .command('create <name>')
+    .description('make a key; its secret is shown this once')
+    .option('--scope <scope...>', 'tasks:read, tasks:write, models:read, admin (default: all but admin)')
+    .option('--days <n>', 'days until it expires (default: never)')
+    .action(async (name: string, options: CreateOptions, command: Command) => {
+      const session = sessionOf(command)
+      const body = KeyRequestJson.safeParse({
+        name,
+        ...(session.account === undefined ? {} : { account: session.account }),
+        ...(options.scope === undefined ? {} : { scopes: options.scope }),
+        ...(options.days === undefined
+          ? {}
+          : { expiresMs: Math.round(Date.now() + Number(options.days) * DAY_MS) }),
+      })
+      if (!body.success) {
+        const why = body.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
+        throw new EdgeCoderError('bad-request', why, { next: 'edgecoder token create --help' })
+      }
+      const made = await connect(session, ['gateway']).call(ADMIN_ROUTES.keyCreate, {
+        body: body.data,
+        signal: session.signal,
+      })
+      session.out.say(`Key ${made.key.id} for account ${made.key.account}; its secret is shown this once:`)
+      session.out.answer(made, () => made.secret)
+    })
+}
+
+function stateOf(key: {
+  readonly revokedMs?: number | undefined
+  readonly expiresMs?: number | undefined
+}): string {
+  if (key.revokedMs !== undefined) return 'revoked'
+  return key.expiresMs !== undefined && key.expiresMs <= Date.now() ? 'expired' : 'live'
+}

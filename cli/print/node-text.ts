@@ -1,0 +1,161 @@
+import type { z } from 'zod'
+import type { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
+import { ago, duration } from './duration.js'
+import { facts, table } from './table.js'
+
+type Answer<R extends keyof typeof ADMIN_ROUTES> = z.output<(typeof ADMIN_ROUTES)[R]['response']>
+
+/** `node status` for people. */
+export function nodeStatusText(status: Answer<'status'>): string {
+  const parts = [
+    facts([
+      ['Node', `${status.agentId} (${status.roles.join(', ')})`],
+      ['Ready', status.ready ? 'yes' : 'no'],
+      ...status.notReady.map(({ role, why }): [string, string] => [
+        `  ${role}`,
+        [why.message, why.next].filter(Boolean).join(' → '),
+      ]),
+      ['Network', status.network],
+      ['Peer id', status.peerId],
+      [
+        'Addresses',
+        status.addresses.length === 0 ? 'none: it only dials' : status.addresses.join('\n           '),
+      ],
+      ['Bridge', status.bridgeUrl],
+      ['Up', duration(status.uptimeMs)],
+      ['Version', status.version],
+    ]),
+  ]
+  if (status.worker !== undefined) parts.push(workerText(status.worker))
+  if (status.coordinator !== undefined) parts.push(coordinatorText(status.coordinator))
+  if (status.gateway !== undefined) parts.push(gatewayText(status.gateway))
+  return parts.join('\n\n')
+}
+
+function workerText(worker: NonNullable<Answer<'status'>['worker']>): string {
+  const attached = worker.coordinators.map(
+    ({ peerId, sinceMs, slotsOffered }) => `${peerId} (${slotsOffered} slots offered, since ${ago(sinceMs)})`,
+  )
+  const models = worker.models.map(
+    ({ name, contextTokens, tokensPerS }) =>
+      `${name} (${contextTokens} tokens, ${Math.round(tokensPerS)} tokens/s)`,
+  )
+  const running = worker.running.map(
+    ({ taskId, stage, tokens, sinceMs }) => `${taskId}: ${stage}, ${tokens} tokens, began ${ago(sinceMs)}`,
+  )
+  return facts([
+    ['Coordinators', attached.join('\n              ') || 'none'],
+    ['Slots', `${worker.slots.busy} of ${worker.slots.total} busy`],
+    ['Engine', worker.engine || 'none'],
+    ['Models', models.join('\n              ') || 'none'],
+    ['Sandbox', worker.sandbox === '' ? 'none' : `${worker.sandbox}: ${worker.languages.join(', ')}`],
+    ['Running', running.join('\n              ') || 'nothing'],
+    ['Finished', `${worker.finished.done} done, ${worker.finished.failed} failed`],
+  ])
+}
+
+/** `coordinator status` for people. */
+export function coordinatorText(status: Answer<'coordinatorStatus'>): string {
+  return facts([
+    ['Workers', String(status.workers)],
+    ['Gateways', String(status.gateways)],
+    [
+      'Queued',
+      `${status.queued}${status.queued === 0 ? '' : `, the oldest for ${duration(status.oldestQueuedMs)}`}`,
+    ],
+    ['Leased', String(status.leased)],
+    ['Running', String(status.running)],
+    ['Ended', `${status.done} done, ${status.failed} failed`],
+    [
+      'Storm',
+      status.stormSinceMs === undefined
+        ? undefined
+        : `since ${ago(status.stormSinceMs)}: many workers went quiet at once, so nobody is given up`,
+    ],
+    ['Not ready', status.notReady?.message],
+  ])
+}
+
+function gatewayText(gateway: NonNullable<Answer<'status'>['gateway']>): string {
+  return facts([
+    ['Coordinator', gateway.coordinator === undefined ? 'none' : gateway.coordinator.peerId],
+    ['Unfinished tasks', String(gateway.unfinishedTasks)],
+    ['Workers linked', String(gateway.dataLinks)],
+    ['Stored', `${(gateway.storedBytes / 1024 / 1024).toFixed(1)} MiB`],
+  ])
+}
+
+/** `node why-idle` for people. */
+export function whyIdleText(why: Answer<'whyIdle'>): string {
+  if (why.busy) return 'The worker is busy.'
+  if (why.reasons.length === 0) return `Nothing keeps it from working; ${why.queued} tasks wait.`
+  return why.reasons
+    .map(({ detail, tasks, next }) => {
+      const held = tasks === 0 ? '' : ` (${tasks} waiting ${tasks === 1 ? 'task' : 'tasks'})`
+      return `- ${detail}${held}${next === undefined ? '' : `\n  next: ${next}`}`
+    })
+    .join('\n')
+}
+
+/** `coordinator queue` for people. */
+export function queueText(queue: Answer<'coordinatorQueue'>): string {
+  if (queue.classes.length === 0 && queue.tasks.length === 0) return 'Nothing waits and nothing runs.'
+  return [
+    table(
+      ['kind', 'model', 'languages', 'queued', 'oldest', 'workers that can'],
+      queue.classes.map((one) => [
+        one.kind,
+        one.model || 'any',
+        one.languages.join(','),
+        String(one.queued),
+        duration(one.oldestMs),
+        String(one.feasibleWorkers),
+      ]),
+    ),
+    table(
+      ['task', 'state', 'for', 'attempts', 'worker', 'why'],
+      queue.tasks.map((task) => [
+        task.id,
+        task.state,
+        ago(task.sinceMs),
+        String(task.attempts),
+        task.worker ?? '',
+        task.why?.message ?? '',
+      ]),
+    ),
+  ].join('\n\n')
+}
+
+/** `coordinator workers` for people. */
+export function workersText({ workers }: Answer<'coordinatorWorkers'>): string {
+  if (workers.length === 0) return 'No worker is attached.'
+  return table(
+    ['worker', 'liveness', 'heard', 'free', 'models', 'sandbox', 'done', 'failed', 'peer id'],
+    workers.map((worker) => [
+      worker.agentId,
+      worker.liveness,
+      ago(worker.lastHeardMs),
+      `${worker.free}/${worker.slots}`,
+      worker.models.map((model) => model.name).join(','),
+      worker.sandbox,
+      String(worker.done),
+      String(worker.failed),
+      worker.peerId,
+    ]),
+  )
+}
+
+/** `coordinator peers` for people. */
+export function peersText({ peers }: Answer<'peers'>): string {
+  if (peers.length === 0) return 'No peer is connected.'
+  return table(
+    ['peer id', 'direction', 'relayed', 'ping', 'address'],
+    peers.map((peer) => [
+      peer.peerId,
+      peer.direction,
+      peer.relayed ? 'yes' : 'no',
+      peer.latencyMs === undefined ? '' : duration(peer.latencyMs),
+      peer.addresses[0] ?? '',
+    ]),
+  )
+}

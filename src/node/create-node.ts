@@ -1,0 +1,251 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type AdminApi, createAdminApi } from '../bridge/admin/admin-api.js'
+import { createApiKeys } from '../bridge/api-keys.js'
+import { createBridge } from '../bridge/bridge.js'
+import type { NodeControl } from '../bridge/node-control.js'
+import { EdgeCoderError } from '../core/errors.js'
+import type { PolicyView } from '../core/policy/policy-view.js'
+import type { Coordinator } from '../roles/coordinator/coordinator.js'
+import { createCoordinator } from '../roles/coordinator/create-coordinator.js'
+import { createGateway } from '../roles/gateway/create-gateway.js'
+import type { Gateway } from '../roles/gateway/gateway.js'
+import { createWorker } from '../roles/worker/create-worker.js'
+import type { Worker } from '../roles/worker/worker.js'
+import { writeAdminFile } from './admin-file.js'
+import type { LoadedConfig } from './config.js'
+import { type Part, startParts, stopParts } from './lifecycle.js'
+import { listenOf } from './listen.js'
+import { MODES, type Mode, rolesOf } from './mode.js'
+import { readNetworkFile } from './network-file.js'
+import { guardOpenAdmission, policyOf } from './policy.js'
+import { openServices, type Services } from './services.js'
+import type { Config } from './settings.js'
+import { VERSION } from './version.js'
+
+/** A peer as a process runs it. */
+export interface Node {
+  readonly peerId: string
+  readonly roles: readonly string[]
+  /** Starts every part in order; when one fails, those before it are stopped and the failure is thrown. */
+  start(): Promise<void>
+  /** Drains and stops in reverse order. `hurry` cuts the drain short. */
+  stop(hurry?: AbortSignal): Promise<void>
+  /** Resolves when the admin API asked for a stop. */
+  readonly stopRequested: Promise<void>
+}
+
+interface Roles {
+  readonly coordinator?: Coordinator
+  readonly gateway?: Gateway
+  readonly worker?: Worker
+}
+
+const QUICK_STOP_MS = 5_000
+
+/**
+ * Puts a node together from its settings. Nothing listens before {@link Node.start}.
+ *
+ * @throws EdgeCoderError `bad-config`, `store-locked`, `store-corrupt`, `store-failed`
+ */
+export async function createNode(loaded: LoadedConfig): Promise<Node> {
+  const { config } = loaded
+  if (config.networkFile === undefined) {
+    throw new EdgeCoderError('bad-config', 'no network to join: EDGE_NETWORK_FILE is not set', {
+      next: 'Set it to the network file you were given; or run `edgecoder up` for a local mesh of your own.',
+    })
+  }
+  const mode = MODES[config.mode]
+  const network = readNetworkFile(config.networkFile)
+  const listen = listenOf(config, mode)
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
+  const services = await openServices(config, network, mode, listen)
+  try {
+    guardOpenAdmission(network, listen, services.log)
+    const view = policyOf(network)
+    return await assemble(loaded, mode, network.id, services, () => view)
+  } catch (error) {
+    await services.close()
+    throw error
+  }
+}
+
+async function assemble(
+  loaded: LoadedConfig,
+  mode: Mode,
+  networkId: string,
+  services: Services,
+  policy: () => PolicyView,
+): Promise<Node> {
+  const { config } = loaded
+  const { log, clock, random, metrics, store, libp2p } = services
+  const roles = createRoles(config, mode, networkId, services, policy)
+  const keys = createApiKeys({ store, clock, random, log })
+  const stopAsked = Promise.withResolvers<void>()
+  const drained = new AbortController()
+  const bridge = bridgeOf(config, roles, keys, services)
+  const control: NodeControl = {
+    version: VERSION,
+    network: networkId,
+    peerId: libp2p.peerId,
+    agentId: config.agentId,
+    mode: config.mode,
+    startedMs: clock.nowMs(),
+    bridgeUrl: () => bridge?.url(),
+    addresses: () => libp2p.addresses(),
+    peers: () => libp2p.peers(),
+    config: () => loaded.entries,
+    requestStop: (drainMs) => {
+      if (drainMs !== undefined) clock.after(drainMs, () => drained.abort())
+      stopAsked.resolve()
+    },
+  }
+  const admin = createAdminApi(
+    { ...roles, keys, log, metrics, clock, random, node: control },
+    { port: config.adminPort, tokenFile: join(config.dataDir, 'admin-token') },
+  )
+  const parts = [
+    ...adminParts(config, admin),
+    quick(
+      'network',
+      () => libp2p.start(),
+      () => libp2p.stop(),
+    ),
+    quick(
+      'keys',
+      () => keys.start(),
+      () => keys.stop(),
+    ),
+    ...roleParts(config, roles),
+    ...(bridge === undefined ? [] : [bridge.part]),
+  ]
+  const names = rolesOf(mode)
+  return {
+    peerId: libp2p.peerId,
+    roles: names,
+    stopRequested: stopAsked.promise,
+    start: async () => {
+      await startParts(parts, log).catch(async (error: unknown) => {
+        await services.close()
+        throw error
+      })
+      log.info('node-started', { peerId: libp2p.peerId, roles: [...names], network: networkId })
+    },
+    stop: async (hurry) => {
+      log.info('node-stopping')
+      const signals = hurry === undefined ? [drained.signal] : [drained.signal, hurry]
+      await stopParts(parts, log, AbortSignal.any(signals))
+      await services.close()
+      log.info('node-stopped')
+    },
+  }
+}
+
+function createRoles(
+  config: Config,
+  mode: Mode,
+  networkId: string,
+  services: Services,
+  policy: () => PolicyView,
+): Roles {
+  const { network, store, clock, random, signer, log, metrics, known, capabilities } = services
+  const shared = { network, clock, random, signer, metrics, policy }
+  const find = { networkId, version: VERSION, coordinators: known.list(), onCoordinators: known.remember }
+  return {
+    ...(mode.coordinator && {
+      coordinator: createCoordinator(
+        { ...shared, store, log: log.child({ role: 'coordinator' }) },
+        { networkId, leaseMs: config.leaseMs },
+      ),
+    }),
+    ...(mode.gateway && {
+      gateway: createGateway({ ...shared, store, log: log.child({ role: 'gateway' }) }, find),
+    }),
+    ...(mode.worker && {
+      worker: createWorker(
+        { ...shared, ...capabilities, log: log.child({ role: 'worker' }) },
+        {
+          ...find,
+          agentId: config.agentId,
+          slots: config.slots,
+          priceFloorMicrocredits: config.priceFloorMicrocredits,
+        },
+      ),
+    }),
+  }
+}
+
+function adminParts(config: Config, admin: AdminApi): readonly Part[] {
+  let url = ''
+  return [
+    quick(
+      'admin',
+      async () => {
+        url = (await admin.start()).url
+      },
+      () => admin.stop(),
+    ),
+    quick(
+      'admin-file',
+      () => writeAdminFile(config.dataDir, url),
+      async () => {},
+    ),
+  ]
+}
+
+function roleParts(config: Config, { coordinator, gateway, worker }: Roles): readonly Part[] {
+  return [
+    ...(coordinator
+      ? [
+          quick(
+            'coordinator',
+            () => coordinator.start(),
+            () => coordinator.stop(),
+          ),
+        ]
+      : []),
+    ...(gateway
+      ? [
+          quick(
+            'gateway',
+            () => gateway.start(),
+            () => gateway.stop(),
+          ),
+        ]
+      : []),
+    ...(worker
+      ? [
+          {
+            name: 'worker',
+            stopMs: config.drainMs,
+            start: () => worker.start(),
+            stop: (signal: AbortSignal) => worker.stop(signal),
+          },
+        ]
+      : []),
+  ]
+}
+
+/** The bridge of a gateway, as a part; its URL is known once it listens. */
+function bridgeOf(
+  config: Config,
+  roles: Roles,
+  keys: ReturnType<typeof createApiKeys>,
+  { log, metrics, clock, random }: Services,
+): { readonly part: Part; url(): string | undefined } | undefined {
+  const { gateway } = roles
+  if (gateway === undefined) return undefined
+  const bridge = createBridge(
+    { ...roles, gateway, keys, log: log.child({ part: 'bridge' }), metrics, clock, random },
+    { host: config.bridgeHost, port: config.bridgePort, version: VERSION },
+  )
+  let url: string | undefined
+  const start = async () => {
+    url = (await bridge.start()).url
+  }
+  return { part: quick('bridge', start, () => bridge.stop()), url: () => url }
+}
+
+function quick(name: string, start: () => Promise<void>, stop: () => Promise<void>): Part {
+  return { name, start, stop, stopMs: QUICK_STOP_MS }
+}

@@ -1,0 +1,127 @@
+import { join } from 'node:path'
+import type { Clock } from '../ports/clock.js'
+import type { Log } from '../ports/log.js'
+import type { Network } from '../ports/network.js'
+import type { Random } from '../ports/random.js'
+import type { Signer } from '../ports/signer.js'
+import type { Store } from '../ports/store.js'
+import { systemClock } from '../services/clock/system-clock.js'
+import { systemRandom } from '../services/clock/system-random.js'
+import { type Identity, loadIdentity } from '../services/identity/identity.js'
+import { createLibp2pNetwork, type Libp2pNetwork } from '../services/network/libp2p-network.js'
+import { withSelfDial } from '../services/network/self-dial.js'
+import { createLog } from '../services/observe/log.js'
+import { createMetrics, type ProcessMetrics } from '../services/observe/metrics.js'
+import { openLevelStore } from '../services/store/level-store.js'
+import { protocolIds } from '../wire/protocol-ids.js'
+import { type Capabilities, findCapabilities } from './capabilities.js'
+import { type KnownCoordinators, openKnownCoordinators } from './known-coordinators.js'
+import type { Mode } from './mode.js'
+import type { NetworkFile } from './network-file.js'
+import type { Config } from './settings.js'
+
+const NO_CAPABILITIES: Capabilities = { models: [] }
+
+/** Every port made real, for one process. */
+export interface Services {
+  readonly log: Log
+  readonly metrics: ProcessMetrics
+  readonly clock: Clock
+  readonly random: Random
+  readonly signer: Signer
+  readonly store: Store
+  readonly libp2p: Libp2pNetwork
+  /** As the roles see it: the own peer id can be dialled too. */
+  readonly network: Network
+  readonly known: KnownCoordinators
+  readonly capabilities: Capabilities
+  /** Frees what was opened; the network is stopped by whoever started it. */
+  close(): Promise<void>
+}
+
+/** @throws EdgeCoderError `bad-config`, `store-locked`, `store-corrupt`, `store-failed` */
+export async function openServices(
+  config: Config,
+  network: NetworkFile,
+  mode: Mode,
+  listen: readonly string[],
+): Promise<Services> {
+  const log = createLog({ level: config.logLevel, format: config.logFormat })
+  const metrics = createMetrics()
+  const clock = systemClock()
+  const identity = await loadIdentity(identityFileOf(config.dataDir))
+  const bootstrap = [...network.bootstrap, ...config.bootstrap]
+  const store = await openLevelStore(join(config.dataDir, 'store'))
+  try {
+    const [known, capabilities, libp2p] = await Promise.all([
+      openKnownCoordinators(store, bootstrap),
+      mode.worker
+        ? findCapabilities({ clock, log }, config, mode.sandbox, new AbortController().signal)
+        : NO_CAPABILITIES,
+      createLibp2p(config, network, mode, { identity, clock, log, metrics, listen, bootstrap }),
+    ])
+    return {
+      log,
+      metrics,
+      clock,
+      random: systemRandom(clock),
+      signer: identity.signer,
+      store,
+      libp2p,
+      network: withSelfDial(libp2p, clock),
+      known,
+      capabilities,
+      close: async () => {
+        await Promise.allSettled([capabilities.engine?.close(), capabilities.sandbox?.close()])
+        await store.close()
+      },
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** Where a node's key lies in its data folder. */
+export function identityFileOf(dataDir: string): string {
+  return join(dataDir, 'identity.key')
+}
+
+interface NetworkParts {
+  readonly identity: Identity
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: ProcessMetrics
+  readonly listen: readonly string[]
+  readonly bootstrap: readonly string[]
+}
+
+function createLibp2p(
+  config: Config,
+  network: NetworkFile,
+  mode: Mode,
+  { identity, clock, log, metrics, listen, bootstrap }: NetworkParts,
+): Promise<Libp2pNetwork> {
+  const serves = mode.coordinator || mode.gateway
+  const listed = new Set([...network.coordinators, ...network.gateways, ...network.workers])
+  return createLibp2pNetwork(
+    {
+      identity,
+      clock,
+      log: log.child({ part: 'network' }),
+      metrics,
+      gate: (peerId) => network.admission === 'open' || listed.has(peerId),
+    },
+    {
+      networkId: network.id,
+      listen,
+      ...(config.announce.length === 0 ? {} : { announce: config.announce }),
+      bootstrap,
+      dht: serves ? 'server' : 'client',
+      relay: serves,
+      mdns: config.mdns,
+      topics: [protocolIds(network.id).announcements],
+      dataDir: join(config.dataDir, 'peers'),
+    },
+  )
+}

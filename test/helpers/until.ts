@@ -1,0 +1,28 @@
+/**
+ * Waits until `look` finds something, asking again as soon as the last look is answered (and at most every 20 ms).
+ *
+ * @throws when nothing was found within `withinMs`; the message says what was waited for and what the last look threw
+ */
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  withinMs = 30_000,
+): Promise<T> {
+  const deadlineMs = performance.now() + withinMs
+  let last: unknown
+  for (;;) {
+    try {
+      const found = await look()
+      if (found !== undefined && found !== false) return found
+      last = undefined
+    } catch (error) {
+      last = error
+    }
+    if (performance.now() > deadlineMs) {
+      throw new Error(`waited ${withinMs} ms for ${what}`, last === undefined ? {} : { cause: last })
+    }
+    await new Promise((resolve) => {
+      setTimeout(resolve, 20)
+    })
+  }
+}
