@@ -166,9 +166,12 @@ class LlamaCppEngine implements Engine {
       () => {
         this.#warm = this.#process === process
         const loadMs = Math.round(this.#clock.monotonicMs() - startedMs)
-        this.#log.info('model-loaded', { loadMs, threads: this.#settings.threads })
+        this.#log.info('model-loaded', { loadMs, threads: this.#settings.threads, pid: process.pid })
       },
-      () => void process.stop().then(() => this.#failed(process)),
+      () => {
+        this.#failed(process)
+        void process.stop()
+      },
     )
     void process.exited.then(({ crashed }) => {
       if (crashed) this.#failed(process)

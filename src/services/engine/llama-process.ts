@@ -18,6 +18,8 @@ export interface LlamaRun {
 
 /** A child process with one model. It can crash or be stopped, never started again. */
 export interface LlamaProcess {
+  /** Of the operating system, for the log. */
+  readonly pid: number
   /** Rejects with `engine-unavailable` when the model cannot be loaded. */
   readonly loaded: Promise<void>
   /** Resolves when the process is gone; `crashed` when nobody stopped it. */
@@ -70,6 +72,8 @@ class LlamaChild implements LlamaProcess {
   readonly #exit = deferred<{ readonly crashed: boolean }>()
   #nextId = 1
   #stopping = false
+  /** Set once the process is gone. */
+  #end: EdgeCoderError | undefined
   #stderr = ''
 
   constructor(child: ChildProcess, log: Log) {
@@ -80,19 +84,30 @@ class LlamaChild implements LlamaProcess {
     // Whoever waits for the model hears of it; nobody need be waiting.
     this.loaded.catch(() => {})
     child.on('message', (report: LlamaReport) => this.#receive(report))
-    child.on('error', (cause) => this.#gone(`it could not be started: ${cause.message}`))
+    child.on('error', (cause) => {
+      if (child.pid === undefined) this.#gone(`it could not be started: ${cause.message}`)
+    })
     child.on('exit', (code, signal) => this.#gone(signal ?? `exit code ${code}`))
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-KEPT_STDERR_CHARS)
     })
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   start(request: LlamaRequest): LlamaRun {
     const id = this.#nextId++
     const queue = new EventQueue()
     const over = deferred<void>()
-    this.#runs.set(id, { queue, free: over.resolve })
-    this.send({ type: 'generate', id, request })
+    if (this.#end !== undefined) {
+      queue.fail(this.#end)
+      over.resolve()
+    } else {
+      this.#runs.set(id, { queue, free: over.resolve })
+      this.send({ type: 'generate', id, request })
+    }
     return { queue, over: over.promise, cancel: () => this.#cancel(id) }
   }
 
@@ -141,6 +156,7 @@ class LlamaChild implements LlamaProcess {
     const reason = this.#stopping
       ? new EdgeCoderError('engine-unavailable', 'The engine was closed.')
       : new EdgeCoderError('engine-failed', `The llama.cpp process ended (${how}).`)
+    this.#end = reason
     this.#load.reject(this.#stopping ? reason : cannotLoad(`the llama.cpp process ended (${how})`))
     for (const run of this.#runs.values()) {
       run.queue.fail(reason)

@@ -75,7 +75,7 @@ class OpenAiHttpEngine implements Engine {
       this.#known = listed.map(({ id }) => this.#model(id, details.get(id)))
       return this.#known
     } catch (cause) {
-      throw unavailable(this.#server.root, cause)
+      throw cause instanceof EdgeCoderError ? cause : unavailable(this.#server.root, cause)
     }
   }
 

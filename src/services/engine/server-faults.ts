@@ -35,9 +35,10 @@ export function faultOfStatus(
       next: 'Give the base URL of an OpenAI-compatible server.',
     })
   }
-  if (status === 401 || status === 403) {
-    return new EdgeCoderError('engine-unavailable', `The engine refuses our key (HTTP ${status}).`, {
-      next: 'Set EDGE_ENGINE_KEY to a key of the engine.',
+  if (status === 401 || status === 403) return keyRefused(status)
+  if (status >= 300 && status < 400) {
+    return new EdgeCoderError('engine-unavailable', `The engine sends us elsewhere (HTTP ${status}).`, {
+      next: 'Set EDGE_ENGINE to the URL it redirects to.',
     })
   }
   if (status === 429 || status === 503) {
@@ -53,6 +54,12 @@ export function faultInStream(error: unknown): EdgeCoderError {
   const words = errorWords(JSON.stringify({ error }))
   if (CONTEXT_WORDS.test(words)) return contextTooLong()
   return new EdgeCoderError('engine-failed', 'The engine reported an error while it generated.')
+}
+
+export function keyRefused(status: number): EdgeCoderError {
+  return new EdgeCoderError('engine-unavailable', `The engine refuses our key (HTTP ${status}).`, {
+    next: 'Set EDGE_ENGINE_KEY to a key of the engine.',
+  })
 }
 
 function contextTooLong(): EdgeCoderError {

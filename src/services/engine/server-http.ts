@@ -32,7 +32,7 @@ export function serverRoot(url: string): string {
   return `${parsed.origin}${parsed.pathname}`.replace(/\/+$/, '').replace(/\/v1$/, '')
 }
 
-/** Sends JSON when there is a body. Redirects are refused, so that key and prompt go to no other server. */
+/** Sends JSON when there is a body. Redirects are not followed, so that key and prompt go to no other server. */
 export function request(
   server: ServerAddress,
   path: string,
@@ -41,7 +41,7 @@ export function request(
 ): Promise<Response> {
   return fetch(`${server.root}${path}`, {
     method: body === undefined ? 'GET' : 'POST',
-    redirect: 'error',
+    redirect: 'manual',
     signal,
     headers: {
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -51,21 +51,20 @@ export function request(
   })
 }
 
-/** A short question. @returns the JSON, or undefined when the server has no such thing. @throws what fetch throws */
+/** @returns status and JSON of a short question; no JSON when it is not answered with 2xx. @throws what fetch throws */
 export async function ask(
   clock: Clock,
   server: ServerAddress,
   path: string,
   timeoutMs: number,
   body?: unknown,
-): Promise<unknown> {
+): Promise<{ readonly status: number; readonly json: unknown }> {
   const deadline = new AbortController()
   const timer = clock.after(timeoutMs, () => deadline.abort(new Error('no answer in time')))
   try {
     const response = await request(server, path, deadline.signal, body)
     const text = await readText(response)
-    if (!response.ok) return undefined
-    return parseJson(text)
+    return { status: response.status, json: response.ok ? parseJson(text) : undefined }
   } finally {
     timer.cancel()
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Clock } from '../../ports/clock.js'
 import type { EngineModel } from '../../ports/engine.js'
+import { keyRefused } from './server-faults.js'
 import { ask, type ServerAddress } from './server-http.js'
 
 const tokens = z.number().int().positive()
@@ -50,14 +51,16 @@ const OLLAMA_CONTEXT_TOKENS = 4096
  * Asks for the list of models.
  *
  * @returns at most 64 with usable names; undefined when what answers is no OpenAI-compatible server
- * @throws what fetch throws when nothing answers
+ * @throws EdgeCoderError `engine-unavailable` when it wants another key; what fetch throws when nothing answers
  */
 export async function listModels(
   clock: Clock,
   server: ServerAddress,
   timeoutMs: number,
 ): Promise<readonly ListedModel[] | undefined> {
-  const parsed = modelList.safeParse(await ask(clock, server, '/v1/models', timeoutMs))
+  const { status, json } = await ask(clock, server, '/v1/models', timeoutMs)
+  if (status === 401 || status === 403) throw keyRefused(status)
+  const parsed = modelList.safeParse(json)
   if (!parsed.success) return undefined
   return parsed.data.data
     .filter((model) => Buffer.byteLength(model.id) <= LONGEST_NAME_BYTES)
@@ -74,7 +77,8 @@ export async function describeModels(
   listed: readonly ListedModel[],
   timeoutMs: number,
 ): Promise<ReadonlyMap<string, Detail>> {
-  const get = (path: string, body?: unknown): Promise<unknown> => ask(clock, server, path, timeoutMs, body)
+  const get = async (path: string, body?: unknown): Promise<unknown> =>
+    (await ask(clock, server, path, timeoutMs, body)).json
   if (listed.some((model) => typeof model.max_model_len === 'number')) {
     return new Map(listed.map((model) => [model.id, withContext(true, model.max_model_len)]))
   }

@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { EdgeCoderError } from '../../../src/core/errors.js'
-import type { Engine, Generation, GenerationEvent } from '../../../src/ports/engine.js'
+import type { Engine, Generation } from '../../../src/ports/engine.js'
+import { type Answer, answerOf, faultOf } from '../../helpers/answers.js'
 
 const MODEL = 'tiny-coder'
 const PRIME_PROMPT = 'Write a JavaScript function isPrime that tests whether n is a prime number.'
@@ -15,37 +15,8 @@ export interface EnginePlace {
   remove(): Promise<void>
 }
 
-interface Answer {
-  readonly text: string
-  readonly texts: readonly Extract<GenerationEvent, { type: 'text' }>[]
-  readonly end: Extract<GenerationEvent, { type: 'end' }>
-}
-
 function ask(content: string, more: Partial<Generation> = {}): Generation {
   return { model: MODEL, messages: [{ role: 'user', content }], maxOutputTokens: 300, ...more }
-}
-
-export async function answerOf(events: AsyncIterable<GenerationEvent>): Promise<Answer> {
-  const texts: Extract<GenerationEvent, { type: 'text' }>[] = []
-  let end: Extract<GenerationEvent, { type: 'end' }> | undefined
-  for await (const event of events) {
-    expect(end, 'an event after the end').toBeUndefined()
-    if (event.type === 'end') end = event
-    else texts.push(event)
-  }
-  if (end === undefined) throw new Error('no end')
-  return { text: texts.map((event) => event.text).join(''), texts, end }
-}
-
-/** The code of the fault that ends it. */
-export async function faultOf(events: AsyncIterable<GenerationEvent>): Promise<string> {
-  try {
-    await answerOf(events)
-  } catch (error) {
-    if (error instanceof EdgeCoderError) return error.code
-    throw error
-  }
-  throw new Error('it ended without a fault')
 }
 
 /** What every Engine must do. */
