@@ -34,7 +34,7 @@ export function queuedTask(parts: Partial<TaskHeader> = {}, more: Partial<Queued
 }
 
 /** Applies events one after the other; none may be refused. */
-export function after(task: Task, ...events: readonly (readonly [TaskEvent, number])[]): Task {
+export function told(task: Task, ...events: readonly (readonly [TaskEvent, number])[]): Task {
   return events.reduce((now, [event, atMs]) => {
     const result = step(now, event, atMs)
     if ('refused' in result) throw new Error(`${event.type} in ${now.state}: ${result.detail}`)

@@ -118,6 +118,7 @@ export class TaskQueue {
   }
 
   setGatewayAttached(peerId: string, attached: boolean): void {
+    if (!attached && !this.#gateways.has(peerId)) return
     const gateway = this.#gateway(peerId)
     if (gateway.attached === attached) return
     gateway.attached = attached
