@@ -12,7 +12,9 @@ const names = readdirSync(folder)
   .map((file) => file.replace('.bench.ts', ''))
   .sort()
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'boolean', default: false } } })
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, json: { type: 'boolean', default: false } },
+})
 const chosen = values.only === undefined ? names : [values.only]
 if (values.only !== undefined && !names.includes(values.only)) {
   say(`bench: no bench "${values.only}". There are: ${names.join(', ')}`)
@@ -24,11 +26,11 @@ build()
 for (const name of chosen) runOne(name)
 
 function runOne(name) {
-  const { status, stdout } = spawnSync(
-    process.execPath,
-    ['--import', 'tsx', join(folder, 'main.ts'), name],
-    { cwd: root, stdio: ['ignore', 'pipe', 2], maxBuffer: 16 * 1024 * 1024 },
-  )
+  const { status, stdout } = spawnSync(process.execPath, ['--import', 'tsx', join(folder, 'main.ts'), name], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 2],
+    maxBuffer: 16 * 1024 * 1024,
+  })
   if (status !== 0) {
     say(`bench: ${name} failed (exit ${status})`)
     process.exitCode = 1
@@ -36,5 +38,7 @@ function runOne(name) {
   }
   const result = JSON.parse(stdout.toString())
   if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
-  else for (const [metric, value] of Object.entries(result.metrics)) process.stdout.write(`${name}  ${metric}  ${value}\n`)
+  else
+    for (const [metric, value] of Object.entries(result.metrics))
+      process.stdout.write(`${name}  ${metric}  ${value}\n`)
 }

@@ -63,7 +63,11 @@ function installPackages() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   say('setup: installing npm packages as locked (npm install, about a minute)')
   // Not `npm ci`: it refuses a lock that lacks the binaries of operating systems its writer could not reach.
-  for (let attempt = 1; run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']) !== 0; attempt++) {
+  for (
+    let attempt = 1;
+    run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']) !== 0;
+    attempt++
+  ) {
     if (attempt === 3) {
       say('setup: npm install failed three times; its output above says why.')
       process.exit(1)

@@ -1,8 +1,10 @@
 /** Prints protocols/vectors/messages.json: bytes every implementation must accept or refuse. Run again only to add cases. */
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
-import { type DescMessage, type JsonValue, toJson } from '@bufbuild/protobuf'
+import { type DescMessage, type JsonValue, type MessageInitShape, toJson } from '@bufbuild/protobuf'
 import { envelopeCodec, seal, statements } from '../src/wire/envelope.js'
 import { type Codec, frames, isMalformed } from '../src/wire/frame.js'
+import type { Fault } from '../src/wire/generated/edgecoder/control/v1/worker_pb.js'
+import type { TaskHeaderSchema } from '../src/wire/generated/edgecoder/task/v1/task_pb.js'
 
 interface Vector {
   readonly name: string
@@ -27,7 +29,7 @@ function add<S extends DescMessage>(name: string, codec: Codec<S>, bytes: Uint8A
   })
 }
 
-const header = {
+const header: MessageInitShape<typeof TaskHeaderSchema> & { id: string } = {
   id: 'ann:job-1',
   kind: 2,
   account: 'ann',
@@ -41,7 +43,7 @@ const header = {
   payloadBytes: 1234,
   gateway: '12D3KooWGatewayGatewayGatewayGatewayGatewayGatewayGa',
   submittedMs: 1_800_000_000_000n,
-} as const
+}
 const lease = { taskId: header.id, fence: 1n }
 
 const hello = frames.workerToCoordinator.encode({
@@ -83,7 +85,7 @@ add(
   'an unknown fault',
   frames.workerToCoordinator,
   frames.workerToCoordinator.encode({
-    body: { case: 'failed', value: { lease, fault: 9, why: { code: 'engine-failed' } } },
+    body: { case: 'failed', value: { lease, fault: 9 as Fault, why: { code: 'engine-failed' } } },
   }),
 )
 add(

@@ -1,8 +1,8 @@
 import { createScheduler } from '../../src/core/scheduler/create-scheduler.js'
 import type { Scheduler } from '../../src/core/scheduler/scheduler.js'
 import type { WorkerProfile } from '../../src/core/scheduler/views.js'
-import { submit } from '../../src/core/task/task-machine.js'
 import type { QueuedTask } from '../../src/core/task/task.js'
+import { submit } from '../../src/core/task/task-machine.js'
 
 const MODELS = 50
 const ACCOUNTS = 100
