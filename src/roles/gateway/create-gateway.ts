@@ -14,7 +14,7 @@ import { DataDesk } from './data-desk.js'
 import { Errands } from './errands.js'
 import type { Gateway } from './gateway.js'
 import { GATEWAY_LIMITS, type GatewayLimits } from './gateway-limits.js'
-import { createGatewayMetrics } from './gateway-metrics.js'
+import { createGatewayMetrics, type GatewayMetrics } from './gateway-metrics.js'
 import { type GatewayLife, GatewayRole } from './gateway-role.js'
 import { MeshView } from './mesh-view.js'
 import { SubmitBatcher } from './submit-batcher.js'
@@ -55,78 +55,13 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
   const log = components.log.child({ role: 'gateway' })
   const metrics = createGatewayMetrics(components.metrics)
   const limits: GatewayLimits = { ...GATEWAY_LIMITS, ...init.limits }
-  const { networkId, version } = init
-  const ids = protocolIds(networkId)
+  const { networkId } = init
   const life: GatewayLife = { stopping: false }
-  const mesh = new MeshView()
   const archive = new TaskArchive(store)
   const book = new TaskBook({ archive, clock, log, metrics, limits })
-
-  const admitsCoordinator = (peerId: string): boolean =>
-    admits(policy(), { peerId, role: 'coordinator' }) === undefined
+  const inner = { ...components, log, gatewayMetrics: metrics, limits, archive, book }
+  const { attachment, side, errands, batcher, mesh } = coordinatorParts(inner, init)
   const admitsWorker = (peerId: string): boolean => admits(policy(), { peerId, role: 'worker' }) === undefined
-  const { attachTimeoutMs, askTimeoutMs } = limits
-  const attach = (peer: PeerAddress, speech: CoordinatorSpeech, signal: AbortSignal) =>
-    CoordinatorLink.attach(
-      { network, clock, admits: admitsCoordinator },
-      { protocol: ids.gateway, version, attachTimeoutMs, askTimeoutMs },
-      peer,
-      speech,
-      signal,
-    )
-  const current = () => attachment.link
-
-  const errands = new Errands(
-    {
-      store,
-      clock,
-      log,
-      current,
-      wanted: (taskId) => book.get(taskId) !== undefined,
-      visit: (peerId, signal) => attach(attachment.addressOf(peerId), UNHEARD, signal),
-    },
-    { maxAgeMs: limits.errandAgeMs },
-  )
-  const batcher = new SubmitBatcher(
-    { archive, book, errands, clock, log, metrics, signer, current },
-    { networkId },
-  )
-  const side: CoordinatorSide = new CoordinatorSide({
-    store,
-    archive,
-    book,
-    batcher,
-    errands,
-    mesh,
-    log,
-    current,
-    addressOf: (peerId) => attachment.addressOf(peerId),
-  })
-  const attachment: CoordinatorAttachment = new CoordinatorAttachment(
-    {
-      network,
-      clock,
-      random,
-      log,
-      admits: admitsCoordinator,
-      attach: (peer, signal, onClosed) =>
-        attach(
-          peer,
-          {
-            state: (link, state) => side.state(link, state),
-            capacity: (_link, capacity) => mesh.told(capacity),
-            closed: (_link, reason) => onClosed(reason),
-          },
-          signal,
-        ),
-    },
-    { known: init.coordinators, rendezvous: ids.coordinatorRendezvous, graceMs: limits.coordinatorGraceMs },
-    {
-      attached: (link) => side.attached(link),
-      lost: () => side.lost(),
-      found: (addresses) => init.onCoordinators?.(addresses),
-    },
-  )
   const desk = new DataDesk(
     {
       network,
@@ -139,7 +74,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       admits: admitsWorker,
       inSync: () => side.inSync,
     },
-    { networkId, protocol: ids.data, limits },
+    { networkId, protocol: protocolIds(networkId).data, limits },
   )
   const submits = new SubmitDesk(
     {
@@ -160,4 +95,87 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
     { clock, log, metrics, archive, book, errands, attachment, side, desk, submits, reader, mesh, life },
     limits,
   )
+}
+
+interface Inner extends GatewayComponents {
+  readonly gatewayMetrics: GatewayMetrics
+  readonly limits: GatewayLimits
+  readonly archive: TaskArchive
+  readonly book: TaskBook
+}
+
+/** All that faces coordinators. */
+function coordinatorParts(inner: Inner, init: GatewayInit) {
+  const { network, store, clock, random, signer, log, limits, archive, book, gatewayMetrics: metrics } = inner
+  const { networkId } = init
+  const ids = protocolIds(networkId)
+  const mesh = new MeshView()
+  const admitsCoordinator = (peerId: string): boolean =>
+    admits(inner.policy(), { peerId, role: 'coordinator' }) === undefined
+  const attach = attacher(inner, init, admitsCoordinator)
+  const current = () => attachment.link
+  const wanted = (taskId: string): boolean => book.get(taskId) !== undefined
+  const addressOf = (peerId: string): PeerAddress => attachment.addressOf(peerId)
+
+  const errands = new Errands(
+    {
+      store,
+      clock,
+      log,
+      current,
+      wanted,
+      visit: (peerId, signal) => attach(addressOf(peerId), UNHEARD, signal),
+    },
+    { maxAgeMs: limits.errandAgeMs },
+  )
+  const batcher = new SubmitBatcher(
+    { archive, book, errands, clock, log, metrics, signer, current },
+    { networkId },
+  )
+  const side: CoordinatorSide = new CoordinatorSide({
+    store,
+    archive,
+    book,
+    batcher,
+    errands,
+    mesh,
+    log,
+    current,
+    addressOf,
+  })
+  const speech = (closed: (reason: string) => void): CoordinatorSpeech => ({
+    state: (link, state) => side.state(link, state),
+    capacity: (_link, capacity) => mesh.told(capacity),
+    closed: (_link, reason) => closed(reason),
+  })
+  const attachment: CoordinatorAttachment = new CoordinatorAttachment(
+    {
+      network,
+      clock,
+      random,
+      log,
+      admits: admitsCoordinator,
+      attach: (peer, signal, closed) => attach(peer, speech(closed), signal),
+    },
+    { known: init.coordinators, rendezvous: ids.coordinatorRendezvous, graceMs: limits.coordinatorGraceMs },
+    {
+      attached: (link) => side.attached(link),
+      lost: () => side.lost(),
+      found: (addresses) => init.onCoordinators?.(addresses),
+    },
+  )
+  return { attachment, side, errands, batcher, mesh }
+}
+
+function attacher(
+  inner: Inner,
+  { networkId, version }: GatewayInit,
+  admitsPeer: (peerId: string) => boolean,
+) {
+  const { network, clock, limits } = inner
+  const { attachTimeoutMs, askTimeoutMs } = limits
+  const links = { network, clock, admits: admitsPeer }
+  const terms = { protocol: protocolIds(networkId).gateway, version, attachTimeoutMs, askTimeoutMs }
+  return (peer: PeerAddress, speech: CoordinatorSpeech, signal: AbortSignal) =>
+    CoordinatorLink.attach(links, terms, peer, speech, signal)
 }

@@ -96,14 +96,13 @@ export class DataDesk implements DataDeskSide {
     const { clock, metrics } = this.#components
     if (!task.spoke && task.bornMs !== undefined) metrics.firstOutput(clock.monotonicMs() - task.bornMs)
     const broken = task.said(lease, output, clock.nowMs())
-    if (broken !== undefined) this.offended(attempt.link, 'protocol-violation', broken)
+    if (broken !== undefined) this.#broke(attempt, refusal('protocol-violation', `Not taken: ${broken}.`))
   }
 
   result(attempt: OpenAttempt, chunk: Chunk): void {
     const no = attempt.result.add(chunk)
-    if (no === undefined) return
-    attempt.refuse(no)
-    if (no.code !== 'rate-limited') this.offended(attempt.link, 'protocol-violation', no.detail)
+    if (no?.code === 'rate-limited') attempt.refuse(no)
+    else if (no !== undefined) this.#broke(attempt, no)
   }
 
   finish(link: DataLink, ref: LeaseRef, attempt: OpenAttempt | undefined, finish: Finish): void {
@@ -112,10 +111,10 @@ export class DataDesk implements DataDeskSide {
     taken.catch((cause: unknown) => this.#failed(link, ref, cause))
   }
 
-  offended(link: DataLink, offence: 'malformed-frame' | 'protocol-violation', why: string): void {
-    this.#components.log.warn('worker-broke-protocol', { worker: link.worker, offence, why })
-    this.#components.network.penalise(link.worker, offence)
-    link.abort(offence)
+  malformed(link: DataLink, why: string): void {
+    this.#components.log.warn('worker-sent-malformed', { worker: link.worker, why })
+    this.#components.network.penalise(link.worker, 'malformed-frame')
+    link.abort('malformed frame')
   }
 
   closed(link: DataLink): void {
@@ -238,8 +237,8 @@ export class DataDesk implements DataDeskSide {
     const { book, signer, clock, metrics } = this.#components
     const whole = attempt.result.whole()
     if (whole === undefined || finish.receipt === undefined) {
-      attempt.refuse(refusal('protocol-violation', 'The receipt came before the whole result.'))
-      return this.offended(link, 'protocol-violation', 'the receipt came before the whole result')
+      const why = refusal('protocol-violation', 'The receipt came before the whole result.')
+      return this.#broke(attempt, why)
     }
     attempt.finishing = true
     const { header, coordinator } = task.record
@@ -248,11 +247,11 @@ export class DataDesk implements DataDeskSide {
     const receipt = await checkReceipt(finish.receipt, expected)
     const result = isRefusal(receipt) ? receipt : checkResult(header, whole.bytes)
     if (attempt.over || task.lease !== lease || task.ending) return
-    if (isRefusal(receipt)) return this.#forged(attempt, receipt)
-    if (isRefusal(result)) return this.#forged(attempt, result)
+    if (isRefusal(receipt)) return this.#broke(attempt, receipt)
+    if (isRefusal(result)) return this.#broke(attempt, result)
     const usage = receipt.value.usage ?? result.usage
     if (usage === undefined)
-      return this.#forged(attempt, refusal('result-mismatch', 'The result counts no usage.'))
+      return this.#broke(attempt, refusal('result-mismatch', 'The result counts no usage.'))
     const counted = { completionTokens: lease.tokens, iterations: usage.iterations, model: usage.model }
     const acceptance = acceptanceOf(signer, networkId, receipt, counted, clock.nowMs())
     try {
@@ -270,8 +269,9 @@ export class DataDesk implements DataDeskSide {
     link.accept(ref, acceptance)
   }
 
-  #forged(attempt: OpenAttempt, no: Refusal): void {
-    this.#components.log.warn('result-refused', {
+  /** Ends an attempt whose worker broke the protocol or brought what is not the result; its others go on. */
+  #broke(attempt: OpenAttempt, no: Refusal): void {
+    this.#components.log.warn('worker-broke-protocol', {
       worker: attempt.link.worker,
       taskId: attempt.task.key,
       code: no.code,

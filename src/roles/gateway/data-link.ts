@@ -34,7 +34,7 @@ export interface DataDeskSide {
   result(attempt: OpenAttempt, chunk: Chunk): void
   /** `attempt` is absent when the lease is not open on this link. */
   finish(link: DataLink, ref: LeaseRef, attempt: OpenAttempt | undefined, finish: Finish): void
-  offended(link: DataLink, offence: 'malformed-frame' | 'protocol-violation', why: string): void
+  malformed(link: DataLink, why: string): void
   closed(link: DataLink): void
 }
 
@@ -151,7 +151,7 @@ export class DataLink {
     if (this.#closed) return
     const message = frames.workerToGateway.decode(bytes)
     if (isMalformed(message)) {
-      this.#desk.offended(this, 'malformed-frame', message.detail)
+      this.#desk.malformed(this, message.detail)
       return
     }
     const { body } = message

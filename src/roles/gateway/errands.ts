@@ -96,7 +96,7 @@ export class Errands {
   /**
    * Carries out the errands of the coordinator at the other end.
    *
-   * @param keep tasks that go back to it, whose errands are taken back by whoever moves them
+   * @param keep tasks that go or may go back to it: whoever moves them takes their errands back
    * @returns whether none is left
    */
   async carryOut(link: CoordinatorLink, keep: (taskId: string) => boolean): Promise<boolean> {
@@ -105,7 +105,10 @@ export class Errands {
     let all = true
     for await (const [key, value] of store.range(keys.errandRange(link.peerId))) {
       const [, taskId = ''] = keyParts(key)
-      if (keep(taskId)) continue
+      if (keep(taskId)) {
+        all = false
+        continue
+      }
       batch.push(this.#tell(link, taskId, recordCodec.decodeErrand(key, value).reason))
       if (batch.length < AT_ONCE) continue
       all = (await Promise.all(batch)).every(Boolean) && all
@@ -158,14 +161,14 @@ export class Errands {
   }
 
   async #visit(coordinator: string): Promise<boolean> {
-    const { current, visit, log } = this.#components
+    const { current, wanted, visit, log } = this.#components
     const attached = current()
     try {
-      if (attached?.peerId === coordinator) return await this.carryOut(attached, this.#components.wanted)
+      if (attached?.peerId === coordinator) return await this.carryOut(attached, wanted)
       const link = await visit(coordinator, this.#stop.signal)
       if (isRefusal(link)) return false
       try {
-        return await this.carryOut(link, () => false)
+        return await this.carryOut(link, (taskId) => current() === undefined && wanted(taskId))
       } finally {
         // It may be attached to for good meanwhile; then this second stream was for nothing, and harmless.
         await link.close()
