@@ -26,7 +26,7 @@ export interface TaskHeader {
 }
 
 /** What holds in every state. */
-interface TaskBase {
+export interface TaskBase {
   readonly header: TaskHeader
   /** Attempts begun that count against `maxAttempts`. */
   readonly attempts: number
@@ -38,7 +38,7 @@ interface TaskBase {
   readonly excluded: readonly string[]
 }
 
-interface Leased {
+export interface Leased {
   readonly worker: string
   readonly fence: bigint
   /** By the coordinator's clock, wall time, so that it survives a restart. */
