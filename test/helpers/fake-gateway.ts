@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events'
+import { isDeepStrictEqual } from 'node:util'
 import { type Refusal, refusal } from '../../src/core/refusal.js'
 import type {
   Capacity,
@@ -64,7 +65,7 @@ export class FakeGateway implements Gateway {
     const id = request.id ?? `task-${this.submitted.length + 1}`
     const known = this.#tasks.get(key(request.account, id))
     if (known !== undefined) {
-      const same = JSON.stringify(content(known.request)) === JSON.stringify(content(request))
+      const same = isDeepStrictEqual(content(known.request), content(request))
       return same
         ? { task: known.view, existed: true }
         : refusal('task-conflict', `task ${id} exists with other content`)
@@ -245,5 +246,5 @@ function key(account: string, id: string): string {
 
 function content(request: TaskRequest): object {
   const { id: _, ...rest } = request
-  return { ...rest, priceCapMicrocredits: String(rest.priceCapMicrocredits) }
+  return rest
 }
