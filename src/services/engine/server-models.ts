@@ -41,7 +41,7 @@ const lmStudioList = z.looseObject({
 type Detail = Partial<Omit<EngineModel, 'name'>>
 
 /** Models of one server that are looked at; further ones are left out. */
-export const MOST_MODELS = 64
+const MOST_MODELS = 64
 /** As on the wire. */
 const LONGEST_NAME_BYTES = 128
 /** Ollama's window when neither the model file nor a loaded model names another, whatever the model was trained on. */
