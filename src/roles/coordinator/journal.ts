@@ -4,6 +4,7 @@ import type { Log } from '../../ports/log.js'
 import type { Histogram, Metrics } from '../../ports/metrics.js'
 import type { Store, Write } from '../../ports/store.js'
 import { HELD_ANSWERS, STORE_RETRY_MS } from './constants.js'
+import { PROBE_KEY } from './task-record.js'
 
 /** Something whose present state is to be stored; read only when the commit starts, so that many steps cost one write. */
 export interface Recordable {
@@ -49,6 +50,10 @@ interface Components {
   readonly metrics: Metrics
 }
 
+const PROBE: Recordable = {
+  key: PROBE_KEY,
+  write: () => ({ type: 'put', key: PROBE_KEY, value: Uint8Array.of(1) }),
+}
 const BATCH_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
 
 export function createJournal({ store, clock, log, metrics }: Components): Journal {
@@ -150,7 +155,10 @@ class StoreJournal implements Journal {
     this.#held = all.filter((each) => each.refuse === undefined)
     for (const each of all) each.refuse?.(fault)
     this.#clock.after(STORE_RETRY_MS, () => {
-      if (this.#busy === undefined && !this.#closed) this.#busy = this.#commitAll()
+      if (this.#busy !== undefined || this.#closed) return
+      // With nothing left to write, a write of no meaning tells whether the store works again.
+      if (this.#records.size === 0) this.record(PROBE)
+      this.#busy = this.#commitAll()
     })
   }
 

@@ -21,6 +21,7 @@ export const TASKS = { gte: 't|', lt: 't}' } as const
 export const taskKey = (id: string): string => `t|${id}`
 export const receiptKey = (id: string): string => `r|${id}`
 export const SEQUENCE_KEY = 'm|announcement-sequence'
+export const PROBE_KEY = 'm|probe'
 
 const headers = codec(TaskHeaderSchema, 1024)
 const tasks = codec(StoredTaskSchema, 16 * 1024)

@@ -73,9 +73,12 @@ export class WorkerDesk implements WorkerOutlets {
     for (const session of this.#sessions.values()) {
       const why = this.#admits(session.peerId, session.agentId)
       if (why === undefined) continue
-      if (session.link !== undefined) {
-        tellWorker(session.link, { case: 'refused', value: toWire(why) })
-        void session.link.close()
+      const { link } = session
+      // Let go first: closing still sends what was said, aborting does not.
+      session.link = undefined
+      if (link !== undefined) {
+        tellWorker(link, { case: 'refused', value: toWire(why) })
+        void link.close()
       }
       this.#components.watch.forget(session.peerId)
       this.#lost(session.peerId, why.code)
@@ -93,8 +96,14 @@ export class WorkerDesk implements WorkerOutlets {
 
   grant(entry: TaskEntry, { worker, fence, leaseMs }: Parameters<TaskOutlets['grant']>[1]): void {
     const lease = leaseOf(entry.task)
-    if (entry.gone || lease?.fence !== fence) return
-    const link = this.#sessions.get(worker)?.link
+    const session = this.#sessions.get(worker)
+    if (entry.gone || lease?.fence !== fence) {
+      // It was over before anybody heard of it; the worker will not tell that the slot is free.
+      session?.slotFreed()
+      this.#offer(session)
+      return
+    }
+    const link = session?.link
     if (link === undefined) {
       this.#components.book.step(entry, { type: 'decline', worker, fence, reason: 'link-closed' })
       this.#components.touch()
@@ -115,7 +124,7 @@ export class WorkerDesk implements WorkerOutlets {
 
   revoke(entry: TaskEntry, { worker, fence, why }: Parameters<TaskOutlets['revoke']>[1]): void {
     const link = this.#sessions.get(worker)?.link
-    if (link === undefined || entry.gone) return
+    if (link === undefined) return
     tellWorker(link, { case: 'cancel', value: { lease: { taskId: entry.id, fence }, why: toWire(why) } })
   }
 
@@ -160,6 +169,7 @@ export class WorkerDesk implements WorkerOutlets {
     )
     return {
       said: (message) => {
+        if (session.link !== link) return () => {}
         this.#heard(session)
         return talk(message)
       },
