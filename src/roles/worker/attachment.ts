@@ -191,8 +191,9 @@ export class Attachment {
     })
   }
 
-  /** Sends what is queued, then closes. */
+  /** Says goodbye, so that nobody waits for this worker to come back, then closes. */
   leave(): void {
+    this.offer({ free: 0, reason: 'draining' })
     this.#end(refusal('shutting-down', 'this worker left the coordinator'), () => void this.#link.close())
   }
 

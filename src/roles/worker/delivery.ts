@@ -211,16 +211,17 @@ export class Delivery {
     this.#sentResultBytes = 0
     this.#sentFinish = false
     this.#ready = true
+    if (this.#finished === undefined) this.#refusedSinceMs = undefined
     this.#flush()
     return undefined
   }
 
-  /** Before the payload a gateway may only be behind its coordinator; later it means it. */
+  /** A gateway that says when to try again may be behind its coordinator, or short of disk; else it means it. */
   #refused(why: Refusal): void {
     const { clock, limits } = this.#components
     const nowMs = clock.monotonicMs()
     this.#refusedSinceMs ??= nowMs
-    const again = !this.#hasPayload && nowMs - this.#refusedSinceMs < limits.gatewayLostMs
+    const again = nowMs - this.#refusedSinceMs < limits.gatewayLostMs
     if (again && why.retryAfterMs !== undefined)
       this.#reopen = clock.after(why.retryAfterMs, () => this.#open())
     else this.run.stop(failed(why, Fault.GATEWAY))
