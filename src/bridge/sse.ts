@@ -29,16 +29,11 @@ export async function* readEvents(
   source: AsyncIterable<Uint8Array>,
   maxEventBytes: number,
 ): AsyncGenerator<ServerSentEvent> {
-  const decoder = new TextDecoder()
-  let rest = ''
   let open = { id: '', name: '', data: [] as string[] }
   let size = 0
+  const lines = new Lines()
   for await (const bytes of source) {
-    // A lone "\r" at the end of a piece may be half of "\r\n": it waits for the next piece.
-    rest += decoder.decode(bytes, { stream: true })
-    const lines = rest.split(/\r\n|\n|\r(?!$)/)
-    rest = lines.pop() ?? ''
-    for (const line of lines) {
+    for (const line of lines.push(bytes)) {
       if (line === '') {
         if (open.data.length > 0) yield { id: open.id, name: open.name, data: open.data.join('\n') }
         open = { id: open.id, name: '', data: [] }
@@ -48,7 +43,34 @@ export async function* readEvents(
       size += line.length
       readLine(line, open)
     }
-    if (size + rest.length > maxEventBytes) throw new RangeError(`an event is over ${maxEventBytes} bytes`)
+    if (size + lines.heldCharacters > maxEventBytes) {
+      throw new RangeError(`an event is over ${maxEventBytes} bytes`)
+    }
+  }
+}
+
+/** Cuts bytes into lines; each byte is looked at once, however long its line. */
+class Lines {
+  readonly #decoder = new TextDecoder()
+  #held: string[] = []
+  heldCharacters = 0
+
+  /** @returns the lines that `bytes` complete */
+  push(bytes: Uint8Array): string[] {
+    const text = this.#decoder.decode(bytes, { stream: true })
+    if (text === '') return []
+    // A lone "\r" at the end of a piece may be half of "\r\n": it waits for the next piece.
+    const waits = this.#held.at(-1)?.endsWith('\r') === true
+    if (!waits && !/[\r\n]/.test(text)) {
+      this.#held.push(text)
+      this.heldCharacters += text.length
+      return []
+    }
+    const lines = (this.#held.join('') + text).split(/\r\n|\n|\r(?!$)/)
+    const rest = lines.pop() ?? ''
+    this.#held = [rest]
+    this.heldCharacters = rest.length
+    return lines
   }
 }
 

@@ -16,6 +16,12 @@ export class Replay {
 
   /** @returns what of `text` is new, or undefined when it differs from what was sent */
   next(text: string): string | undefined {
+    if (this.caughtUp) {
+      // Nearly always so; reading into a text that still grows would copy all of it each time.
+      this.#sent += text
+      this.#position += text.length
+      return text
+    }
     const known = this.#sent.slice(this.#position, this.#position + text.length)
     if (!text.startsWith(known)) return undefined
     const fresh = text.slice(known.length)
