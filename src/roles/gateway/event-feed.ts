@@ -34,6 +34,8 @@ interface Follower {
   seq: number
   /** Characters it has read of the folded entry that its `seq` lies in. */
   skip: number
+  /** It was told of what was lost up to here. */
+  lostTold: number
   wake: (() => void) | undefined
 }
 
@@ -49,7 +51,7 @@ export class EventFeed {
   readonly #followers = new Set<Follower>()
   #entries: Entry[] = []
   #seq: number
-  /** Followers that were told less than this may have missed something for good. */
+  /** Output or a reset up to this number is gone; who was told less may hold what is void, or lack some. */
   #lostThrough: number
   #attempt = 0
   #chars = 0
@@ -112,7 +114,9 @@ export class EventFeed {
   }
 
   /**
-   * Everything after a number, then live; ends after the task's end, or quietly when `signal` aborts.
+   * Everything after a number, then live; ends after the task's end, or quietly when `signal` aborts. When what
+   * comes next cannot be told from that number on, a reset is told, and then the attempt from its start;
+   * numbers never go back, but those told again share the one that was asked for.
    *
    * @throws EdgeCoderError `rate-limited` when too many follow this task, `shutting-down` when the gateway stops
    */
@@ -122,29 +126,35 @@ export class EventFeed {
         next: 'Close one of them, or ask for the task by its id instead.',
       })
     }
-    const follower: Follower = { seq: Math.min(after, this.#seq), skip: 0, wake: undefined }
+    const from = Math.max(0, Math.min(after, this.#seq))
+    const follower: Follower = { seq: from, skip: 0, lostTold: this.#lostThrough, wake: undefined }
     const wake = (): void => follower.wake?.()
     signal.addEventListener('abort', wake)
     this.#followers.add(follower)
     try {
-      if (this.#missed(follower.seq)) {
-        yield { seq: follower.seq, type: 'reset', attempt: this.#attempt }
+      if (this.#missed(from)) {
         follower.seq = 0
+        yield { seq: from, type: 'reset', attempt: this.#attempt }
       }
       while (!signal.aborted) {
         const next = this.#next(follower)
-        if (next !== undefined) yield next
-        else if (this.#over === 'ended') return
+        if (next !== undefined) {
+          const isAgain = next.seq <= from
+          if (!isAgain || next.type !== 'state') yield isAgain ? { ...next, seq: from } : next
+        } else if (this.#over === 'ended') return
         else if (this.#over !== undefined) throw this.#over
-        else
-          await new Promise<void>((resolve) => {
-            follower.wake = resolve
-          })
+        else await this.#more(follower)
       }
     } finally {
       this.#followers.delete(follower)
       signal.removeEventListener('abort', wake)
     }
+  }
+
+  #more(follower: Follower): Promise<void> {
+    return new Promise((resolve) => {
+      follower.wake = resolve
+    })
   }
 
   #push(seq: number, body: ProgressBody): void {
@@ -161,9 +171,14 @@ export class EventFeed {
   }
 
   #next(follower: Follower): TaskProgress | undefined {
-    const entry = this.#entries[this.#indexAfter(follower.seq)]
+    const { seq } = follower
+    if (seq < this.#lostThrough && follower.lostTold < this.#lostThrough) {
+      follower.lostTold = this.#lostThrough
+      return { seq, type: 'reset', attempt: this.#attempt }
+    }
+    const entry = this.#entries[this.#indexAfter(seq)]
     if (entry === undefined) return undefined
-    const skip = entry.firstSeq <= follower.seq ? follower.skip : 0
+    const skip = entry.firstSeq <= seq ? follower.skip : 0
     follower.seq = entry.seq
     follower.skip = 0
     const { body } = entry
@@ -208,20 +223,25 @@ export class EventFeed {
       folded[folded.length - 1] = { firstSeq: last.firstSeq, seq: entry.seq, body: joined }
     }
     const spare = folded.length - (half >> 1)
-    if (spare > 0) {
-      for (const gone of folded.splice(0, spare)) {
-        this.#lostThrough = gone.seq
-        this.#holes ||= isOutput(gone.body)
-        this.#grow(-textOf(gone.body).length)
-      }
-    }
+    if (spare > 0) this.#lose(folded.splice(0, spare))
     this.#entries = folded.concat(this.#entries.slice(half))
   }
 
+  /** All feeds together hold too much: this one, which grows, keeps its latest text only. */
   #letTextGo(): void {
-    this.#lostThrough = this.#seq
-    this.#dropText()
-    this.#holes = true
+    const kept = Math.max(1, this.#init.maxEntries >> 3)
+    const older = this.#entries.slice(0, -kept)
+    this.#lose(older.filter(({ body }) => isOutput(body)))
+    this.#entries = older.filter(({ body }) => !isOutput(body)).concat(this.#entries.slice(-kept))
+  }
+
+  #lose(gone: readonly Entry[]): void {
+    for (const { seq, body } of gone) {
+      if (body.type === 'state') continue
+      this.#lostThrough = seq
+      this.#holes = true
+      this.#grow(-textOf(body).length)
+    }
   }
 
   #dropText(): void {
