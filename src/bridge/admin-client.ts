@@ -22,7 +22,7 @@ export interface AdminClientInit {
 }
 
 /** What a request to one route holds: each part is left out where the route takes nothing. */
-export interface CallInput<P, Q, B> {
+interface CallInput<P, Q, B> {
   readonly params?: P
   readonly query?: Q
   readonly body?: B
@@ -34,8 +34,8 @@ export interface CallInput<P, Q, B> {
 export interface AdminClient {
   /**
    * @returns the answer, checked
-   * @throws EdgeCoderError with the node's own code; `unreachable` when nothing listens, `cancelled` when `signal`
-   *   aborts, `malformed` when the answer is not of the documented form (a node of another version)
+   * @throws EdgeCoderError with the node's own code; `unreachable` when nothing listens, `cancelled` when
+   *   `signal` aborts, `malformed` when the answer is not of the documented form (a node of another version)
    */
   call<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, R extends z.ZodType>(
     route: Route<P, Q, B, R>,

@@ -16,7 +16,7 @@ const KEYS = 10_000
 /** How often times of last use are written down. */
 const LAST_USED_MS = 60_000
 
-export interface ApiKeyRequest {
+interface ApiKeyRequest {
   readonly name: string
   readonly account: string
   readonly scopes: readonly Scope[]
@@ -35,7 +35,7 @@ export interface ApiKeys {
   list(): readonly KeyJson[]
   /** Works on a revoked key too. Refuses `not-found`. */
   revoke(id: string): Promise<KeyJson | Refusal>
-  /** A new secret for the same key; the old one stops at once. Refuses `not-found`, and `forbidden` for a revoked key. */
+  /** A new secret; the old one stops at once. Refuses `not-found`, and `forbidden` for a revoked key. */
   rotate(id: string): Promise<CreatedKeyJson | Refusal>
   /** Whose secret this is. Refuses `unauthorized`. */
   check(secret: string): KeyJson | Refusal

@@ -34,7 +34,7 @@ const RoleHealthJson = z
 
 const open = { ...PLAIN, method: 'get', needs: 'nothing' } as const
 
-export const HEALTH_ROUTES = {
+const HEALTH_ROUTES = {
   alive: {
     ...open,
     path: '/healthz',

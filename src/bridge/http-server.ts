@@ -60,7 +60,8 @@ function bind(server: Server, init: HttpServerInit): Promise<number> {
       const detail = inUse
         ? `port ${port} on ${host} is taken by another process`
         : `cannot listen on ${host} port ${port}: ${cause.code ?? cause.message}`
-      const next = `Choose another with ${portSetting} (0 = any free one)${inUse ? ', or stop the other process' : ''}.`
+      const orStop = inUse ? ', or stop the other process' : ''
+      const next = `Choose another with ${portSetting} (0 = any free one)${orStop}.`
       reject(new EdgeCoderError(inUse ? 'port-in-use' : 'bad-config', detail, { next, cause }))
     })
     server.listen({ host, port }, () => {

@@ -16,7 +16,7 @@ export interface BridgeLimits {
   readonly connections: number
 }
 
-export const WINDOW_S = 10
+const WINDOW_S = 10
 
 export const DEFAULT_LIMITS: BridgeLimits = {
   bodyBytes: 10 * 1024 * 1024,

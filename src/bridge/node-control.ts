@@ -1,13 +1,13 @@
 import type { PeerState } from '../ports/network.js'
 
 /** A peer connected now. */
-export interface NodePeer extends PeerState {
+interface NodePeer extends PeerState {
   /** What it is to us, as far as known: `coordinator`, `gateway`, `worker`. */
   readonly roles?: readonly string[]
 }
 
 /** One setting with where its value came from; secrets are masked. */
-export interface ConfigValue {
+interface ConfigValue {
   readonly name: string
   readonly value: string
   readonly origin: string
@@ -31,6 +31,10 @@ export interface NodeControl {
   bridgeUrl(): string | undefined
   peers(): readonly NodePeer[]
   config(): readonly ConfigValue[]
-  /** Begins to stop, and returns at once. @param drainMs how long running attempts may finish; absent = as configured */
+  /**
+   * Begins to stop, and returns at once.
+   *
+   * @param drainMs how long running attempts may finish; absent = as configured
+   */
   requestStop(drainMs?: number): void
 }

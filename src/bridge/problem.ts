@@ -20,7 +20,7 @@ export function problemResponse(why: Refusal, body: object): Response {
   return new Response(JSON.stringify(body), { status: httpStatus(why.code), headers })
 }
 
-/** A thrown thing as an answer, logged here once. What is no fault of the table is a bug: nothing of it is shown. */
+/** A thrown thing as an answer, logged here once. What is not of our table is a bug: none of it is shown. */
 export function faultRefusal(thrown: unknown, log: Log, requestId: string): Refusal {
   if (thrown instanceof EdgeCoderError) {
     if (httpStatus(thrown.code) >= 500) log.warn('http-fault', { requestId, error: thrown })

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { Scope } from './schemas/key.js'
 
 /**
- * One row of a table of routes: what a request may hold and what is answered. The server mounts it, the OpenAPI
- * document is made from it and the client of the CLI calls it.
+ * One row of a table of routes: what a request may hold and what is answered. The server mounts it, the
+ * OpenAPI document is made from it and the client of the CLI calls it.
  */
 export interface Route<
   P extends z.ZodObject = z.ZodObject,

@@ -12,8 +12,8 @@ export function requireLoopback(host: string): void {
 }
 
 /**
- * Refuses a request that names another host: a web page that made its own name resolve to loopback (DNS rebinding)
- * still sends that name.
+ * Refuses a request that names another host: a web page that made its own name resolve to loopback
+ * (DNS rebinding) still sends that name.
  */
 export function refuseForeignHost(request: Request): Refusal | undefined {
   const host = request.headers.get('host') ?? ''

@@ -6,7 +6,7 @@ import { type ModelJson, OPENAI_ROUTES } from './openai-routes.js'
 
 const NAMED = 10
 
-/** @param createdMs the API asks for a time of making; models have none here, so it is when this node started */
+/** @param createdMs the API asks when a model was made; here it is when this node started */
 export function mountModels(surface: Surface, gateway: Gateway, createdMs: number): void {
   const json = (model: Capacity['models'][number]): z.input<typeof ModelJson> => ({
     id: model.name,

@@ -1,6 +1,6 @@
 /**
- * Text already streamed to a client when an attempt is replaced by another. A client cannot take text back, so a
- * new attempt may only go on where it says the same; with the same seed and model it should.
+ * Text already streamed to a client when an attempt is replaced by another. A client cannot take text back,
+ * so a new attempt may only go on where it says the same; with the same seed and model it should.
  *
  * Holds all text sent, at most the bound of a result.
  */

@@ -2,8 +2,8 @@ import { type Refusal, refusal } from '../../core/refusal.js'
 import { taskId } from '../schemas/parameters.js'
 
 /**
- * The client's own id of a task, from the `Idempotency-Key` header or the body; both may be given when they agree.
- * Refuses `bad-request`.
+ * The client's own id of a task, from the `Idempotency-Key` header or the body; both may be given when they
+ * agree. Refuses `bad-request`.
  */
 export function idempotencyKey(
   header: string | undefined,

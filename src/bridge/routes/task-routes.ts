@@ -13,7 +13,7 @@ import {
 } from '../schemas/task.js'
 
 /** Longest a request may wait for a task to end. */
-export const WAIT_SECONDS = 60
+const WAIT_SECONDS = 60
 const PAGE = 200
 /** Sent when nothing more will come: a client that saw it does not reconnect. */
 export const END_EVENT = 'end'
@@ -79,7 +79,7 @@ export const TASK_ROUTES = {
     method: 'get',
     path: '/tasks/{id}/events',
     summary:
-      'Everything that happened and happens, as server-sent events, until an event named `end`. Resumes after `Last-Event-ID`.',
+      'All that happened and happens, as server-sent events, to one named `end`. Resumes by `Last-Event-ID`.',
     needs: 'tasks:read',
     query: z.strictObject({ after: queryInteger(0, Number.MAX_SAFE_INTEGER).optional() }),
     headers: z.object({ 'last-event-id': z.string().optional() }),

@@ -10,7 +10,7 @@ const ModelJson = z.object({
 
 const texts = z.array(z.string()).readonly()
 
-export const WorkerStatusJson = z.object({
+const WorkerStatusJson = z.object({
   agentId: z.string(),
   notReady: ProblemJson.optional(),
   coordinators: z
@@ -50,7 +50,7 @@ export const CoordinatorStatusJson = z.object({
   stormSinceMs: z.number().optional(),
 })
 
-export const GatewayStatusJson = z.object({
+const GatewayStatusJson = z.object({
   notReady: ProblemJson.optional(),
   coordinator: z.object({ peerId: z.string(), sinceMs: z.number() }).optional(),
   unfinishedTasks: z.number(),

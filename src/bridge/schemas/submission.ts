@@ -22,7 +22,7 @@ const taskBase = {
 const model = z.string().max(128).default('').meta({ description: 'As listed; empty = any.' })
 const maxOutputTokens = whole(1, 1_048_576).optional()
 
-export const SamplingJson = z.strictObject({
+const SamplingJson = z.strictObject({
   temperature: z.number().min(0).max(2).optional(),
   topP: z.number().min(0).max(1).optional(),
   seed: whole(0, 4_294_967_295).optional(),

@@ -4,7 +4,7 @@ const line = z.looseObject({ time: z.string(), level: z.string(), event: z.strin
 // Colours by level; only these four levels exist.
 const COLOURS: Readonly<Record<string, string>> = { debug: '90', info: '36', warn: '33', error: '31' }
 
-/** One JSON log line as one line for a person: `12:34:56.789 info  event name=value`. Line breaks in values are escaped. */
+/** One JSON log line for a person: `12:34:56.789 info  event name=value`; line breaks in values escaped. */
 export function logText(json: string, colour: boolean): string {
   const { time, level, event, ...fields } = line.parse(JSON.parse(json))
   const code = COLOURS[level] ?? '0'

@@ -3,10 +3,10 @@ import type { Log, LogFields } from '../../ports/log.js'
 import { logText } from './log-text.js'
 import { redact } from './redaction.js'
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** Where lines go: one call per line, newline included. */
-export interface LogDestination {
+interface LogDestination {
   write(line: string): unknown
   readonly isTTY?: boolean
 }
@@ -20,7 +20,7 @@ export interface LogInit {
   readonly destination?: LogDestination
 }
 
-/** A log of JSON lines `{time, level, event, …fields}`, or of short text lines on a terminal. Secrets are blanked twice. */
+/** A log of JSON lines `{time, level, event, …fields}`, or short text lines on a terminal. Blanks secrets. */
 export function createLog(init: LogInit): Log {
   const destination = init.destination ?? process.stderr
   const text = init.format === 'text' || (init.format !== 'json' && destination.isTTY === true)

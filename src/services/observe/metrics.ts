@@ -11,7 +11,7 @@ import type { Counter, Gauge, Histogram, Metrics } from '../../ports/metrics.js'
 /** Label combinations kept of one metric; further ones are counted together under {@link OTHER}. */
 const LABEL_SETS = 256
 const OTHER = 'other'
-/** The event loop's delay is sampled this often; prom-client's 10 ms would wake an idle process 100 times a second. */
+/** How often the event loop's delay is sampled; prom-client's 10 ms would wake an idle process too often. */
 const LOOP_SAMPLE_MS = 100
 
 type Labels = Readonly<Record<string, string>>

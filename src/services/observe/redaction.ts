@@ -1,7 +1,8 @@
 import type { LogFields } from '../../ports/log.js'
 
-const SECRET_NAME =
-  /^(authorization|cookie|password|secret|.*token|.*_?api_?key|.*private_?key|prompt|content|messages?_?content|messages|files|text|stdout|stderr|patch|instructions)$/i
+const CREDENTIALS = 'authorization|cookie|password|secret|.*token|.*api_?key|.*private_?key'
+const PRIVATE_MATTER = 'prompt|content|messages|files|text|stdout|stderr|patch|instructions'
+const SECRET_NAME = new RegExp(`^(${CREDENTIALS}|${PRIVATE_MATTER})$`, 'i')
 /** API keys, bearer headers, PEM blocks: what a secret looks like when it stands inside other text. */
 const SECRET_TEXT =
   /\bec_[A-Za-z0-9_-]{16,}|\bBearer\s+[A-Za-z0-9._~+/=-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*/g
@@ -11,7 +12,7 @@ const CAUSES = 4
 
 export type LoggedValue = string | number | boolean | readonly string[] | LoggedError
 
-export interface LoggedError {
+interface LoggedError {
   readonly message: string
   readonly code?: string
   readonly stack?: string
@@ -19,8 +20,8 @@ export interface LoggedError {
 }
 
 /**
- * Fields as they are written: bigints as text, long values cut, secrets blanked. The callers keep secrets out;
- * this is the second fence.
+ * Fields as they are written: bigints as text, long values cut, secrets blanked. The callers keep secrets
+ * out; this is the second fence.
  */
 export function redact(fields: LogFields): Readonly<Record<string, LoggedValue>> {
   const shown: Record<string, LoggedValue> = {}
@@ -31,7 +32,7 @@ export function redact(fields: LogFields): Readonly<Record<string, LoggedValue>>
   return shown
 }
 
-export function redactText(text: string): string {
+function redactText(text: string): string {
   const cut = text.length > TEXT_CHARACTERS ? `${text.slice(0, TEXT_CHARACTERS)}…` : text
   return cut.replace(SECRET_TEXT, '[redacted]')
 }
