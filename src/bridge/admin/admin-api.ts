@@ -128,7 +128,7 @@ function authorize(
   if (isRefusal(token)) return token
   if (!isToken(token)) {
     return refusal('unauthorized', 'this is not the admin token of this node', {
-      next: 'It is in the file admin.token of its data folder, and new after each start.',
+      next: 'It is in the token file in the data folder of the node, and new after each start.',
     })
   }
   const account = http.req.header(ACCOUNT_HEADER) ?? LOCAL_ACCOUNT

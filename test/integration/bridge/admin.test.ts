@@ -127,7 +127,7 @@ describe('the token', () => {
     }
     await expect(
       createAdminClient({ url: a.url, token: 'wrong' }).call(ADMIN_ROUTES.status),
-    ).rejects.toMatchObject({ code: 'unauthorized', next: expect.stringContaining('admin.token') })
+    ).rejects.toMatchObject({ code: 'unauthorized', next: expect.stringContaining('token file') })
   })
 
   it('goes when the node stops', async () => {
