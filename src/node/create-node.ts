@@ -159,7 +159,7 @@ function createRoles(
       ),
     }),
     ...(mode.gateway && {
-      gateway: createGateway({ ...shared, store, log: log.child({ role: 'gateway' }) }, find),
+      gateway: createGateway({ ...shared, store, log }, find),
     }),
     ...(mode.worker && {
       worker: createWorker(
