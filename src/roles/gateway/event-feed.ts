@@ -55,8 +55,6 @@ export class EventFeed {
   #lostThrough: number
   #attempt = 0
   #chars = 0
-  /** Text of this attempt is missing from the history. */
-  #holes = false
   #spoke = false
   #over: 'ended' | EdgeCoderError | undefined
 
@@ -80,16 +78,10 @@ export class EventFeed {
 
   /** A new attempt begins: what the one before said is void. */
   reset(attempt: number): void {
-    this.#holes = false
     if (!this.#spoke) return
     this.#dropText()
     this.#spoke = false
     this.append({ type: 'reset', attempt })
-  }
-
-  /** Some text of this attempt will never come. */
-  hole(): void {
-    this.#holes = true
   }
 
   /**
@@ -98,7 +90,7 @@ export class EventFeed {
    */
   finish(task: TaskView, text?: string): void {
     const last = this.endSeq
-    if (text !== undefined && (this.#holes || this.#said() !== text)) {
+    if (text !== undefined && this.#said() !== text) {
       this.#dropText()
       this.#push(last - 2, { type: 'reset', attempt: task.attempt })
       if (text !== '') this.#push(last - 1, { type: 'text', attempt: task.attempt, text })
@@ -239,7 +231,6 @@ export class EventFeed {
     for (const { seq, body } of gone) {
       if (body.type === 'state') continue
       this.#lostThrough = seq
-      this.#holes = true
       this.#grow(-textOf(body).length)
     }
   }

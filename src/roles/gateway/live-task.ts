@@ -139,9 +139,8 @@ export class LiveTask {
    */
   said(lease: Lease, output: Output, nowMs: number): string | undefined {
     if (output.seq <= lease.seenSeq) return undefined
-    if (output.seq > lease.seenSeq + 1) {
-      if (!lease.resumed) return `output ${output.seq} came after ${lease.seenSeq}`
-      this.feed.hole()
+    if (output.seq > lease.seenSeq + 1 && !lease.resumed) {
+      return `output ${output.seq} came after ${lease.seenSeq}`
     }
     lease.resumed = false
     lease.chars += output.text.length
