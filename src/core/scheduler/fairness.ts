@@ -22,11 +22,16 @@ export function shareBefore(a: Share, b: Share): boolean {
   return a.time < b.time || (a.time === b.time && a.turn < b.turn)
 }
 
-/** A share has its first task again: it starts now, or when its last task here is paid off. */
-export function startShare(taskClass: TaskClass, account: string): number {
+/** What an account that comes back still owes here: it starts when that is paid off, or now if nothing is. */
+export function owedTime(taskClass: TaskClass, account: string): number {
   const owed = taskClass.resting.get(account) ?? 0
   taskClass.resting.delete(account)
-  return Math.max(taskClass.accountTime, owed)
+  return owed
+}
+
+/** A share has tasks that may be planned again. */
+export function startShare(share: Share): void {
+  share.time = Math.max(share.time, share.taskClass.accountTime)
 }
 
 export function restShare(share: Share): void {

@@ -2,7 +2,15 @@ import { type Refusal, refusal } from '../refusal.js'
 import type { QueuedTask, TaskHeader } from '../task/task.js'
 import { Chain } from './chain.js'
 import { ClassIndex } from './class-index.js'
-import { type ClassClock, charge, restShare, startClass, startShare, weighShare } from './fairness.js'
+import {
+  type ClassClock,
+  charge,
+  owedTime,
+  restShare,
+  startClass,
+  startShare,
+  weighShare,
+} from './fairness.js'
 import { Heap } from './heap.js'
 import { requirementKey, requirementOf } from './requirement.js'
 import type { Account, Gateway, Lane, Share, TaskClass, Waiting } from './task-class.js'
@@ -160,7 +168,7 @@ export class TaskQueue {
     share.ready.push(lane)
     if (taskClass.ready.has(share)) return
     if (taskClass.ready.size === 0) startClass(taskClass, this.clock)
-    share.time = Math.max(share.time, taskClass.accountTime)
+    startShare(share)
     share.turn = ++this.#tickets
     share.account.readyShares += 1
     weighShare(share, true)
@@ -203,7 +211,7 @@ export class TaskQueue {
       lanes: new Map(),
       ready: new Heap(laneBefore),
       size: 0,
-      time: startShare(taskClass, account.name),
+      time: owedTime(taskClass, account.name),
       turn: 0,
       weight: 0,
       place: -1,
