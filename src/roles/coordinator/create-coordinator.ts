@@ -123,8 +123,13 @@ class CoordinatorRole implements Coordinator {
   async start(): Promise<void> {
     const { network, clock, log } = this.#ports
     const { book, workers, gateways, assigner, announcer } = this.#parts
-    await book.start(() => assigner.touch())
-    await announcer.start()
+    try {
+      await book.start(() => assigner.touch())
+      await announcer.start()
+    } catch (fault) {
+      book.stop()
+      throw fault
+    }
     const open = { maxFrameBytes: CONTROL_FRAME_BYTES, streamsPerPeer: STREAMS_PER_PEER }
     this.#serving = [
       network.serve(this.#ids.worker, { ...open, framesPerSecond: WORKER_FRAMES_PER_SECOND }, (link) =>
@@ -179,11 +184,11 @@ class CoordinatorRole implements Coordinator {
   }
 
   #round(): void {
-    const { book, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
+    const { book, journal, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
     workers.recheck()
     gateways.recheck()
     gateways.publishCapacity()
-    announcer.announce()
+    if (journal.fault === undefined) announcer.announce()
     book.prune()
     meter.depths({
       queued: scheduler.queued(),

@@ -30,7 +30,7 @@ export async function openOutcome(
 }
 
 /** The lease that an outcome is claimed for. */
-export interface ClaimedLease {
+interface ClaimedLease {
   readonly header: TaskHeader
   readonly worker: string
   readonly fence: bigint

@@ -16,7 +16,7 @@ const STANDINGS = {
 export type WireTaskState = MessageInitShape<typeof TaskStateSchema>
 
 /** What surrounds a task and is not in its state. */
-export interface Surroundings {
+interface Surroundings {
   readonly agentId: (worker: string) => string
   /** Tasks ahead of it in its class, while queued. */
   readonly position: number
@@ -29,7 +29,7 @@ export function standingOf(task: Task, around: Surroundings): WireTaskState {
   const base = {
     taskId: task.header.id,
     standing: STANDINGS[task.state],
-    attempt: task.state === 'queued' ? task.attempts : Math.max(1, task.attempts),
+    attempt: task.attempts,
   }
   switch (task.state) {
     case 'queued': {

@@ -1,3 +1,4 @@
+import assert from 'node:assert'
 import { admits } from '../../core/policy/policy-view.js'
 import { type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Link } from '../../ports/network.js'
@@ -187,9 +188,8 @@ export class WorkerDesk implements WorkerOutlets {
 
   #attach(link: Link, hello: WorkerHello): WorkerSession {
     const { watch, clock, log } = this.#components
-    const capabilities = hello.capabilities
-    // The bounds of the message make it required.
-    if (capabilities === undefined) throw new TypeError('a hello without capabilities was let through')
+    const { capabilities } = hello
+    assert(capabilities !== undefined, 'the bounds of a hello require them')
     const session = this.#sessions.get(link.peerId) ?? new WorkerSession(link.peerId, hello, capabilities)
     const old = session.link
     session.link = link
