@@ -1,5 +1,7 @@
 import { type AdminClient, TASK_ROUTES } from '../src/bridge/admin-client.js'
+import type { ProgressJson } from '../src/bridge/schemas/task.js'
 import { EdgeCoderError, ERRORS, isErrorCode } from '../src/core/errors.js'
+import type { Output } from './print/output.js'
 import { resultText, stateLine } from './print/task-text.js'
 import type { Session } from './session.js'
 
@@ -34,37 +36,66 @@ export async function watchTask(client: AdminClient, id: string, session: Sessio
   return passed ? 0 : ERRORS.internal.exit
 }
 
+/** Shows events to people; remembers what is on the line already. */
+class Screen {
+  readonly #out: Output
+  #stage = ''
+  textShown = false
+
+  constructor(out: Output) {
+    this.#out = out
+  }
+
+  show(event: ProgressJson): void {
+    if (event.type === 'text') {
+      this.#out.raw(event.text)
+      this.textShown = true
+    } else if (event.type === 'stage') this.#showStage(event)
+    else if (event.type === 'state') this.#say(stateLine(event.task))
+    else this.#say(`  attempt ${event.attempt} begins anew; the text above is void`)
+  }
+
+  /** The text of one stage comes in pieces. */
+  #showStage({ stage, iteration, text }: Extract<ProgressJson, { type: 'stage' }>): void {
+    const head = `  ${stage}${iteration > 0 ? ` ${iteration}` : ''}: `
+    if (head !== this.#stage) this.#out.murmur(`${this.#stage === '' ? '' : '\n'}${head}`)
+    this.#stage = head
+    this.#out.murmur(text.replaceAll('\n', '\n    '))
+  }
+
+  #say(line: string): void {
+    this.#out.say(`${this.#stage === '' ? '' : '\n'}${line}`)
+    this.#stage = ''
+  }
+}
+
 async function follow(
   client: AdminClient,
   id: string,
   session: Session,
 ): Promise<{ readonly textShown: boolean }> {
   const { out, signal } = session
+  const screen = new Screen(out)
   let after: number | undefined
-  let textShown = false
   for (let failures = 0; ; ) {
     try {
       for await (const event of client.events(id, { signal, ...(after === undefined ? {} : { after }) })) {
         after = event.seq
         failures = 0
         if (out.json) out.line(event, () => '')
-        else if (event.type === 'text') {
-          out.raw(event.text)
-          textShown = true
-        } else if (event.type === 'state') out.say(stateLine(event.task))
-        else if (event.type === 'stage')
-          out.say(`  ${event.stage} ${event.iteration || ''}  ${event.text}`.trimEnd())
-        else out.say(`\n  attempt ${event.attempt} begins anew; the text above is void`)
+        else screen.show(event)
       }
-      return { textShown }
+      return screen
     } catch (error) {
-      const gone =
-        error instanceof EdgeCoderError && (error.code === 'link-closed' || error.code === 'unreachable')
-      if (!gone || ++failures > RETRIES) throw error
+      if (!isGone(error) || ++failures > RETRIES) throw error
       out.say('  the gateway went away; waiting for it to come back')
       await new Promise((resolve) => {
         setTimeout(resolve, RETRY_MS * failures)
       })
     }
   }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof EdgeCoderError && (error.code === 'link-closed' || error.code === 'unreachable')
 }

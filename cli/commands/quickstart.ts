@@ -1,7 +1,11 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
 import { EdgeCoderError } from '../../src/core/errors.js'
-import { connect } from '../connection.js'
+import { connectTo } from '../connection.js'
+import { removeMesh } from '../local-mesh/mesh-file.js'
 import { startMesh } from '../local-mesh/start-mesh.js'
 import { stopMesh } from '../local-mesh/stop-mesh.js'
 import { duration } from '../print/duration.js'
@@ -26,7 +30,10 @@ export function registerQuickstart(program: Command): void {
     .option('--once', 'stop the mesh at the end')
     .action(async (options: { readonly once?: boolean }, command: Command) => {
       const session = sessionOf(command)
-      const { out, signal, meshDir } = session
+      const { out, signal } = session
+      const once = options.once === true
+      // A mesh that is gone at the end must not be the one that somebody works with.
+      const meshDir = once ? mkdtempSync(join(tmpdir(), 'edgecoder-quickstart-')) : session.meshDir
       out.say(
         '1. A local mesh: 1 coordinator, 2 workers, 1 gateway, each a process of its own (`edgecoder up`)',
       )
@@ -40,7 +47,7 @@ export function registerQuickstart(program: Command): void {
         out.say(
           `   ready in ${duration(readyMs)}\n\n2. A coding task (\`edgecoder task submit solve\`): ${TASK}`,
         )
-        const client = connect(session, ['gateway'])
+        const client = connectTo(mesh.nodes.find((node) => node.mode === 'gateway')?.dataDir ?? meshDir)
         const files = [
           { path: 'package.json', content: '{ "type": "module" }' },
           { path: 'is-prime.test.js', content: TEST },
@@ -63,11 +70,14 @@ export function registerQuickstart(program: Command): void {
           `\n4. Who did it: ${task.worker?.agentId} (${task.worker?.peerId})\n   how long: ${stepsText(task)}`,
         )
         const { bridgeUrl } = await client.call(ADMIN_ROUTES.status, { signal })
-        out.answer({ mesh: meshDir, readyMs, task, bridgeUrl, running: options.once !== true }, () =>
-          options.once === true ? '' : nextText(bridgeUrl, meshDir),
+        out.answer({ mesh: meshDir, readyMs, task, bridgeUrl, running: !once }, () =>
+          once ? '' : nextText(bridgeUrl, meshDir),
         )
       } finally {
-        if (options.once === true) await stopMesh(mesh, indented)
+        if (once) {
+          await stopMesh(mesh, indented)
+          removeMesh(meshDir)
+        }
       }
 
       function indented(text: string): void {

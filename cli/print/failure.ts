@@ -1,5 +1,4 @@
 import { EdgeCoderError, ERRORS } from '../../src/core/errors.js'
-import type { Refusal } from '../../src/core/refusal.js'
 
 /** Writes what, why and the next command, as text or (with --json) as `{"error": …}` on stdout. @returns the exit code */
 export function printFailure(
@@ -18,13 +17,4 @@ export function printFailure(
   else streams.stderr.write(`error: ${message}\n${next === undefined ? '' : `next:  ${next}\n`}`)
   if (code === 'internal' && error instanceof Error && !json) streams.stderr.write(`${error.stack ?? ''}\n`)
   return ERRORS[code].exit
-}
-
-/** A refusal that ends a command. */
-export function failureOf(refused: Refusal): EdgeCoderError {
-  return new EdgeCoderError(
-    refused.code,
-    refused.detail,
-    refused.next === undefined ? {} : { next: refused.next },
-  )
 }

@@ -7,8 +7,10 @@ export interface Output {
   line(value: unknown, text: () => string): void
   /** Raw data, such as tokens as they come; nothing with --json. */
   raw(text: string): void
-  /** Talk: progress and hints, on stderr; silent with --json. */
+  /** Talk: progress and hints, one line on stderr; silent with --json. */
   say(text: string): void
+  /** Talk that comes in pieces, on stderr as it is; silent with --json. */
+  murmur(text: string): void
 }
 
 interface Streams {
@@ -28,6 +30,9 @@ export function createOutput(streams: Streams, json: boolean): Output {
     },
     say: (text) => {
       if (!json) streams.stderr.write(`${text}\n`)
+    },
+    murmur: (text) => {
+      if (!json) streams.stderr.write(text)
     },
   }
 }
