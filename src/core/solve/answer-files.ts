@@ -7,8 +7,8 @@ import { chooseTarget, protectedPaths, type SuiteShape, testWants } from './targ
 const MAX_FILES = 64
 
 /**
- * The files that an answer writes, importable by the tests. Tests, paths that leave the suite and hidden files are
- * never written; code without a name goes to the target.
+ * The files that an answer writes, importable by the tests. Tests, paths that leave the suite and hidden
+ * files are never written; code without a name goes to the target.
  *
  * @returns empty when the answer holds no usable code
  */

@@ -5,23 +5,24 @@ export interface CodeBlock {
   readonly code: string
 }
 
-const EXTENSIONS = 'mjs|cjs|jsx|js|mts|cts|tsx|ts|py|json|html|css|md|txt|toml|yaml|yml'
-const PATH = new RegExp(
-  `(?:^|[\\s:="'\`(*])((?:[\\w@.-]+/)*[\\w@.-]+\\.(?:${EXTENSIONS}))(?=$|[\\s:"'\`)*,;])`,
-)
+const FILE = '(?:[\\w@.-]+/)*[\\w@.-]+\\.(?:mjs|cjs|jsx|js|mts|cts|tsx|ts|py|json|html|css|md|txt|toml|ya?ml)'
+const PATH = new RegExp(`(?:^|[\\s:="'\`(*])(${FILE})(?=$|[\\s:"'\`)*,;])`)
 const FENCE = /^ {0,3}(`{3,}|~{3,})[ \t]*([^`]*)$/
 const NAME_COMMENT = new RegExp(
-  `^(?://|#|/\\*|<!--)\\s*(?:file(?:name)?\\s*:?\\s*)?((?:[\\w@.-]+/)*[\\w@.-]+\\.(?:${EXTENSIONS}))\\s*(?:\\*/|-->)?\\s*$`,
+  `^(?://|#|/\\*|<!--)\\s*(?:file(?:name)?\\s*:?\\s*)?(${FILE})\\s*(?:\\*/|-->)?\\s*$`,
   'i',
 )
 const NOT_CODE = /^(?:bash|sh|shell|console|text|txt|diff|output|json|plaintext)\b/i
-const CODE_START =
-  /^(?:export\s|import\s.+\sfrom\s|async\s+function\b|function\b|class\s+\w|(?:const|let|var)\s+[\w${[]|from\s+\S+\s+import\b|def\s+\w+\s*\(|@\w+)/
+const CODE_STARTS = [
+  /^(?:export\s|async\s+function\b|function\b|class\s+\w|(?:const|let|var)\s+[\w${[])/,
+  /^(?:import\s.+\sfrom\s|from\s+\S+\s+import\b|def\s+\w+\s*\(|@\w+)/,
+]
 const LONGEST_NAMING_LINE = 200
 
 /**
- * Takes the code out of a model's answer: fenced blocks, with the file name when the fence, the line before it or
- * the first comment gives one; else bare code from its first line on. Thinking in `<think>` is left out.
+ * Takes the code out of a model's answer: fenced blocks, with the file name when the fence, the line before
+ * it or the first comment gives one; else bare code from its first line on. Thinking in `<think>` is left
+ * out.
  *
  * @returns named blocks in order when there are any; else the longest unnamed one; empty = no code in it
  */
@@ -34,7 +35,7 @@ export function extractCode(answer: string): readonly CodeBlock[] {
     const named = fenced.blocks.filter((block) => block.path !== undefined)
     return named.length > 0 ? named : longest(fenced.blocks)
   }
-  const start = lines.findIndex((line) => CODE_START.test(line.trimStart()))
+  const start = lines.findIndex((line) => CODE_STARTS.some((start) => start.test(line.trimStart())))
   return start < 0 ? [] : [nameFromComment(lines.slice(start))]
 }
 

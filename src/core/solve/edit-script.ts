@@ -13,8 +13,8 @@ export interface Edit {
 const MAX_DIFFERENCES = 1000
 
 /**
- * The shortest way from one list of lines to another, by Myers' O(ND) search between the common head and tail.
- * Memory and time are bounded by {@link MAX_DIFFERENCES}, at the price of a longer script past it.
+ * The shortest way from one list of lines to another, by Myers' O(ND) search between the common head and
+ * tail. Memory and time are bounded by {@link MAX_DIFFERENCES}, at the price of a longer script past it.
  *
  * @see Myers, An O(ND) Difference Algorithm and Its Variations (1986)
  */

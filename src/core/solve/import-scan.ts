@@ -10,13 +10,15 @@ export interface ImportWant {
   readonly whole?: string
 }
 
-// Every repetition below is bounded: files come from strangers, and these run on the thread that keeps leases alive.
+// Every repetition below is bounded: files come from strangers, and these run on the thread that keeps leases
+// alive.
 const NAME = '[A-Za-z_$][\\w$]{0,200}'
 const STATIC_IMPORT =
   /\bimport\s{1,20}(?!type\b)([^'";]{1,600}?)\bfrom\s{0,20}['"](\.{1,2}\/[^'"\n]{1,512})['"]/g
 const CALLED_IMPORT = new RegExp(
-  `\\b(?:const|let|var)\\s{1,20}(\\{[^}]{0,600}\\}|${NAME})\\s{0,20}=\\s{0,20}(await\\s{1,20}import|require)` +
-    `\\s{0,20}\\(\\s{0,20}['"](\\.{1,2}/[^'"\\n]{1,512})['"]\\s{0,20}\\)(?:\\s{0,20}\\.(${NAME}))?`,
+  `\\b(?:const|let|var)\\s{1,20}(\\{[^}]{0,600}\\}|${NAME})\\s{0,20}=\\s{0,20}` +
+    `(await\\s{1,20}import|require)\\s{0,20}\\(\\s{0,20}['"](\\.{1,2}/[^'"\\n]{1,512})['"]\\s{0,20}\\)` +
+    `(?:\\s{0,20}\\.(${NAME}))?`,
   'g',
 )
 const FROM_IMPORT = /^[ \t]*from[ \t]+([\w.]{1,200})[ \t]+import[ \t]+(?:\(([^)]{1,600})\)|([^\n#]{1,600}))/gm
@@ -25,14 +27,17 @@ const PLAIN_IMPORT = /^[ \t]*import[ \t]+([\w., \t]{1,500})$/gm
 const PYTHON_OWN = new Set(
   (
     '__future__ abc argparse array asyncio bisect calendar collections concurrent contextlib copy csv ' +
-    'dataclasses datetime decimal doctest enum fractions functools gc glob hashlib heapq importlib inspect io ' +
-    'itertools json logging math multiprocessing operator os pathlib pickle platform pprint pytest queue random ' +
-    're secrets shutil signal socket sqlite3 statistics string struct subprocess sys tempfile textwrap threading ' +
-    'time timeit traceback types typing unittest urllib uuid warnings weakref xml zlib numpy hypothesis'
+    'dataclasses datetime decimal doctest enum fractions functools gc glob hashlib heapq hypothesis ' +
+    'importlib inspect io itertools json logging math multiprocessing numpy operator os pathlib pickle ' +
+    'platform pprint pytest queue random re secrets shutil signal socket sqlite3 statistics string struct ' +
+    'subprocess sys tempfile textwrap threading time timeit traceback types typing unittest urllib uuid ' +
+    'warnings weakref xml zlib'
   ).split(' '),
 )
 
-/** Finds by pattern, not by parsing, what a file imports from its own suite. Bare package names are left out. */
+/**
+ * Finds by pattern, not by parsing, what a file imports from its own suite. Bare package names are left out.
+ */
 export function scanImports(file: SourceFile, language: SourceLanguage): readonly ImportWant[] {
   return language === 'python' ? scanPython(file) : scanJavaScript(file)
 }

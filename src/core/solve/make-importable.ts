@@ -1,21 +1,37 @@
 import type { ImportWant } from './import-scan.js'
 
-const DECLARED =
-  /^(?:export\s{1,20}(?:default\s{1,20})?)?(?:(?:async\s{1,20})?function\s{0,20}\*?\s{0,20}|class\s{1,20}|(?:const|let|var)\s{1,20})([A-Za-z_$][\w$]{0,200})/gm
-const CALLABLE =
-  /^(?:export\s{1,20}(?:default\s{1,20})?)?(?:(?:async\s{1,20})?function\s{0,20}\*?\s{0,20}|class\s{1,20})([A-Za-z_$][\w$]{0,200})|^(?:export\s{1,20})?(?:const|let|var)\s{1,20}([A-Za-z_$][\w$]{0,200})\s{0,20}=\s{0,20}(?:async\b|function\b|\([^()\n]{0,500}\)\s{0,20}=>|[A-Za-z_$][\w$]{0,200}\s{0,20}=>)/gm
-const EXPORTED_INLINE =
-  /^export\s{1,20}(?:(?:async\s{1,20})?function\s{0,20}\*?\s{0,20}|class\s{1,20}|(?:const|let|var)\s{1,20})([A-Za-z_$][\w$]{0,200})/gm
+// Top level is what begins a line. Every repetition is bounded: answers may be hostile or mad.
+const NAME = '([A-Za-z_$][\\w$]{0,200})'
+const EXPORT = '(?:export\\s{1,20}(?:default\\s{1,20})?)?'
+const FUNCTION = '(?:async\\s{1,20})?function\\s{0,20}\\*?\\s{0,20}'
+const CLASS = 'class\\s{1,20}'
+const BINDING = '(?:const|let|var)\\s{1,20}'
+const TYPE = '(?:\\s{0,20}:[^=\\n]{1,200})?'
+const ARROW = `(?:async\\b|function\\b|(?:\\([^()\\n]{0,500}\\)${TYPE}|[\\w$]{1,200})\\s{0,20}=>)`
+const DECLARED = new RegExp(`^${EXPORT}(?:${FUNCTION}|${CLASS}|${BINDING})${NAME}`, 'gm')
+const CALLABLE = new RegExp(
+  `^${EXPORT}(?:${FUNCTION}|${CLASS})${NAME}|` +
+    `^(?:export\\s{1,20})?${BINDING}${NAME}\\s{0,20}=\\s{0,20}${ARROW}`,
+  'gm',
+)
+const EXPORTED_INLINE = new RegExp(`^export\\s{1,20}(?:${FUNCTION}|${CLASS}|${BINDING})${NAME}`, 'gm')
 const EXPORT_LIST = /^export\s{0,20}\{([^}]{0,2000})\}(?!\s{0,20}from)\s{0,20};?[ \t]{0,20}$/gm
 const EXPORT_DEFAULT = /^export\s{1,20}default\s/m
-/** `module.exports = name`, `module.exports = { a, b }` and `exports.name = name`: what can be said as an export list. */
-const COMMONJS_LIST =
-  /^(?:module\.)?exports(?:\.[\w$]{1,200})?\s{0,20}=\s{0,20}(?:[A-Za-z_$][\w$]{0,200}|\{[\w$,\s]{0,2000}\})\s{0,20};?[ \t]{0,20}$/gm
+/**
+ * `module.exports = name`, `module.exports = { a, b }` and `exports.name = name`: what can be said as an
+ * export list.
+ */
+const COMMONJS_LIST = new RegExp(
+  '^(?:module\\.)?exports(?:\\.[\\w$]{1,200})?\\s{0,20}=\\s{0,20}' +
+    '(?:[A-Za-z_$][\\w$]{0,200}|\\{[\\w$,\\s]{0,2000}\\})\\s{0,20};?[ \\t]{0,20}$',
+  'gm',
+)
 const COMMONJS_ANY = /^(?:module\.)?exports\b/m
 
 /**
- * Gives code the exports that the tests import and that it lacks, in the module system of the importer. The code
- * itself is left as it is. When one name is wanted and the one function there bears another, it is exported as that.
+ * Gives code the exports that the tests import and that it lacks, in the module system of the importer. The
+ * code itself is left as it is. When one name is wanted and the one function there bears another, it is
+ * exported as that.
  *
  * @param wants what the tests import from this file; Python needs nothing and is returned unchanged
  */
@@ -84,7 +100,10 @@ function asCommonJs(code: string, names: readonly string[], whole: string | unde
   return lines.length === 0 ? text : `${text.trimEnd()}\n\n${lines.join('\n')}\n`
 }
 
-/** @returns which top-level name of the code serves a wanted one: itself, or the only function for the only want */
+/**
+ * @returns which top-level name of the code serves a wanted one: itself, or the only function for the only
+ * want
+ */
 function localNames(
   text: string,
   names: readonly string[],

@@ -14,7 +14,10 @@ export interface PromptMessage {
  */
 export type PromptStyle = 'plain' | 'full'
 
-/** Below this context window a model is asked in plain style: files and rules would leave it no room to answer. */
+/**
+ * Below this context window a model is asked in plain style: files and rules would leave it no room to
+ * answer.
+ */
 const FULL_CONTEXT_TOKENS = 2048
 /** Taken when the engine does not tell its window. */
 const ASSUMED_CONTEXT_TOKENS = 8192
@@ -72,8 +75,8 @@ export type Shortfall =
   | { readonly type: 'no-code' }
 
 /**
- * Asks to mend the last answer. Plain style asks the first question again: a model that small cannot read a report,
- * but another draw may be right.
+ * Asks to mend the last answer. Plain style asks the first question again: a model that small cannot read a
+ * report, but another draw may be right.
  */
 export function mendPrompt(
   task: PromptTask,
@@ -83,10 +86,11 @@ export function mendPrompt(
 ): readonly PromptMessage[] {
   if (style === 'plain') return codePrompt(task, style, '')
   const room = inputChars(task)
+  const reportChars = Math.min(FULL_REPORT_CHARS, Math.floor(room / 4))
   const found =
     shortfall.type === 'no-code'
       ? 'There was no fenced code block in that answer.'
-      : `The tests do not pass:\n${digestOutcome(shortfall.outcome, Math.min(FULL_REPORT_CHARS, Math.floor(room / 4)))}`
+      : `The tests do not pass:\n${digestOutcome(shortfall.outcome, reportChars)}`
   const answer = lastAnswer.slice(0, Math.floor(room / 4))
   return [
     ...opening(task, rules(task), 0.4),

@@ -126,8 +126,8 @@ export function beginSolve<T extends TestOutcome>(task: SolveTask): SolveTurn<T>
 }
 
 /**
- * Takes an answer in: a plan leads to code, code to a test, an answer without code or one seen before to the next
- * question.
+ * Takes an answer in: a plan leads to code, code to a test, an answer without code or one seen before to the
+ * next question.
  *
  * @param tokens completion tokens of this answer
  */

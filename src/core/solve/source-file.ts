@@ -7,17 +7,24 @@ export interface SourceFile {
 export type SourceLanguage = 'javascript' | 'typescript' | 'python'
 
 const PLAIN_PATH = /^[\w@+-][\w@+.-]*(?:\/[\w@+-][\w@+.-]*)*$/
-const TEST_PATH =
-  /(?:^|\/)(?:tests?|__tests__|spec)\/|[._-](?:test|spec)\.[cm]?[jt]sx?$|(?:^|\/)test_[^/]*\.py$|_test\.py$|(?:^|\/)(?:conftest\.py|tests?\.(?:[cm]?[jt]sx?|py))$/
+const TEST_PATHS = [
+  /(?:^|\/)(?:tests?|__tests__|spec)\//,
+  /[._-](?:test|spec)\.[cm]?[jt]sx?$/,
+  /(?:^|\/)(?:conftest\.py|tests?\.(?:[cm]?[jt]sx?|py))$/,
+  /(?:^|\/)test_[^/]*\.py$|_test\.py$/,
+]
 
-/** May an answer write to this path? Relative, plain characters, no part that starts with a dot, at most 512 bytes. */
+/**
+ * May an answer write to this path? Relative, plain characters, no part that starts with a dot, at most 512
+ * bytes.
+ */
 export function isPlainPath(path: string): boolean {
   return path.length <= 512 && PLAIN_PATH.test(path)
 }
 
 /** Does the path look like a test, by the customs of node, vitest, unittest and pytest? */
 export function isTestPath(path: string): boolean {
-  return TEST_PATH.test(path)
+  return TEST_PATHS.some((pattern) => pattern.test(path))
 }
 
 export function folderOf(path: string): string {

@@ -21,7 +21,10 @@ const SOURCE = {
 /** Longest text that is searched for imports. */
 const SCANNED_CHARS = 256 * 1024
 
-/** Files that an answer must not write: submitted ones that the command names or that look like tests. Never the target. */
+/**
+ * Files that an answer must not write: submitted ones that the command names or that look like tests. Never
+ * the target.
+ */
 export function protectedPaths(suite: SuiteShape): ReadonlySet<string> {
   const inCommand = new Set(suite.command.map((word) => word.replace(/^\.\//, '')))
   const paths = suite.files.map((file) => file.path)
@@ -29,8 +32,9 @@ export function protectedPaths(suite: SuiteShape): ReadonlySet<string> {
 }
 
 /**
- * The file that code without a name goes to. Chosen by the first that tells: the user's target, the one source file that the instructions name, what the
- * tests import (a missing file before an existing one), the one source file submitted, `solution.*`.
+ * The file that code without a name goes to. Chosen by the first that tells: the user's target, the one
+ * source file that the instructions name, what the tests import (a missing file before an existing one), the
+ * one source file submitted, `solution.*`.
  */
 export function chooseTarget(suite: SuiteShape): string {
   const guarded = protectedPaths(suite)
@@ -50,7 +54,9 @@ export function chooseTarget(suite: SuiteShape): string {
   )
 }
 
-/** What the guarded files (the tests) import from the suite; with no test among them, what any file imports. */
+/**
+ * What the guarded files (the tests) import from the suite; with no test among them, what any file imports.
+ */
 export function testWants(suite: SuiteShape, guarded = protectedPaths(suite)): readonly ImportWant[] {
   const tests = suite.files.filter((file) => guarded.has(file.path))
   const submitted = new Set(suite.files.map((file) => file.path))
@@ -61,7 +67,9 @@ export function testWants(suite: SuiteShape, guarded = protectedPaths(suite)): r
     .map((want) => ({ ...want, path: completed(want.path, submitted, suite.language) }))
 }
 
-/** The file behind an import: `./x` may be x.ts, x.js or x/index.js, and TypeScript's `./x.js` may be x.ts. */
+/**
+ * The file behind an import: `./x` may be x.ts, x.js or x/index.js, and TypeScript's `./x.js` may be x.ts.
+ */
 function completed(path: string, submitted: ReadonlySet<string>, language: SourceLanguage): string {
   if (language === 'python') {
     const inPackage = path.replace(/\.py$/, '/__init__.py')

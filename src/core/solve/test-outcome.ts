@@ -43,7 +43,10 @@ const FAIL_COUNTS = [
   /\b(\d{1,9}) failed\b/, // pytest, vitest, jest
 ]
 
-/** How near to passing a run came: higher is nearer. Passing beats all; failing tests beat a run that was cut off. */
+/**
+ * How near to passing a run came: higher is nearer. Passing beats all; failing tests beat a run that was cut
+ * off.
+ */
 export function closeness(outcome: TestOutcome): number {
   if (outcome.verdict === 'passed') return Number.POSITIVE_INFINITY
   if (outcome.verdict !== 'failed') return -1e9

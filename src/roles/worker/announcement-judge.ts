@@ -13,7 +13,9 @@ export interface AnnouncementJudgeInit {
   readonly heard: (coordinator: string, announcement: Announcement) => void
 }
 
-/** Coordinators whose last sequence is remembered; they are admitted ones, so only an open network has more. */
+/**
+ * Coordinators whose last sequence is remembered; they are admitted ones, so only an open network has more.
+ */
 const REMEMBERED = 1024
 
 /** Judges gossip: only fresh words of coordinators, each newer than their last, are heard and passed on. */

@@ -31,8 +31,8 @@ export class CoordinatorSearch {
   }
 
   /**
-   * Those to try, in order: `first`, then the known ones by chance (so that workers spread), then what the DHT finds.
-   * Only ones that the policy admits as coordinators; nobody twice.
+   * Those to try, in order: `first`, then the known ones by chance (so that workers spread), then what the
+   * DHT finds. Only ones that the policy admits as coordinators; nobody twice.
    */
   async *candidates(first: string | undefined, signal: AbortSignal): AsyncIterable<PeerAddress> {
     const tried = new Set<string>()
@@ -54,7 +54,10 @@ export class CoordinatorSearch {
     return admits(this.#components.policy(), { peerId, role: 'coordinator' }) === undefined
   }
 
-  /** Notes that a coordinator is, or was just said to be, at these addresses. Past the bound the oldest is forgotten. */
+  /**
+   * Notes that a coordinator is, or was just said to be, at these addresses. Past the bound the oldest is
+   * forgotten.
+   */
   learn(peer: PeerAddress): void {
     const before = this.#known.get(peer.peerId)
     if (before !== undefined && sameAddresses(before, peer)) return

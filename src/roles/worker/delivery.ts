@@ -35,8 +35,8 @@ interface Finished {
 const MAX_RESETS = 2
 
 /**
- * One attempt's part of the data link: payload in, outputs and result out. Links may come and go under it; what
- * was sent is told by cursors, so that a new link goes on from what the gateway has seen.
+ * One attempt's part of the data link: payload in, outputs and result out. Links may come and go under it;
+ * what was sent is told by cursors, so that a new link goes on from what the gateway has seen.
  */
 export class Delivery {
   readonly run: LeaseRun
@@ -72,14 +72,21 @@ export class Delivery {
     this.#payload = new Uint8Array(0)
   }
 
-  /** Waits for the whole payload, as the header's digest names it. @throws EdgeCoderError `cancelled` when stopped */
+  /**
+   * Waits for the whole payload, as the header's digest names it.
+   *
+   * @throws EdgeCoderError `cancelled` when stopped
+   */
   payload(): Promise<Uint8Array> {
     return this.#orStopped((resolve) => {
       this.#gotPayload = resolve
     })
   }
 
-  /** Takes tokens or a step's text on their way. Await {@link Delivery.room} before making more, if it asks so. */
+  /**
+   * Takes tokens or a step's text on their way. Await {@link Delivery.room} before making more, if it asks
+   * so.
+   */
   push(text: string, tokens: number, step: Step): void {
     this.#outputs.add(text, tokens, step)
     if (!this.#flushed || this.#outputs.gatheredTokens >= this.#components.limits.flushTokens) this.#flush()
@@ -93,7 +100,12 @@ export class Delivery {
     return this.#orStopped((resolve) => this.#gotRoom.push(resolve))
   }
 
-  /** Sends result and receipt. @returns the gateway's acceptance @throws EdgeCoderError `cancelled` when stopped */
+  /**
+   * Sends result and receipt.
+   *
+   * @returns the gateway's acceptance
+   * @throws EdgeCoderError `cancelled` when stopped
+   */
   finish(bytes: Uint8Array, receipt: Envelope): Promise<Envelope> {
     return this.#orStopped((resolve) => {
       this.#gotAcceptance = resolve
@@ -216,7 +228,9 @@ export class Delivery {
     return undefined
   }
 
-  /** A gateway that says when to try again may be behind its coordinator, or short of disk; else it means it. */
+  /**
+   * A gateway that says when to try again may be behind its coordinator, or short of disk; else it means it.
+   */
   #refused(why: Refusal): void {
     const { clock, limits } = this.#components
     const nowMs = clock.monotonicMs()

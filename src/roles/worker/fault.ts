@@ -26,7 +26,9 @@ export function refusalOf(error: unknown): Refusal {
   return refusal('internal', `unexpected ${error instanceof Error ? error.name : 'failure'} in the worker`)
 }
 
-/** Who is to blame for a failed attempt: it decides whether others try, and whether this worker is excluded. */
+/**
+ * Who is to blame for a failed attempt: it decides whether others try, and whether this worker is excluded.
+ */
 export function faultOf(code: ErrorCode): Fault {
   if (OF_THE_TASK.has(code)) return Fault.TASK
   return OF_THE_GATEWAY.has(code) ? Fault.GATEWAY : Fault.WORKER

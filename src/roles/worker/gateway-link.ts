@@ -19,7 +19,10 @@ export interface GatewayLinkComponents {
   readonly protocol: string
 }
 
-/** The one data link to a gateway, shared by all attempts for it; dialled while there are any, kept a while after. */
+/**
+ * The one data link to a gateway, shared by all attempts for it; dialled while there are any, kept a while
+ * after.
+ */
 export class GatewayLink {
   readonly #components: GatewayLinkComponents
   readonly #onIdle: () => void

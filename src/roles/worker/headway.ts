@@ -3,8 +3,9 @@ import type { Clock } from '../../ports/clock.js'
 export type Stage = 'starting' | 'prompt' | 'generating' | 'testing' | 'delivering'
 
 /**
- * Shows that an attempt gets on: a counter that grows with tokens, sandbox output and delivered bytes. A wait that
- * is bounded by itself (a model before its first token, a quiet test run) counts as headway until its bound.
+ * Shows that an attempt gets on: a counter that grows with tokens, sandbox output and delivered bytes. A wait
+ * that is bounded by itself (a model before its first token, a quiet test run) counts as headway until its
+ * bound.
  */
 export class Headway {
   readonly #clock: Clock

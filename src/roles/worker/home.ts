@@ -25,8 +25,8 @@ export interface HomeComponents {
 const GOOD_MS = 10_000
 
 /**
- * Keeps this worker attached to one coordinator. A lost one is tried first, and alone while attempts of its leases
- * run here: it may only be restarting. Then any other, known or found.
+ * Keeps this worker attached to one coordinator. A lost one is tried first, and alone while attempts of its
+ * leases run here: it may only be restarting. Then any other, known or found.
  */
 export class Home {
   readonly #components: HomeComponents
@@ -77,7 +77,8 @@ export class Home {
         })
         if (clock.monotonicMs() - sinceMs >= GOOD_MS) tries = 0
       }
-      await this.#rest(backoffMs(tries, limits, random), signal)
+      const longestMs = this.#isBound() ? limits.backoffBoundMs : limits.backoffLastMs
+      await this.#rest(Math.min(longestMs, backoffMs(tries, limits, random)), signal)
     }
   }
 
@@ -87,10 +88,15 @@ export class Home {
     await pause(this.#components.clock, ms, this.#hint.signal)
   }
 
+  /** Does something of the last coordinator still run here, or wait for it? */
+  #isBound(): boolean {
+    return this.#last !== undefined && this.#components.desk.isBoundTo(this.#last)
+  }
+
   async #findOne(signal: AbortSignal): Promise<Attachment | undefined> {
     const { search, desk, slots } = this.#components
     const last = this.#last
-    const only = last !== undefined && desk.isBoundTo(last)
+    const only = this.#isBound()
     for await (const peer of search.candidates(last, signal)) {
       if (signal.aborted) return undefined
       // One link per coordinator: the one that slots are lent to has its own.

@@ -36,8 +36,8 @@ export interface LeaseDeskComponents {
 }
 
 /**
- * Takes leases from whichever coordinators are attached, holds the running attempts and reports how they end. An
- * outcome whose coordinator is away is kept for it.
+ * Takes leases from whichever coordinators are attached, holds the running attempts and reports how they end.
+ * An outcome whose coordinator is away is kept for it.
  */
 export class LeaseDesk implements AttachmentOwner {
   readonly #components: LeaseDeskComponents
@@ -68,7 +68,9 @@ export class LeaseDesk implements AttachmentOwner {
     return this.#attachments.get(coordinator)
   }
 
-  /** Do attempts of this coordinator run here, or fresh outcomes wait for it? Then it is worth coming back to. */
+  /**
+   * Do attempts of this coordinator run here, or fresh outcomes wait for it? Then it is worth coming back to.
+   */
   isBoundTo(coordinator: string): boolean {
     if (this.runs.some((run) => run.coordinator === coordinator)) return true
     const { clock, limits, outbox } = this.#components
@@ -88,7 +90,10 @@ export class LeaseDesk implements AttachmentOwner {
     }
   }
 
-  /** Resolves when no attempt runs and no outcome waits for a coordinator that is attached, or when `signal` aborts. */
+  /**
+   * Resolves when no attempt runs and no outcome waits for a coordinator that is attached, or when `signal`
+   * aborts.
+   */
   quiet(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {

@@ -25,8 +25,8 @@ export interface LendingComponents {
 }
 
 /**
- * Lends the free slots to another coordinator that announced work this worker can do, and brings them home when no
- * more comes. One coordinator at a time; meanwhile home is offered none.
+ * Lends the free slots to another coordinator that announced work this worker can do, and brings them home
+ * when no more comes. One coordinator at a time; meanwhile home is offered none.
  */
 export class Lending {
   readonly #components: LendingComponents
@@ -106,8 +106,8 @@ export class Lending {
   }
 
   /**
-   * Ends the visit: what was leased there is seen through, over new links if need be; then the link closes. The
-   * short wait lets a lease that was under way arrive, to be run or declined rather than lost.
+   * Ends the visit: what was leased there is seen through, over new links if need be; then the link closes.
+   * The short wait lets a lease that was under way arrive, to be run or declined rather than lost.
    */
   async #settle(attachment: Attachment): Promise<void> {
     const { clock, random, limits, desk, attach } = this.#components

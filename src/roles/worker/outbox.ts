@@ -4,7 +4,10 @@ import { type LeaseId, leaseKey } from './lease-ref.js'
 
 type Body = NonNullable<MessageInitShape<typeof WorkerToCoordinatorSchema>['body']>
 
-/** How an attempt ended, for the coordinator that leased it. `done` is kept until acknowledged, `failed` until sent. */
+/**
+ * How an attempt ended, for the coordinator that leased it. `done` is kept until acknowledged, `failed` until
+ * sent.
+ */
 export type Outcome = {
   readonly lease: LeaseId
   readonly coordinator: string

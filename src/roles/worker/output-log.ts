@@ -17,8 +17,8 @@ export const NO_STEP: Step = { stage: '', iteration: 0 }
 const MAX_TEXT_UNITS = 20_000
 
 /**
- * Outputs of one attempt: tokens gather in one piece until it is sealed, and sealed pieces are kept, within a bound,
- * for a gateway that lost its link and asks for those it has not seen.
+ * Outputs of one attempt: tokens gather in one piece until it is sealed, and sealed pieces are kept, within a
+ * bound, for a gateway that lost its link and asks for those it has not seen.
  */
 export class OutputLog {
   readonly #maxUnits: number

@@ -24,8 +24,8 @@ export interface RunComponents extends AttemptComponents {
 }
 
 /**
- * Carries one lease through: fetches the payload, runs it, delivers result and receipt, waits for the acceptance.
- * Never rejects.
+ * Carries one lease through: fetches the payload, runs it, delivers result and receipt, waits for the
+ * acceptance. Never rejects.
  */
 export async function runAttempt(components: RunComponents, run: LeaseRun): Promise<AttemptEnd> {
   const { clock, limits, gateways } = components

@@ -5,7 +5,10 @@ export interface Offer {
   readonly reason: '' | 'draining' | 'lent'
 }
 
-/** Which slots are taken, and who is offered the free ones: one coordinator at a time, so that none is offered twice. */
+/**
+ * Which slots are taken, and who is offered the free ones: one coordinator at a time, so that none is offered
+ * twice.
+ */
 export class SlotBook {
   readonly total: number
   #busy = 0

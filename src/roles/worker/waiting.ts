@@ -37,7 +37,9 @@ export function deadline(clock: Clock, ms: number, parent: AbortSignal): Deadlin
   }
 }
 
-/** How long to wait before try number `tries` (from 0): doubling, and between half and all of that by chance. */
+/**
+ * How long to wait before try number `tries` (from 0): doubling, and between half and all of that by chance.
+ */
 export function backoffMs(tries: number, limits: WorkerLimits, random: Random): number {
   const full = Math.min(limits.backoffLastMs, limits.backoffFirstMs * 2 ** Math.min(tries, 20))
   return full * (0.5 + random.fraction() / 2)

@@ -23,7 +23,7 @@ export function ownReasons(means: Means, slots: SlotBook, detached: Refusal | un
           ? 'there is no model engine here: chat and solve tasks cannot run'
           : 'the model engine offers no model: chat and solve tasks cannot run',
         {
-          next: 'run Ollama or llama.cpp on this machine, or give a GGUF path; `edgecoder model list` shows what is found',
+          next: 'run Ollama or llama.cpp here, or give a GGUF path; then see `edgecoder model list`',
         },
       ),
     )
@@ -31,7 +31,7 @@ export function ownReasons(means: Means, slots: SlotBook, detached: Refusal | un
   if (means.sandbox === undefined) {
     reasons.push(
       refusal('no-sandbox', 'there is no sandbox here: solve and test tasks cannot run', {
-        next: 'install bubblewrap, or let the portable sandbox be used; `edgecoder doctor` tells what is missing',
+        next: 'install bubblewrap, or let the portable one be used; `edgecoder doctor` tells what is missing',
       }),
     )
   }

@@ -5,9 +5,14 @@ export interface WorkerLimits {
   /** One search for coordinators in the DHT, and how many it takes. */
   readonly searchMs: number
   readonly searchResults: number
-  /** Waits between tries to attach, and to reach a gateway: doubled from the first to the last, with chance in it. */
+  /**
+   * Waits between tries to attach, and to reach a gateway: doubled from the first to the last, with chance in
+   * it.
+   */
   readonly backoffFirstMs: number
   readonly backoffLastMs: number
+  /** The longest such wait for a coordinator whose leases run here: it may be back at any moment. */
+  readonly backoffBoundMs: number
   /** Beats that may go unanswered before the link is taken for dead. */
   readonly unansweredBeats: number
   /** Stages that move between beats are told after this time. */
@@ -25,13 +30,18 @@ export interface WorkerLimits {
   /** Tokens are sent on together, at most this many and this late; the first ones at once. */
   readonly flushTokens: number
   readonly flushMs: number
-  /** Output of one attempt kept for a gateway that comes back; the model waits when what is unsent comes near it. */
+  /**
+   * Output of one attempt kept for a gateway that comes back; the model waits when what is unsent comes near
+   * it.
+   */
   readonly outputBytes: number
   /** How long a model may think before its first token without losing its lease. */
   readonly firstTokenMs: number
   /** A worker lent elsewhere goes home when no work came for this time. */
   readonly lingerMs: number
-  /** An announcement is followed after up to this time, by chance, so that not all idle workers run at once. */
+  /**
+   * An announcement is followed after up to this time, by chance, so that not all idle workers run at once.
+   */
   readonly announcementJitterMs: number
   /** A coordinator that refused, or gave nothing, is not lent to again for this time. */
   readonly lendAgainMs: number
@@ -46,6 +56,7 @@ export const WORKER_LIMITS: WorkerLimits = {
   // A coordinator gives a lost link 1.5 s before it re-queues: three tries fit.
   backoffFirstMs: 100,
   backoffLastMs: 15_000,
+  backoffBoundMs: 2_000,
   unansweredBeats: 3,
   earlyBeatMs: 150,
   pendingOutcomes: 256,

@@ -6,7 +6,10 @@ export interface Worker {
   /** Declines new leases, lets running attempts finish until `signal` aborts, then hands them back. */
   stop(signal: AbortSignal): Promise<void>
   status(): WorkerStatus
-  /** Why no work comes, the nearest cause first; empty while it is busy. Asks the coordinator when one is attached. */
+  /**
+   * Why no work comes, the nearest cause first; empty while it is busy. Asks the coordinator when one is
+   * attached.
+   */
   whyIdle(signal: AbortSignal): Promise<WhyIdle>
 }
 

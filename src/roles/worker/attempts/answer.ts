@@ -13,8 +13,8 @@ export interface Answer {
 const MAX_ANSWER_UNITS = 1_350_000
 
 /**
- * Lets the engine answer one prompt, sends its tokens on as they come, and counts what it used. An answer that
- * grows past its bound is cut there, as by the token limit.
+ * Lets the engine answer one prompt, sends its tokens on as they come, and counts what it used. An answer
+ * that grows past its bound is cut there, as by the token limit.
  *
  * @throws EdgeCoderError as Engine.generate does; `engine-failed` when it does not end as its contract says
  */

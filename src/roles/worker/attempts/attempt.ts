@@ -30,7 +30,7 @@ export interface AttemptContext {
 }
 
 /** Where tokens and steps go while the attempt runs. */
-export interface AttemptOutput {
+interface AttemptOutput {
   push(text: string, tokens: number, step: Step): void
   /** @returns undefined when there is room for more now */
   room(): Promise<void> | undefined

@@ -13,7 +13,11 @@ import {
   wireUsage,
 } from './attempt.js'
 
-/** Messages in, tokens out. @throws EdgeCoderError `no-engine`, `model-missing`, and as Engine.generate does */
+/**
+ * Messages in, tokens out.
+ *
+ * @throws EdgeCoderError `no-engine`, `model-missing`, and as Engine.generate does
+ */
 export async function runChat(
   components: AttemptComponents,
   context: AttemptContext,

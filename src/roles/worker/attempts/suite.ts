@@ -17,7 +17,11 @@ const PAST_WALL_MS = 5_000
 /** UTF-8 bytes of each stream in a report, as the wire bounds it. */
 const MAX_STREAM_BYTES = 4 * 1024 * 1024
 
-/** What the wire says is to be run, as the sandbox takes it. @returns `bad-request` for what no sandbox could mean */
+/**
+ * What the wire says is to be run, as the sandbox takes it.
+ *
+ * @returns `bad-request` for what no sandbox could mean
+ */
 export function sandboxJob(suite: Suite | undefined): SandboxJob | Refusal {
   const limits = suite?.limits
   if (suite === undefined || limits === undefined) return badRequest('the payload holds no suite')

@@ -9,7 +9,11 @@ import {
 } from './attempt.js'
 import { runSuite, sandboxJob, wireReport } from './suite.js'
 
-/** Runs a test command on given files; no model. @throws EdgeCoderError `no-sandbox`, `sandbox-failed`, `cancelled` */
+/**
+ * Runs a test command on given files; no model.
+ *
+ * @throws EdgeCoderError `no-sandbox`, `sandbox-failed`, `cancelled`
+ */
 export async function runTest(
   components: AttemptComponents,
   context: AttemptContext,

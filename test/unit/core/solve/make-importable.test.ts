@@ -89,6 +89,12 @@ test('a .js file follows its importer', () => {
   expect(makeImportable(bare, 'a.js', cjs)).toBe(`${bare}\nmodule.exports.add = add\n`)
 })
 
+test('a typed arrow of another name serves the only want', () => {
+  const code = 'const plus = (a: number, b: number): number => a + b\n'
+  const wants = [{ path: 'a.ts', system: 'esm' as const, names: ['add'] }]
+  expect(makeImportable(code, 'a.ts', wants)).toBe(`${code}\nexport { plus as add }\n`)
+})
+
 test('what nobody imports, Python, and what is not there stay as they are', () => {
   expect(makeImportable(bare, 'a.js', [])).toBe(bare)
   expect(makeImportable('def f(): pass\n', 'a.py', [{ path: 'a.py', system: 'python', names: ['f'] }])).toBe(

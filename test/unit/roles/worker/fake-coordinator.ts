@@ -24,7 +24,9 @@ const BESIDE = '/test/beside/1'
 type Said = WorkerToCoordinator['body']
 type Answer = NonNullable<MessageInitShape<typeof CoordinatorToWorkerSchema>['body']>
 
-/** A coordinator that does as it is told: it welcomes, acknowledges and renews unless a test says otherwise. */
+/**
+ * A coordinator that does as it is told: it welcomes, acknowledges and renews unless a test says otherwise.
+ */
 export class FakeCoordinator {
   readonly signer: TestSigner
   readonly network: Network

@@ -27,7 +27,10 @@ export const chat: Body = {
   value: { messages: [{ role: 'user', content: 'hi' }], maxOutputTokens: 64 },
 }
 
-/** A gateway with payloads by task id; it serves, takes outputs, and accepts results, unless a test says otherwise. */
+/**
+ * A gateway with payloads by task id; it serves, takes outputs, and accepts results, unless a test says
+ * otherwise.
+ */
 export class FakeGateway {
   readonly signer: TestSigner
   readonly heard: Said[] = []
