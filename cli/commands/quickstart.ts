@@ -5,12 +5,12 @@ import type { Command } from 'commander'
 import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
 import { EdgeCoderError } from '../../src/core/errors.js'
 import { connectTo } from '../connection.js'
-import { removeMesh } from '../local-mesh/mesh-file.js'
+import { readMeshFile, removeMesh } from '../local-mesh/mesh-file.js'
 import { startMesh } from '../local-mesh/start-mesh.js'
 import { stopMesh } from '../local-mesh/stop-mesh.js'
 import { duration } from '../print/duration.js'
 import { stepsText } from '../print/task-text.js'
-import { sessionOf } from '../session.js'
+import { type Session, sessionOf } from '../session.js'
 import { watchTask } from '../watch.js'
 
 const TASK = 'Write a JavaScript function isPrime that tests whether n is a prime number.'
@@ -27,63 +27,59 @@ export function registerQuickstart(program: Command): void {
   program
     .command('quickstart')
     .description('start a local mesh and solve a coding task on it')
-    .option('--once', 'stop the mesh at the end')
+    .option('--once', 'use a mesh of its own, and stop and remove it at the end')
     .action(async (options: { readonly once?: boolean }, command: Command) => {
       const session = sessionOf(command)
-      const { out, signal } = session
-      const once = options.once === true
-      // A mesh that is gone at the end must not be the one that somebody works with.
-      const meshDir = once ? mkdtempSync(join(tmpdir(), 'edgecoder-quickstart-')) : session.meshDir
-      out.say(
-        '1. A local mesh: 1 coordinator, 2 workers, 1 gateway, each a process of its own (`edgecoder up`)',
-      )
-      const { mesh, readyMs } = await startMesh(
-        meshDir,
-        { coordinators: 1, workers: 2, gateways: 1 },
-        indented,
-        signal,
-      )
+      const indented = (text: string) => session.out.say(`   ${text}`)
+      if (options.once !== true) return quickstart(session, session.meshDir, indented)
+      const dir = mkdtempSync(join(tmpdir(), 'edgecoder-quickstart-'))
       try {
-        out.say(
-          `   ready in ${duration(readyMs)}\n\n2. A coding task (\`edgecoder task submit solve\`): ${TASK}`,
-        )
-        const client = connectTo(mesh.nodes.find((node) => node.mode === 'gateway')?.dataDir ?? meshDir)
-        const files = [
-          { path: 'package.json', content: '{ "type": "module" }' },
-          { path: 'is-prime.test.js', content: TEST },
-        ]
-        const suite = { files, command: ['node', 'is-prime.test.js'], language: 'javascript' as const }
-        const body = { kind: 'solve' as const, model: '', instructions: TASK, suite, target: 'is-prime.js' }
-        const { id } = await client.call(TASK_ROUTES.submit, { body, signal })
-        const exitCode = await watchTask(client, id, session)
-        const task = await client.call(TASK_ROUTES.show, { params: { id }, signal })
-        if (exitCode !== 0) {
-          throw new EdgeCoderError('internal', 'the mesh ran the task, but its tests did not pass', {
-            next: `edgecoder task result ${id}`,
-          })
-        }
-        const result = await client.call(TASK_ROUTES.result, { params: { id }, signal })
-        out.say(
-          `\n3. The tests' own words, from the sandbox:\n   ${result.kind === 'solve' ? result.report.stdout.trim() : ''}`,
-        )
-        out.say(
-          `\n4. Who did it: ${task.worker?.agentId} (${task.worker?.peerId})\n   how long: ${stepsText(task)}`,
-        )
-        const { bridgeUrl } = await client.call(ADMIN_ROUTES.status, { signal })
-        out.answer({ mesh: meshDir, readyMs, task, bridgeUrl, running: !once }, () =>
-          once ? '' : nextText(bridgeUrl, meshDir),
-        )
+        await quickstart(session, dir, indented)
       } finally {
-        if (once) {
-          await stopMesh(mesh, indented)
-          removeMesh(meshDir)
-        }
-      }
-
-      function indented(text: string): void {
-        out.say(`   ${text}`)
+        const mesh = readMeshFile(dir)
+        if (mesh !== undefined) await stopMesh(mesh, indented)
+        removeMesh(dir)
       }
     })
+}
+
+async function quickstart(session: Session, dir: string, indented: (text: string) => void): Promise<void> {
+  const { out, signal } = session
+  out.say('1. A local mesh (`edgecoder up`): 1 coordinator, 2 workers, 1 gateway, each a process of its own')
+  const { mesh, readyMs } = await startMesh(
+    dir,
+    { coordinators: 1, workers: 2, gateways: 1 },
+    indented,
+    signal,
+  )
+  out.say(`   ready in ${duration(readyMs)}\n\n2. A coding task (\`edgecoder task submit solve\`): ${TASK}`)
+  const client = connectTo(mesh.nodes.find((node) => node.mode === 'gateway')?.dataDir ?? dir)
+  const { id } = await client.call(TASK_ROUTES.submit, { body: solveTask(), signal })
+  const exitCode = await watchTask(client, id, session)
+  if (exitCode !== 0) {
+    throw new EdgeCoderError('internal', 'the mesh ran the task, but its tests did not pass', {
+      next: `edgecoder task result ${id}`,
+    })
+  }
+  const result = await client.call(TASK_ROUTES.result, { params: { id }, signal })
+  const { task } = result
+  const report = result.kind === 'solve' ? result.report.stdout.trim() : ''
+  out.say(`\n3. The tests' own words, from the sandbox:\n   ${report}`)
+  out.say(`\n4. Who did it: ${task.worker?.agentId} (${task.worker?.peerId})`)
+  out.say(`   how long each step took: ${stepsText(task)}`)
+  const { bridgeUrl } = await client.call(ADMIN_ROUTES.status, { signal })
+  out.answer({ mesh: dir, readyMs, task, bridgeUrl }, () =>
+    dir === session.meshDir ? nextText(bridgeUrl, dir) : '',
+  )
+}
+
+function solveTask() {
+  const files = [
+    { path: 'package.json', content: '{ "type": "module" }' },
+    { path: 'is-prime.test.js', content: TEST },
+  ]
+  const suite = { files, command: ['node', 'is-prime.test.js'], language: 'javascript' as const }
+  return { kind: 'solve' as const, model: '', instructions: TASK, suite, target: 'is-prime.js' }
 }
 
 function nextText(bridgeUrl: string | undefined, meshDir: string): string {
