@@ -49,11 +49,6 @@ export class Heap<Item extends Placed> {
     this.#down(last, this.#up(last, place))
   }
 
-  /** In no order. */
-  values(): Iterable<Item> {
-    return this.#items
-  }
-
   #up(item: Item, from: number): number {
     let place = from
     while (place > 0) {

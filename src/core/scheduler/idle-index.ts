@@ -7,6 +7,8 @@ import { type Capability, type IdleWorker, idleBefore, type Worker } from './wor
 const COMPARED = 8
 /** Refused candidates passed over; a task remembers fewer excluded workers than this. */
 const PASSED_OVER = 32
+/** Entries moved back in one look because their worker has had another turn; taking turns is worth no more. */
+const MENDED = 8
 /** Entries of workers in all class indexes: about 150 bytes each. */
 const MOST_ENTRIES = 1_000_000
 
@@ -121,7 +123,7 @@ export class IdleIndex {
 
   /** The first entry that is true: without a free slot it leaves, after another turn it moves back. */
   #freshTop(taskClass: TaskClass, heap: Heap<IdleWorker>): IdleWorker | undefined {
-    for (;;) {
+    for (let mended = 0; ; ) {
       const entry = heap.peek()
       if (entry === undefined) return undefined
       const { worker } = entry
@@ -129,7 +131,8 @@ export class IdleIndex {
         heap.remove(entry)
         worker.entries.delete(taskClass)
         worker.missing.add(taskClass)
-      } else if (entry.turn !== worker.turn) {
+      } else if (entry.turn !== worker.turn && mended < MENDED) {
+        mended += 1
         entry.turn = worker.turn
         heap.update(entry)
       } else return entry

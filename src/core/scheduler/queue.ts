@@ -16,8 +16,8 @@ import { requirementKey, requirementOf } from './requirement.js'
 import type { Account, Gateway, Lane, Share, TaskClass, Waiting } from './task-class.js'
 import type { SchedulerLimits } from './views.js'
 
-/** Empty classes kept. */
-const EMPTY_CLASSES = 128
+/** Empty classes kept: making one anew costs a look at every worker. */
+const EMPTY_CLASSES = 1_024
 /** When to ask again: a full account may drain soon, a full coordinator takes longer. */
 const ACCOUNT_RETRY_MS = 2_000
 const QUEUE_RETRY_MS = 5_000

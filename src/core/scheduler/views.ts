@@ -28,10 +28,11 @@ export interface Requirement {
   readonly kind: TaskKind
   /** Empty = any. */
   readonly model: string
-  /** Rounded up to four significant bits, so that classes stay few; 0 = not known. */
+  /** Rounded up to eight steps an octave, so that classes stay few; 0 = not known. */
   readonly contextTokens: number
   /** Sorted, without doubles. */
   readonly languages: readonly string[]
+  /** Rounded down to three digits, so that classes stay few. */
   readonly priceCapMicrocredits: bigint
 }
 
@@ -60,7 +61,7 @@ export const DEFAULT_LIMITS: SchedulerLimits = {
   queuedPerAccount: 20_000,
   accounts: 10_000,
   classes: 1_024,
-  classesPerAccount: 64,
+  classesPerAccount: 256,
 }
 
 export interface SchedulerOptions {

@@ -1,18 +1,28 @@
 import { expect, it } from 'vitest'
 import { feasible } from '../../../../src/core/scheduler/feasibility.js'
-import { contextBucket, requirementKey, requirementOf } from '../../../../src/core/scheduler/requirement.js'
+import {
+  contextBucket,
+  priceBucket,
+  requirementKey,
+  requirementOf,
+} from '../../../../src/core/scheduler/requirement.js'
 import { header } from '../../../helpers/tasks.js'
 import { model, workerProfile } from '../../../helpers/workers.js'
 
-it('context is rounded up by at most a sixteenth, and never past a power of two', () => {
+it('context is rounded up by at most an eighth, and never past a power of two', () => {
   for (let tokens = 0; tokens < 70_000; tokens += 61) {
     const bucket = contextBucket(tokens)
     expect(bucket).toBeGreaterThanOrEqual(tokens)
-    expect(bucket).toBeLessThanOrEqual(tokens + tokens / 16 + 1)
+    expect(bucket).toBeLessThanOrEqual(tokens + tokens / 8 + 1)
     expect(bucket).toBeLessThanOrEqual(2 ** Math.ceil(Math.log2(Math.max(1, tokens))))
     expect(contextBucket(bucket)).toBe(bucket)
   }
-  expect(new Set(Array.from({ length: 70_000 }, (_, tokens) => contextBucket(tokens))).size).toBeLessThan(250)
+  expect(new Set(Array.from({ length: 70_000 }, (_, tokens) => contextBucket(tokens))).size).toBeLessThan(125)
+})
+
+it('a price is rounded down by at most one part in a hundred, and a plain one not at all', () => {
+  const prices = [0n, 9n, 999n, 1_500n, 20_000n, 1_234n, 9_999_999n]
+  expect(prices.map(priceBucket)).toEqual([0n, 9n, 999n, 1_500n, 20_000n, 1_230n, 9_990_000n])
 })
 
 it('a task asks only for what its kind needs', () => {

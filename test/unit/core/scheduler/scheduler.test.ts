@@ -319,8 +319,8 @@ describe('views', () => {
   it('keep working while classes come and go beyond what is kept', () => {
     const mesh = scheduler()
     join(mesh, 'w0', 1, { models: [model({ name: 'x' }), model({ name: 'y' })] })
-    for (let round = 0; round < 300; round += 1) {
-      add(mesh, `a:${round}`, { priceCapMicrocredits: BigInt(round + 1), model: round % 2 === 0 ? 'x' : 'y' })
+    for (let round = 0; round < 1_300; round += 1) {
+      add(mesh, `a:${round}`, { priceCapMicrocredits: BigInt(round % 900), model: round < 900 ? 'x' : 'y' })
       expect(plan(mesh)).toEqual([`a:${round} → w0`])
       mesh.setFree('w0', 1)
     }
