@@ -11,8 +11,8 @@ export interface Settlement {
 }
 
 /**
- * Carries out what the task life cycle says about credits. Settled work is kept with both signatures, in the same
- * commit as the task's end; holds and releases are counted. No credits move.
+ * Carries out what the task life cycle says about credits. Settled work is kept with both signatures, in
+ * the same commit as the task's end; holds and releases are counted. No credits move.
  */
 export interface Accounting {
   hold(microcredits: bigint): void

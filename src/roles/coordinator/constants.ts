@@ -22,8 +22,8 @@ export interface CoordinatorLimits {
 }
 
 export const DEFAULT_LIMITS: CoordinatorLimits = {
-  // Longer than the default wall time of a sandbox run (30 s): tests that print nothing show no headway. Silence of
-  // the worker itself is found much sooner, by its missing beats.
+  // Longer than the default wall time of a sandbox run (30 s): tests that print nothing show no headway.
+  // Silence of the worker itself is found much sooner, by its missing beats.
   leaseMs: 45_000,
   liveness: DEFAULT_LIVENESS,
   storm: DEFAULT_STORM,
@@ -41,7 +41,10 @@ export const HELLO_MS = 10_000
 export const WORKER_FRAMES_PER_SECOND = 1_000
 /** A gateway that submits one task a frame at three times our target. */
 export const GATEWAY_FRAMES_PER_SECOND = 8_000
-/** Frames of one link whose signatures are being checked; more is a flood, as the thread pool is ours to share. */
+/**
+ * Frames of one link whose signatures are being checked; more is a flood, as the thread pool is ours to
+ * share.
+ */
 export const LINK_BACKLOG = 1_024
 /** Steps of the wake wheel: how late a lease or deadline may be noticed. */
 export const WAKE_STEP_MS = 100
@@ -49,7 +52,10 @@ export const WAKE_STEP_MS = 100
 export const SWEEP_MS = 250
 /** How often capacity and announcements are sent when they changed, and admission is asked again. */
 export const ROUND_MS = 1_000
-/** A worker that is back and does not mention a lease within this time (by a beat, or its result) does not run it. */
+/**
+ * A worker that is back and does not mention a lease within this time (by a beat, or its result) does not
+ * run it.
+ */
 export const MENTION_MS = 3_000
 /** How often the store is tried again while it fails. */
 export const STORE_RETRY_MS = 1_000

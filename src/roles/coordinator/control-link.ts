@@ -8,8 +8,11 @@ import type { Journal } from './journal.js'
 import { type Action, createOrderedInbox, type OrderedInbox } from './ordered-inbox.js'
 
 /** One side of a conversation, after the first message was taken. */
-export interface Talk<Message> {
-  /** What to do about a message; done in the order in which messages came. Checks of signatures start at once. */
+interface Talk<Message> {
+  /**
+   * What to do about a message; done in the order in which messages came. Checks of signatures start at
+   * once.
+   */
   said(message: Message): Action
   closed(reason: string): void
 }
@@ -33,7 +36,10 @@ interface ControlLinkInit<S extends DescMessage> {
   refuse(why: Refusal): void
 }
 
-/** Takes the messages of one control stream: in order, within bounds, scored when they are not what they should be. */
+/**
+ * Takes the messages of one control stream: in order, within bounds, scored when they are not what they
+ * should be.
+ */
 export function listen<S extends DescMessage>(
   components: ControlLinkComponents,
   init: ControlLinkInit<S>,

@@ -12,7 +12,10 @@ import { createGatewayTalk } from './gateway-talk.js'
 import type { TaskEntry } from './task-entry.js'
 import { gatewayAway, standingOf, type WireTaskState } from './task-standing.js'
 
-/** The gateways of this coordinator: lets them in, tells them how their tasks stand and what the workers can do. */
+/**
+ * The gateways of this coordinator: lets them in, tells them how their tasks stand and what the workers can
+ * do.
+ */
 export class GatewayDesk {
   readonly #components: GatewayDeskComponents
   readonly #limits: CoordinatorLimits

@@ -6,7 +6,10 @@ import type { Store, Write } from '../../ports/store.js'
 import { HELD_ANSWERS, STORE_RETRY_MS } from './constants.js'
 import { PROBE_KEY } from './task-record.js'
 
-/** Something whose present state is to be stored; read only when the commit starts, so that many steps cost one write. */
+/**
+ * Something whose present state is to be stored; read only when the commit starts, so that many steps cost
+ * one write.
+ */
 export interface Recordable {
   readonly key: string
   /** The state as of now. */

@@ -1,7 +1,10 @@
 /** What a message leads to: known at once, or after a check that is under way. The check must not reject. */
 export type Action = (() => void) | Promise<() => void>
 
-/** Messages of one link whose signatures are checked side by side but which are acted on in the order they came. */
+/**
+ * Messages of one link whose signatures are checked side by side but which are acted on in the order they
+ * came.
+ */
 export interface OrderedInbox {
   /** @returns false when too many wait already; the action is then dropped */
   push(action: Action): boolean

@@ -21,7 +21,10 @@ import { createWakeWheel, type WakeWheel } from './wake-wheel.js'
 
 type Effect<Type extends TaskEffect['type']> = Extract<TaskEffect, { type: Type }>
 
-/** Where effects on others go. `grant`, `revoke` and `tell` are called once the step is durable, the rest at once. */
+/**
+ * Where effects on others go. `grant`, `revoke` and `tell` are called once the step is durable, the rest at
+ * once.
+ */
 export interface TaskOutlets {
   tell(entry: TaskEntry): void
   grant(entry: TaskEntry, effect: Effect<'grant'>): void
@@ -44,7 +47,9 @@ interface Components {
   readonly outlets: TaskOutlets
 }
 
-/** Every task of this coordinator: takes their steps, writes them down and hands out what follows from them. */
+/**
+ * Every task of this coordinator: takes their steps, writes them down and hands out what follows from them.
+ */
 export class TaskBook {
   readonly #components: Components
   readonly #limits: CoordinatorLimits
@@ -255,7 +260,8 @@ export class TaskBook {
   #tell(entry: TaskEntry, { task, durable }: TaskStep): void {
     const { journal, outlets } = this.#components
     journal.afterwards(() => {
-      // A state that need not be stored may be told once all before it is stored, unless it has moved on since.
+      // A state that need not be stored may be told once all before it is stored, unless it has moved on
+      // since.
       if (!durable && entry.task === task) entry.shown = task
       outlets.tell(entry)
     })

@@ -233,7 +233,8 @@ export class WorkerDesk implements WorkerOutlets {
         const lease = leaseOf(entry.task)
         if (lease === undefined || lease.fence !== fence || !session.unseen.has(entry.id)) continue
         const { worker, state } = lease
-        // One that was never seen to run may have been lost on the way; one that ran was lost with its process.
+        // One that was never seen to run may have been lost on the way; one that ran was lost with its
+        // process.
         if (state === 'leased')
           book.step(entry, { type: 'decline', worker, fence: lease.fence, reason: 'not-running' })
         else book.step(entry, { type: 'worker-lost', worker })

@@ -50,8 +50,8 @@ export class WorkerSession {
   }
 
   /**
-   * The worker says how many slots it has free. Fewer is taken as said; more only as far as leases that it may
-   * not have seen when it said so leave room.
+   * The worker says how many slots it has free. Fewer is taken as said; more only as far as leases that it
+   * may not have seen when it said so leave room.
    */
   reported(free: number): void {
     this.free = free <= this.free ? free : Math.max(this.free, free - this.unseen.size)

@@ -12,8 +12,8 @@ const LAST = 4
 const MASK_DELTA = 0xa282ead8
 
 /**
- * Refuses a database whose log has a damaged record before an intact one. LevelDB would open it without a word
- * and leave out what the damaged part held; a torn tail is what a crash leaves behind, and is fine.
+ * Refuses a database whose log has a damaged record before an intact one. LevelDB would open it without a
+ * word and leave out what the damaged part held; a torn tail is what a crash leaves behind, and is fine.
  *
  * @throws EdgeCoderError `store-corrupt`
  */
@@ -36,7 +36,7 @@ export async function assertLogsWhole(path: string): Promise<void> {
 }
 
 /** @returns the offset of the first damaged record that has the start of an intact one after it */
-export function holeInLog(log: Uint8Array): number | undefined {
+function holeInLog(log: Uint8Array): number | undefined {
   const view = new DataView(log.buffer, log.byteOffset, log.byteLength)
   let damagedAt: number | undefined
   let at = 0

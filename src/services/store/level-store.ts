@@ -35,7 +35,8 @@ export interface Disk {
  * Opens, or makes, a durable store in a folder of its own.
  *
  * After a failed write the database is closed and opened again before the next one, because LevelDB goes on
- * after a torn log record and then loses what follows it; what the failed write may have left behind is undone.
+ * after a torn log record and then loses what follows it; what the failed write may have left behind is
+ * undone.
  *
  * @throws EdgeCoderError `store-locked`, `store-full`, `store-corrupt`, `store-failed`
  */
@@ -105,7 +106,10 @@ function sealed(writes: readonly Write[]): readonly Write[] {
   )
 }
 
-/** LevelDB applies a batch to memory only after its log record is safe, so the old handle still shows the old values. */
+/**
+ * LevelDB applies a batch to memory only after its log record is safe, so the old handle still shows the old
+ * values.
+ */
 async function beforeImage(
   path: string,
   database: Database,
@@ -174,7 +178,7 @@ const levelDisk: Disk = {
       if (!isDiskFull(cause)) throw cause
       throw new EdgeCoderError(
         'store-full',
-        `The disk that holds ${path} has less than ${RECOVERY_BYTES / 2 ** 20} MiB free; nothing was written.`,
+        `The disk that holds ${path} has less than ${RECOVERY_BYTES / 2 ** 20} MiB free; nothing written.`,
         { next: 'Free some space on it; the store goes on by itself.', cause },
       )
     } finally {

@@ -13,7 +13,7 @@ export function storeFault(path: string, cause: unknown): EdgeCoderError {
   const all = texts(cause)
   if (all.includes('LEVEL_LOCKED')) {
     return new EdgeCoderError('store-locked', `Another process has ${path} open.`, {
-      next: 'Stop that process (a second node on the same data folder?), or give this one its own data folder.',
+      next: 'Stop that process (a second node on this data folder?), or give this one its own folder.',
       cause,
     })
   }

@@ -3,7 +3,9 @@ import { EdgeCoderError } from '../../core/errors.js'
 
 const SEAL_BYTES = 4
 
-/** LevelDB reads its tables without checking their checksums; each value carries one over its key and itself. */
+/**
+ * LevelDB reads its tables without checking their checksums; each value carries one over its key and itself.
+ */
 export function sealValue(key: string, value: Uint8Array): Uint8Array {
   const sealed = Buffer.allocUnsafe(value.length + SEAL_BYTES)
   sealed.set(value)

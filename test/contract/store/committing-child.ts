@@ -1,7 +1,10 @@
 import { writeSync } from 'node:fs'
 import { openLevelStore } from '../../../src/services/store/level-store.js'
 
-/** Commits pairs of keys for ever and prints the number of each pair once it is acknowledged. Killed by the test. */
+/**
+ * Commits pairs of keys for ever and prints the number of each pair once it is acknowledged. Killed by the
+ * test.
+ */
 const [path = '', round = ''] = process.argv.slice(2)
 const store = await openLevelStore(path)
 let next = 0

@@ -103,7 +103,10 @@ describe('level store, damaged', () => {
   })
 })
 
-/** A disk over a map whose writes fail on demand; `torn` leaves the failed batch behind, to be found at the next open. */
+/**
+ * A disk over a map whose writes fail on demand; `torn` leaves the failed batch behind, to be found at the
+ * next open.
+ */
 function failingDisk(): { disk: Disk; fail: string | undefined; torn: boolean; opens: number } {
   const rows = new Map<string, Uint8Array>()
   const state = { fail: undefined as string | undefined, torn: false, opens: 0 }
