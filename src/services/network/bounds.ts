@@ -17,3 +17,7 @@ export const OPENINGS_BURST = 64
 export const GOSSIP_SEEN = 10_000
 /** How long a dial goes on when nobody answers at all. */
 export const DIAL_TIMEOUT_MS = 10_000
+/** How long the DHT is asked for other addresses when none of those given answered. */
+export const LOOKUP_TIMEOUT_MS = 3_000
+/** A connection whose stream failed is taken for dead when it closes within this time. */
+export const CLOSING_MS = 250

@@ -5,17 +5,19 @@ interface DialStage {
   readonly peerId: string
   readonly protocol: string
   readonly signal: AbortSignal
-  /** A connection made just now had come up, and was then dropped by the other end. */
+  /** There was a connection: what failed is the stream over it. */
+  readonly connected: boolean
+  /** The connection had come up, and was then dropped by the other end. */
   readonly dropped: boolean
 }
 
 /** @returns the fault that the caller of `dial` is owed */
 export function dialFault(cause: unknown, stage: DialStage): EdgeCoderError {
-  const { peerId, protocol, signal, dropped } = stage
+  const { peerId, protocol, signal, connected, dropped } = stage
   if (signal.aborted)
     return new EdgeCoderError('cancelled', `The dial of peer ${peerId} was given up.`, { cause })
   const names = namesOf(cause)
-  if (names.has('UnsupportedProtocolError')) {
+  if (connected && lacksProtocol(cause)) {
     return new EdgeCoderError('protocol-missing', `Peer ${peerId} does not speak ${protocol}.`, {
       next: 'Check that it runs in the same network, in the role you expect, and a version that fits.',
       cause,
@@ -36,6 +38,10 @@ export function dialFault(cause: unknown, stage: DialStage): EdgeCoderError {
     next: 'Check that it runs and that its address and port can be reached from here.',
     cause,
   })
+}
+
+export function lacksProtocol(cause: unknown): boolean {
+  return namesOf(cause).has('UnsupportedProtocolError')
 }
 
 export function notAdmitted(peerId: string, cause?: unknown): EdgeCoderError {

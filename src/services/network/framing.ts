@@ -51,9 +51,7 @@ export function createFrameReader(maxFrameBytes: number, take: (frame: Uint8Arra
 
   const gather = (piece: Uint8Array): void => {
     if (have + piece.length > gathered.length) {
-      const grown = Buffer.allocUnsafe(
-        Math.min(length, Math.max(FIRST_ROOM_BYTES, 2 * (have + piece.length))),
-      )
+      const grown = new Uint8Array(Math.min(length, Math.max(FIRST_ROOM_BYTES, 2 * (have + piece.length))))
       grown.set(gathered.subarray(0, have))
       gathered = grown
     }

@@ -6,6 +6,8 @@ import { dialTargets, peerOf } from './addresses.js'
 import { DIAL_TIMEOUT_MS } from './bounds.js'
 import type { MeshNode } from './libp2p-node.js'
 
+/** Between two looks at who is connected: short at first, since a whole mesh may be starting at once. */
+const FIRST_CHECK_MS = 250
 const CHECK_MS = 10_000
 /** With this many peers connected, those found on the local link are not dialled any more. */
 const PEERS_ENOUGH = 32
@@ -63,14 +65,21 @@ export function createIntroduction(
     }
   }
 
-  const dialAll = (): void => {
+  const dialAll = (checkMs: number): void => {
+    if (stopped.signal.aborted) return
     for (const [peerId, addresses] of peers) void dial(peerId, addresses)
+    timer = clock.after(checkMs, () => dialAll(Math.min(CHECK_MS, 2 * checkMs)))
   }
+
+  node.addEventListener('peer:disconnect', ({ detail }) => {
+    if (timer === undefined || !peers.has(detail.toString())) return
+    timer.cancel()
+    dialAll(FIRST_CHECK_MS)
+  })
 
   return {
     start() {
-      dialAll()
-      timer = clock.every(CHECK_MS, dialAll)
+      dialAll(FIRST_CHECK_MS)
     },
     found({ peerId, addresses }) {
       if (!stopped.signal.aborted && node.getPeers().length < PEERS_ENOUGH) void dial(peerId, addresses)

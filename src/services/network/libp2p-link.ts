@@ -180,7 +180,8 @@ export class Libp2pLink implements Link {
   #read({ data }: StreamMessageEvent): void {
     for (const chunk of data instanceof Uint8Array ? [data] : data) {
       if (this.#inbox.ended || this.#closing) return
-      const broken = this.#reader.read(chunk)
+      // Some chunks are Buffers, whose slice() would share memory where that of a Uint8Array copies.
+      const broken = this.#reader.read(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
       if (broken === undefined) continue
       this.abort(broken)
       this.#init.onOffence('malformed-frame')

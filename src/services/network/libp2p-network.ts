@@ -1,7 +1,5 @@
-import type { Connection, NewStreamOptions, Stream } from '@libp2p/interface'
+import type { Connection, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { LevelDatastore } from 'datastore-level'
-import { EdgeCoderError } from '../../core/errors.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
@@ -19,15 +17,16 @@ import type {
 import { protocolIds } from '../../wire/protocol-ids.js'
 import type { Identity } from '../identity/identity.js'
 import { dialTargets } from './addresses.js'
-import { CLOSE_TIMEOUT_MS, DIAL_TIMEOUT_MS } from './bounds.js'
+import { CLOSE_TIMEOUT_MS, CLOSING_MS, DIAL_TIMEOUT_MS, LOOKUP_TIMEOUT_MS } from './bounds.js'
 import { createConnectionGate } from './connection-gate.js'
-import { dialFault, notAdmitted } from './dial-errors.js'
+import { dialFault, lacksProtocol, notAdmitted } from './dial-errors.js'
 import { createGossip, type Gossip } from './gossip.js'
 import { createIntroduction, type Introduction } from './introduction.js'
 import { Libp2pLink } from './libp2p-link.js'
 import { createMeshNode, type MeshInit, type MeshNode } from './libp2p-node.js'
 import { listenFault } from './listen-errors.js'
 import { createPeerScores, type PeerScores } from './peer-scores.js'
+import { createPeerStore, type PeerStore } from './peer-store.js'
 import { createRendezvous, type Rendezvous } from './rendezvous.js'
 import { createServedProtocol, type ServedProtocol } from './served-protocol.js'
 
@@ -50,7 +49,7 @@ export interface Libp2pNetworkInit extends MeshInit {
 
 /** The mesh over libp2p. */
 export interface Libp2pNetwork extends Network {
-  /** @throws EdgeCoderError `port-in-use`, `bad-config` (cannot listen there), `store-locked` */
+  /** @throws EdgeCoderError `port-in-use`, `bad-config` (cannot listen there), `store-locked`, `store-failed` */
   start(): Promise<void>
   /** Closes every link and connection. It cannot be started again. */
   stop(): Promise<void>
@@ -64,7 +63,7 @@ export async function createLibp2pNetwork(
   const ids = protocolIds(init.networkId)
   const scores = createPeerScores(clock)
   const admits = (peerId: string): boolean => !scores.denied(peerId) && gate(peerId)
-  const datastore = init.dataDir === undefined ? undefined : new LevelDatastore(init.dataDir)
+  const store = init.dataDir === undefined ? undefined : createPeerStore(init.dataDir)
   const found = (peer: PeerAddress): void => introduction.found(peer)
   const node = await createMeshNode(
     {
@@ -72,20 +71,20 @@ export async function createLibp2pNetwork(
       ids,
       gater: createConnectionGate(admits),
       found,
-      ...(datastore === undefined ? {} : { datastore }),
+      ...(store === undefined ? {} : { datastore: store.datastore }),
     },
     init,
   )
   const introduction = createIntroduction({ node, clock, log }, init.bootstrap)
   const rendezvous = createRendezvous({ node, clock, log }, ids.dht)
   const gossip = createGossip({ pubsub: node.services.pubsub, log })
-  const parts = { node, datastore, scores, introduction, rendezvous, gossip, clock, log, metrics, admits }
+  const parts = { node, store, scores, introduction, rendezvous, gossip, clock, log, metrics, admits }
   return new NetworkOverLibp2p(parts, init.listen)
 }
 
 interface Parts {
   readonly node: MeshNode
-  readonly datastore: LevelDatastore | undefined
+  readonly store: PeerStore | undefined
   readonly scores: PeerScores
   readonly introduction: Introduction
   readonly rendezvous: Rendezvous
@@ -114,8 +113,8 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   }
 
   async start(): Promise<void> {
-    const { node, datastore, introduction } = this.#parts
-    await openStore(datastore)
+    const { node, store, introduction } = this.#parts
+    await store?.open()
     node.addEventListener('peer:connect', () => this.#count())
     node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail.toString()))
     try {
@@ -128,11 +127,11 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   }
 
   async stop(): Promise<void> {
-    const { node, datastore, introduction, rendezvous } = this.#parts
+    const { node, store, introduction, rendezvous } = this.#parts
     introduction.stop()
     rendezvous.stop()
     await node.stop()
-    await datastore?.close()
+    await store?.close()
   }
 
   addresses(): readonly string[] {
@@ -144,19 +143,27 @@ class NetworkOverLibp2p implements Libp2pNetwork {
     const { peerId } = peer
     if (!signal.aborted && !this.#parts.admits(peerId)) throw notAdmitted(peerId)
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
-    let made: Connection | undefined
-    try {
-      deadline.throwIfAborted()
-      const existing = this.#connectionWith(peerId)
-      let stream = existing && (await openStream(existing, protocol, deadline))
-      if (stream === undefined) {
-        made = await this.#connect(peer, deadline)
-        stream = await made.newStream(protocol, streamOptions(deadline))
+    let connection = this.#connectionWith(peerId)
+    let made = false
+    for (;;) {
+      try {
+        deadline.throwIfAborted()
+        made = connection === undefined
+        connection ??= await this.#connect(peer, deadline)
+        const stream = await connection.newStream(protocol, {
+          signal: deadline,
+          runOnLimitedConnection: true,
+        })
+        return this.#link(stream, peerId, connection, options)
+      } catch (cause) {
+        const alive = connection === undefined || deadline.aborted || lacksProtocol(cause)
+        const dropped = connection !== undefined && !alive && (await this.#closesSoon(connection))
+        // One that was there before may just have died; a fresh one was turned away.
+        if (made || !dropped) {
+          throw dialFault(cause, { peerId, protocol, signal, connected: connection !== undefined, dropped })
+        }
+        connection = undefined
       }
-      return this.#link(stream, peerId, made ?? existing, options)
-    } catch (cause) {
-      const dropped = made !== undefined && made.status !== 'open'
-      throw dialFault(cause, { peerId, protocol, signal, dropped })
     }
   }
 
@@ -228,7 +235,7 @@ class NetworkOverLibp2p implements Libp2pNetwork {
       if (this.#connectionWith(peerId) !== undefined) this.#latenciesMs.set(peerId, latencyMs)
       return latencyMs
     } catch (cause) {
-      throw dialFault(cause, { peerId, protocol, signal, dropped: false })
+      throw dialFault(cause, { peerId, protocol, signal, connected: true, dropped: false })
     }
   }
 
@@ -260,17 +267,18 @@ class NetworkOverLibp2p implements Libp2pNetwork {
     try {
       return await node.dial(targets, { signal })
     } catch (cause) {
-      return await node.dial(peerId, { signal }).catch(() => {
+      const lookup = AbortSignal.any([signal, AbortSignal.timeout(LOOKUP_TIMEOUT_MS)])
+      return await node.dial(peerId, { signal: lookup }).catch(() => {
         throw cause
       })
     }
   }
 
-  #link(stream: Stream, peerId: string, connection: Connection | undefined, options: DialOptions): Link {
+  #link(stream: Stream, peerId: string, connection: Connection, options: DialOptions): Link {
     const link = new Libp2pLink(stream, this.#parts.clock, {
       peerId,
       protocol: stream.protocol,
-      remoteAddress: connection?.remoteAddr.toString() ?? '',
+      remoteAddress: connection.remoteAddr.toString(),
       maxFrameBytes: options.maxFrameBytes,
       onOffence: (offence) => this.penalise(peerId, offence),
       onEnd: () => {},
@@ -280,6 +288,18 @@ class NetworkOverLibp2p implements Libp2pNetwork {
 
   #connectionsWith(peerId: string): Connection[] {
     return this.#parts.node.getConnections(peerIdFromString(peerId)).filter(({ status }) => status === 'open')
+  }
+
+  /** An error on a stream may be the first sign of a connection that is being closed. */
+  #closesSoon(connection: Connection): Promise<boolean> {
+    if (connection.status !== 'open') return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const timer = this.#parts.clock.after(CLOSING_MS, () => resolve(false))
+      connection.addEventListener('close', () => {
+        timer.cancel()
+        resolve(true)
+      })
+    })
   }
 
   /** A direct connection before a relayed one. */
@@ -298,43 +318,6 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   #count(): void {
     const { metrics, node } = this.#parts
     metrics.gauge('edgecoder_network_connected_peers', 'Peers connected.').set(node.getPeers().length)
-  }
-}
-
-/** @returns undefined when the connection turned out to be dead, so that another one may be tried */
-async function openStream(
-  connection: Connection,
-  protocol: string,
-  signal: AbortSignal,
-): Promise<Stream | undefined> {
-  try {
-    return await connection.newStream(protocol, streamOptions(signal))
-  } catch (cause) {
-    if (connection.status === 'open') throw cause
-    return undefined
-  }
-}
-
-function streamOptions(signal: AbortSignal): NewStreamOptions {
-  return { signal, runOnLimitedConnection: true }
-}
-
-async function openStore(datastore: LevelDatastore | undefined): Promise<void> {
-  try {
-    await datastore?.open()
-  } catch (cause) {
-    const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause : asError(cause)
-    const locked = 'code' in reason && reason.code === 'LEVEL_LOCKED'
-    throw new EdgeCoderError(
-      locked ? 'store-locked' : 'store-failed',
-      `The peer store cannot be opened: ${reason.message}.`,
-      {
-        next: locked
-          ? 'Stop the other node that runs on this data folder.'
-          : 'Check the disk and its rights.',
-        cause,
-      },
-    )
   }
 }
 

@@ -2,7 +2,6 @@
 import './node-20.js'
 import { createHash } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
-import { autoNAT } from '@libp2p/autonat'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { dcutr } from '@libp2p/dcutr'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
@@ -101,7 +100,6 @@ export function createMeshNode(parts: NodeParts, init: MeshInit): Promise<MeshNo
       dht: distributedHashTable(ids.dht, init),
       pubsub: pubsub(init),
       dcutr: dcutr(),
-      autoNAT: autoNAT(prefix),
       ...(init.relay === true ? { relay: relayServer() } : {}),
     },
   }
@@ -130,7 +128,9 @@ function distributedHashTable(protocol: string, init: MeshInit): ReturnType<type
     clientMode: init.dht === 'client',
     // The default drops private addresses, which leaves the tables of a LAN empty.
     peerInfoMapper: passthroughMapper,
-    allowQueryWithZeroPeers: true,
+    // allowQueryWithZeroPeers must stay off: libp2p's random walk then spins for ever on an empty table.
+    // Queries wait for the first look around, which is put off a second by default.
+    initialQuerySelfInterval: 100,
     providers: { provideValidity: PROVIDER_TTL_MS / 1000 },
     reprovide: { validity: PROVIDER_TTL_MS, threshold: PROVIDER_TTL_MS / 2, interval: PROVIDER_TTL_MS / 4 },
   })
