@@ -82,7 +82,7 @@ export type Cancel = Message<"edgecoder.control.v1.Cancel"> & {
   taskId: string;
 
   /**
-   * "user", "client-gone", "moved" (re-submitted at another coordinator).
+   * "user", "client-gone", "moved" (re-submitted at another coordinator), "delivered" (the gateway has its result).
    *
    * @generated from field: string reason = 3;
    */
