@@ -2,7 +2,10 @@ import { type Refusal, refusal } from '../refusal.js'
 
 export type PeerRole = 'coordinator' | 'gateway' | 'worker'
 
-/** Who is in the network, as this peer knows it now. Made from the network file; signed policy will make it later. */
+/**
+ * Who is in the network, as this peer knows it now. Made from the network file; signed policy will make it
+ * later.
+ */
 export interface PolicyView {
   readonly network: string
   /** `open` admits any peer in any role. The node allows it on loopback only, and says so. */

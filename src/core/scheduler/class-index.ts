@@ -5,7 +5,9 @@ import { requirementKey } from './requirement.js'
 import type { TaskClass } from './task-class.js'
 import type { Requirement } from './views.js'
 
-/** Task classes by requirement. Those without tasks are kept for a while, since their indexes cost to make. */
+/**
+ * Task classes by requirement. Those without tasks are kept for a while, since their indexes cost to make.
+ */
 export class ClassIndex {
   readonly #keepEmpty: number
   readonly #forget: (taskClass: TaskClass) => void
@@ -76,6 +78,5 @@ function makeClass(key: string, requirement: Requirement, slot: number, serial: 
     classTime: 0,
     weight: 0,
     retries: 0,
-    idle: undefined,
   }
 }

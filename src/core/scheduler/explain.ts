@@ -17,7 +17,10 @@ interface Question {
   readonly others: boolean
 }
 
-/** Why each worker can or cannot take a task now. Looks at workers that fit first, and stops at enough eligible ones. */
+/**
+ * Why each worker can or cannot take a task now. Looks at workers that fit first, and stops at enough
+ * eligible ones.
+ */
 export function explainTask(
   header: TaskHeader,
   excluded: readonly string[],
@@ -110,8 +113,10 @@ function summarise(
     return `Waits for gateway ${header.gateway} to attach: it holds the payload.`
   if (workers.size === 0) return 'Waits for a worker: none is attached.'
   if (eligible > 0) return `${eligible} workers can take it now.`
-  if (feasibleWorkers > 0)
-    return `Waits for one of ${feasibleWorkers} workers that fit: ${commonReason(others.slice(0, feasibleWorkers))}.`
+  if (feasibleWorkers > 0) {
+    const why = commonReason(others.slice(0, feasibleWorkers))
+    return `Waits for one of ${feasibleWorkers} workers that fit: ${why}.`
+  }
   return `None of ${workers.size} workers can take it: ${commonReason(others)}.`
 }
 

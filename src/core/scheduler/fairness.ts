@@ -1,14 +1,18 @@
 import type { Share, TaskClass } from './task-class.js'
 
 /**
- * Start-time fair queuing, twice: between the accounts of a class, and between classes. An account with tasks in k
- * classes weighs 1/k in each, a class weighs the sum of its accounts; so an account gets the same share of the
- * workers however it spreads its tasks, and none waits for another's past: who was away starts at the present time.
+ * Start-time fair queuing, twice: between the accounts of a class, and between classes. An account with
+ * tasks in k classes weighs 1/k in each, a class weighs the sum of its accounts; so an account gets the same
+ * share of the workers however it spreads its tasks, and none waits for another's past: who was away starts
+ * at the present time.
  */
 
 /** Weight of an account with tasks in one class only; whole numbers add up without drift. */
 const WEIGHT_UNIT = 720_720
-/** Rounds a class may be behind the others; a class no worker served for long does not shut out the rest later. */
+/**
+ * Rounds a class may be behind the others; a class no worker served for long does not shut out the rest
+ * later.
+ */
 const CLASS_LAG = 8
 /** Finish times remembered in a class. */
 const RESTING = 256

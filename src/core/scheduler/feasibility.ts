@@ -10,7 +10,8 @@ export function feasible(worker: WorkerProfile, requirement: Requirement): reado
     why.push(
       refusal(
         'price-below-floor',
-        `the task pays up to ${requirement.priceCapMicrocredits} microcredits, the worker takes from ${worker.priceFloorMicrocredits}`,
+        `the task pays up to ${requirement.priceCapMicrocredits} microcredits, ` +
+          `the worker takes from ${worker.priceFloorMicrocredits}`,
         { next: 'Raise the price cap of the task, or lower the price floor of the worker.' },
       ),
     )

@@ -1,4 +1,7 @@
-/** Where an item stands in its heap; -1 = in none. Kept by the heap, so that any item can be moved or removed in O(log n). */
+/**
+ * Where an item stands in its heap; -1 = in none. Kept by the heap, so that any item can be moved or removed
+ * in O(log n).
+ */
 export interface Placed {
   place: number
 }

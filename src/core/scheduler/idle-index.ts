@@ -7,16 +7,28 @@ import { type Capability, type IdleWorker, idleBefore, type Worker } from './wor
 const COMPARED = 8
 /** Refused candidates passed over; a task remembers fewer excluded workers than this. */
 const PASSED_OVER = 32
-/** Entries moved back in one look because their worker has had another turn; taking turns is worth no more. */
+/**
+ * Entries moved back in one look because their worker has had another turn; taking turns is worth no more.
+ */
 const MENDED = 8
 /** Entries of workers in all class indexes: about 150 bytes each. */
 const MOST_ENTRIES = 1_000_000
 
-/** For each class the workers with a free slot that fit, best first. Entries go out of date and are mended when met. */
+/** Workers with a free slot that fit a class, best first; some have none any more. */
+interface ClassHeap {
+  readonly heap: Heap<IdleWorker>
+  /** Workers it was made for. */
+  readonly size: number
+}
+
+/**
+ * For each class the workers with a free slot that fit, best first. Entries go out of date and are mended
+ * when met.
+ */
 export class IdleIndex {
   readonly #fitting: (taskClass: TaskClass) => Iterable<Capability>
-  /** Classes with an index, the longest made first, with the number of workers they are for. */
-  readonly #indexed = new Map<TaskClass, number>()
+  /** The longest made first. */
+  readonly #heaps = new Map<TaskClass, ClassHeap>()
   #entries = 0
 
   constructor(fitting: (taskClass: TaskClass) => Iterable<Capability>) {
@@ -24,7 +36,7 @@ export class IdleIndex {
   }
 
   any(taskClass: TaskClass): boolean {
-    return this.#freshTop(taskClass, taskClass.idle ?? this.#make(taskClass)) !== undefined
+    return this.#freshTop(taskClass, this.#heap(taskClass)) !== undefined
   }
 
   /** The best of the best few that `accepts`; `score` adds what depends on the moment. */
@@ -33,7 +45,7 @@ export class IdleIndex {
     accepts: (worker: Worker) => boolean,
     score: (worker: Worker) => number,
   ): Worker | undefined {
-    const heap = taskClass.idle ?? this.#make(taskClass)
+    const heap = this.#heap(taskClass)
     const met: IdleWorker[] = []
     let best: Worker | undefined
     let bestScore = Number.NEGATIVE_INFINITY
@@ -56,17 +68,20 @@ export class IdleIndex {
 
   /** A worker that nothing waiting suits: to be found when something comes. */
   rest(worker: Worker): void {
-    for (const taskClass of worker.missing) this.#enter(worker, taskClass)
+    for (const taskClass of worker.missing) {
+      const made = this.#heaps.get(taskClass)
+      if (made !== undefined) enter(worker, taskClass, made.heap)
+    }
     worker.missing.clear()
   }
 
   /** A new worker: in no index until it rests. */
   join(worker: Worker, fits: (taskClass: TaskClass) => boolean): void {
-    for (const taskClass of this.#indexed.keys()) if (fits(taskClass)) worker.missing.add(taskClass)
+    for (const taskClass of this.#heaps.keys()) if (fits(taskClass)) worker.missing.add(taskClass)
   }
 
   leave(worker: Worker): void {
-    for (const [taskClass, entry] of worker.entries) taskClass.idle?.remove(entry)
+    for (const [taskClass, entry] of worker.entries) this.#heaps.get(taskClass)?.heap.remove(entry)
     worker.entries.clear()
     worker.missing.clear()
   }
@@ -75,17 +90,16 @@ export class IdleIndex {
   rescore(worker: Worker): void {
     for (const [taskClass, entry] of worker.entries) {
       entry.score = staticScore(worker.profile, taskClass.requirement)
-      taskClass.idle?.update(entry)
+      this.#heaps.get(taskClass)?.heap.update(entry)
     }
   }
 
   /** Drops the index of a class. */
   forget(taskClass: TaskClass): void {
-    const size = this.#indexed.get(taskClass)
-    if (size === undefined) return
-    this.#indexed.delete(taskClass)
-    this.#entries -= size
-    taskClass.idle = undefined
+    const made = this.#heaps.get(taskClass)
+    if (made === undefined) return
+    this.#heaps.delete(taskClass)
+    this.#entries -= made.size
     for (const capability of this.#fitting(taskClass)) {
       for (const worker of capability.workers) {
         worker.entries.delete(taskClass)
@@ -94,31 +108,27 @@ export class IdleIndex {
     }
   }
 
+  #heap(taskClass: TaskClass): Heap<IdleWorker> {
+    return this.#heaps.get(taskClass)?.heap ?? this.#make(taskClass)
+  }
+
   #make(taskClass: TaskClass): Heap<IdleWorker> {
     const heap = new Heap<IdleWorker>(idleBefore)
-    taskClass.idle = heap
     let size = 0
     for (const capability of this.#fitting(taskClass)) {
       size += capability.workers.size
       for (const worker of capability.workers) {
-        if (worker.available) this.#enter(worker, taskClass)
+        if (worker.available) enter(worker, taskClass, heap)
         else worker.missing.add(taskClass)
       }
     }
-    this.#indexed.set(taskClass, size)
+    this.#heaps.set(taskClass, { heap, size })
     this.#entries += size
-    for (const longest of this.#indexed.keys()) {
+    for (const longest of this.#heaps.keys()) {
       if (this.#entries <= MOST_ENTRIES || longest === taskClass) break
       this.forget(longest)
     }
     return heap
-  }
-
-  #enter(worker: Worker, taskClass: TaskClass): void {
-    const score = staticScore(worker.profile, taskClass.requirement)
-    const entry: IdleWorker = { worker, score, turn: worker.turn, place: -1 }
-    worker.entries.set(taskClass, entry)
-    taskClass.idle?.push(entry)
   }
 
   /** The first entry that is true: without a free slot it leaves, after another turn it moves back. */
@@ -138,4 +148,11 @@ export class IdleIndex {
       } else return entry
     }
   }
+}
+
+function enter(worker: Worker, taskClass: TaskClass, heap: Heap<IdleWorker>): void {
+  const score = staticScore(worker.profile, taskClass.requirement)
+  const entry: IdleWorker = { worker, score, turn: worker.turn, place: -1 }
+  worker.entries.set(taskClass, entry)
+  heap.push(entry)
 }

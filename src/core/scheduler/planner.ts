@@ -9,7 +9,10 @@ import type { WorkerIndex } from './worker-index.js'
 /** Classes a freed worker tries before it rests: one is enough unless it failed all that waits there. */
 const CLASSES_TRIED = 8
 
-/** Matches tasks and workers. A freed worker takes the task whose turn it is; a new task takes the best idle worker. */
+/**
+ * Matches tasks and workers. A freed worker takes the task whose turn it is; a new task takes the best idle
+ * worker.
+ */
 export class Planner {
   readonly #queue: TaskQueue
   readonly #workers: WorkerIndex

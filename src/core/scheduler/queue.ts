@@ -96,8 +96,8 @@ export class TaskQueue {
   }
 
   /**
-   * Takes a task out because it was planned: its account pays for it. What is behind a retry may suit a worker
-   * that the retry itself excludes, so the class is looked at again.
+   * Takes a task out because it was planned: its account pays for it. What is behind a retry may suit a
+   * worker that the retry itself excludes, so the class is looked at again.
    */
   take(waiting: Waiting): void {
     charge(waiting.lane.share, this.clock)
@@ -253,7 +253,7 @@ export class TaskQueue {
   }
 }
 
-export function laneSize(lane: Lane): number {
+function laneSize(lane: Lane): number {
   return lane.retries.size + lane.fresh.size
 }
 

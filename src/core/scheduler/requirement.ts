@@ -16,7 +16,10 @@ export function requirementOf(header: TaskHeader): Requirement {
   }
 }
 
-/** Names the class of a requirement. Model names come from outside: quoted, so that none can pose as another part. */
+/**
+ * Names the class of a requirement. Model names come from outside: quoted, so that none can pose as another
+ * part.
+ */
 export function requirementKey(requirement: Requirement): string {
   const { kind, model, contextTokens, languages, priceCapMicrocredits } = requirement
   return JSON.stringify([kind, model, contextTokens, languages, String(priceCapMicrocredits)])
@@ -29,7 +32,10 @@ export function contextBucket(tokens: number): number {
   return Math.ceil(tokens / step) * step
 }
 
-/** Rounds down, so that nobody is offered less than he takes; prices people name (1500, 20000) stay as they are. */
+/**
+ * Rounds down, so that nobody is offered less than he takes; prices people name (1500, 20000) stay as they
+ * are.
+ */
 export function priceBucket(microcredits: bigint): bigint {
   const unit = 10n ** BigInt(Math.max(0, microcredits.toString().length - PRICE_DIGITS))
   return (microcredits / unit) * unit

@@ -4,18 +4,25 @@ import type { QueuedTask, TaskHeader } from '../task/task.js'
 import type { Assignment, ClassView, Explained, WhyIdleView, WorkerProfile } from './views.js'
 
 /**
- * Who runs what next: an index of waiting tasks and attached workers, and plans made from it. In memory, pure and
- * synchronous; knows nothing of leases, disks or links. Adding, removing and planning one task costs O(log n) in
- * waiting tasks and accounts; the cost of looking over the task classes is bounded by `SchedulerLimits.classes`.
+ * Who runs what next: an index of waiting tasks and attached workers, and plans made from it. In memory,
+ * pure and synchronous; knows nothing of leases, disks or links. Adding, removing and planning one task
+ * costs O(log n) in waiting tasks and accounts; the cost of looking over the task classes is bounded by
+ * `SchedulerLimits.classes`.
  *
- * Order: fair between accounts (start-time fair queuing by class; an account that spreads over k classes weighs
- * 1/k in each), first in first out within one account and class, retries in front.
+ * Order: fair between accounts (start-time fair queuing by class; an account that spreads over k classes
+ * weighs 1/k in each), first in first out within one account and class, retries in front.
  */
 export interface Scheduler {
   // Waiting tasks
-  /** May a task of this header join the queue? Refusals: `queue-full`, `account-queue-full`, with `retryAfterMs`. */
+  /**
+   * May a task of this header join the queue? Refusals: `queue-full`, `account-queue-full`, with
+   * `retryAfterMs`.
+   */
   admit(header: TaskHeader): Refusal | undefined
-  /** One that has failed before goes in front. Durable tasks are always taken: ask `admit` first for new ones. */
+  /**
+   * One that has failed before goes in front. Durable tasks are always taken: ask `admit` first for new
+   * ones.
+   */
   addTask(task: QueuedTask): void
   /** @returns false when no such task waits */
   removeTask(taskId: string): boolean
@@ -37,16 +44,22 @@ export interface Scheduler {
 
   // Planning
   /**
-   * The next assignments, at most `max`. Each takes its task out of the queue and one free slot of its worker.
-   * Call again while it returns `max`.
+   * The next assignments, at most `max`. Each takes its task out of the queue and one free slot of its
+   * worker. Call again while it returns `max`.
    */
   plan(max: number): readonly Assignment[]
-  /** Puts an assignment of a plan back: the task in front, the slot free again when the worker is still attached. */
+  /**
+   * Puts an assignment of a plan back: the task in front, the slot free again when the worker is still
+   * attached.
+   */
   undo(assignment: Assignment): void
 
   // Views
   queued(): number
-  /** Upper bound of the tasks planned before this one in its class; exact unless others leave. undefined = not waiting */
+  /**
+   * Upper bound of the tasks planned before this one in its class; exact unless others leave. undefined =
+   * not waiting
+   */
   position(taskId: string): number | undefined
   /** Why each worker can or cannot take the task now; at most 64 candidates, eligible ones first. */
   explain(header: TaskHeader, excluded: readonly string[]): Explained

@@ -2,7 +2,6 @@ import type { QueuedTask } from '../task/task.js'
 import type { Chain, ChainLink } from './chain.js'
 import type { Heap, Placed } from './heap.js'
 import type { Requirement } from './views.js'
-import type { IdleWorker } from './worker.js'
 
 /** Waiting tasks that ask the same of a worker. */
 export interface TaskClass {
@@ -27,8 +26,6 @@ export interface TaskClass {
   weight: number
   /** Tasks that have failed before: only these can exclude a worker. */
   retries: number
-  /** Workers with a free slot that fit, best first; some have none any more. Made when first needed. */
-  idle: Heap<IdleWorker> | undefined
 }
 
 /** One account's tasks in one class. */
@@ -47,7 +44,9 @@ export interface Share extends Placed {
   weight: number
 }
 
-/** One account's tasks in one class whose payload is at one gateway; first in, first out, retries in front. */
+/**
+ * One account's tasks in one class whose payload is at one gateway; first in, first out, retries in front.
+ */
 export interface Lane extends Placed {
   readonly share: Share
   readonly gateway: Gateway

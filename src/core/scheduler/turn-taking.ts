@@ -2,7 +2,10 @@ import { classTime } from './fairness.js'
 import type { TaskQueue } from './queue.js'
 import type { Lane, Share, TaskClass, Waiting } from './task-class.js'
 
-/** Retries, lanes and shares looked over for one that a worker may take; more are looked at when these have gone. */
+/**
+ * Retries, lanes and shares looked over for one that a worker may take; more are looked at when these have
+ * gone.
+ */
 const RETRIES_SEEN = 32
 const LANES_SEEN = 32
 const SHARES_SEEN = 64
@@ -22,8 +25,8 @@ export function nextTask(taskClass: TaskClass, accepts: (waiting: Waiting) => bo
 }
 
 /**
- * The class whose turn it is: least virtual time, then the longest waiting. A class that `prefers` (its model is in
- * memory) may go before its turn by one round.
+ * The class whose turn it is: least virtual time, then the longest waiting. A class that `prefers` (its
+ * model is in memory) may go before its turn by one round.
  */
 export function nextClass(
   classes: Iterable<TaskClass>,

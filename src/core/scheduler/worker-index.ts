@@ -117,8 +117,8 @@ export class WorkerIndex {
   }
 
   /**
-   * A worker that failed the task does not get it again, unless everybody left who could take it has failed it too:
-   * then trying again beats waiting for nobody.
+   * A worker that failed the task does not get it again, unless everybody left who could take it has failed
+   * it too: then trying again beats waiting for nobody.
    */
   excludes(worker: Worker, waiting: Waiting): boolean {
     const { excluded } = waiting.task

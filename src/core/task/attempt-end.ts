@@ -4,7 +4,9 @@ import { base, deadlinePassed, endWithout, same, wake } from './task-end.js'
 
 /** Workers remembered as having failed a task. */
 export const MAX_EXCLUDED = 16
-/** Leases of one task that may end uncounted (declined, gateway gone), so that it cannot go round for ever. */
+/**
+ * Leases of one task that may end uncounted (declined, gateway gone), so that it cannot go round for ever.
+ */
 export const MAX_UNCOUNTED = 20
 
 export const DEADLINE_PASSED = refusal('deadline-passed', 'the deadline passed before the task was done')

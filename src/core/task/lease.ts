@@ -3,7 +3,10 @@ import { DEADLINE_PASSED, holds, stale } from './attempt-end.js'
 import type { HeldTask, QueuedTask, RunningTask, TaskEventOf, TaskStep } from './task.js'
 import { base, deadlinePassed, endWithout, same, wake } from './task-end.js'
 
-/** Gives the next fence to a worker. The gateway hears first, so that it knows whom to serve when the worker dials. */
+/**
+ * Gives the next fence to a worker. The gateway hears first, so that it knows whom to serve when the worker
+ * dials.
+ */
 export function assign(task: QueuedTask, event: TaskEventOf<'assign'>, nowMs: number): TaskStep {
   if (deadlinePassed(task, nowMs)) return endWithout(task, 'expired', DEADLINE_PASSED, nowMs)
   const { worker, leaseMs } = event
@@ -30,7 +33,7 @@ export function assign(task: QueuedTask, event: TaskEventOf<'assign'>, nowMs: nu
   }
 }
 
-/** The first beat starts the run and renews, as any headway does; a beat without headway renews nothing. */
+/** The first beat starts the run and renews, as every headway does; a beat without headway renews nothing. */
 export function progress(task: HeldTask, event: TaskEventOf<'progress'>, nowMs: number): TaskStep | Refusal {
   if (!holds(task, event)) return stale(task, event)
   const starts = task.state === 'leased'
@@ -50,7 +53,10 @@ export function progress(task: HeldTask, event: TaskEventOf<'progress'>, nowMs: 
   return { task: running, effects: starts ? [renewed, { type: 'tell-gateway' }] : [renewed], durable: false }
 }
 
-/** The one way to be paid. A result that comes while the lease is still held counts, even when a timer is overdue. */
+/**
+ * The one way to be paid. A result that comes while the lease is still held counts, even when a timer is
+ * overdue.
+ */
 export function complete(task: HeldTask, event: TaskEventOf<'complete'>, nowMs: number): TaskStep | Refusal {
   if (!holds(task, event)) return stale(task, event)
   const { worker, fence } = task

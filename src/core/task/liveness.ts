@@ -1,4 +1,7 @@
-/** quiet = beats are missing; unknown = so many that nothing new is given to it; lost = its leases are taken back. */
+/**
+ * quiet = beats are missing; unknown = so many that nothing new is given to it; lost = its leases are taken
+ * back.
+ */
 export type Liveness = 'live' | 'quiet' | 'unknown' | 'lost'
 
 export interface LivenessBounds {

@@ -17,7 +17,7 @@ import { deadlinePassed, endWithout, same, wake } from './task-end.js'
 export type Outcome = TaskStateName | 'same' | 'refused'
 
 /** What an event may do in a state: every outcome it can have, and the function that decides which. */
-export interface Move<From extends Task, On extends TaskEventName> {
+interface Move<From extends Task, On extends TaskEventName> {
   readonly to: readonly Outcome[]
   readonly decide: (task: From, event: TaskEventOf<On>, nowMs: number) => TaskStep | Refusal
 }

@@ -1,21 +1,24 @@
 /**
- * When a large share of the workers falls silent at once, it is more likely that we were cut off than that all of
- * them died: while a storm lasts nobody is judged lost, penalised or evicted, and leases are extended.
+ * When a large share of the workers falls silent at once, it is more likely that we were cut off than that
+ * all of them died: while a storm lasts nobody is judged lost, penalised or evicted, and leases are
+ * extended.
  */
 export interface StormBounds {
   /**
-   * Share of the workers that must fall silent together. Below it, real failures (a rack, a home network, a bad
-   * release on some machines) are likelier than our own link; 40 % lets two such groups fail and still be evicted.
+   * Share of the workers that must fall silent together. Below it, real failures (a rack, a home network, a
+   * bad release on some machines) are likelier than our own link; 40 % lets two such groups fail and still
+   * be evicted.
    */
   readonly share: number
   /**
-   * Fewer than this is never a storm: with one or two workers a loss and a cut look the same, and a wrong eviction
-   * costs one repeated attempt, while a wrong storm makes a user wait for `longestMs`.
+   * Fewer than this is never a storm: with one or two workers a loss and a cut look the same, and a wrong
+   * eviction costs one repeated attempt, while a wrong storm makes a user wait for `longestMs`.
    */
   readonly leastWorkers: number
   /**
-   * Silences that began within this time of each other count together. Longer than the time to judge silence lost,
-   * so that the whole of a cut is counted, closed links (noticed at once) with silent ones (noticed late).
+   * Silences that began within this time of each other count together. Longer than the time to judge silence
+   * lost, so that the whole of a cut is counted, closed links (noticed at once) with silent ones (noticed
+   * late).
    */
   readonly windowMs: number
   /** The storm ends when no more than this share of those it took (at its worst) is still away. */

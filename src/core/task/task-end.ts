@@ -18,7 +18,7 @@ export function same(task: Task, effects: readonly TaskEffect[] = []): TaskStep 
 }
 
 /** When something may be over, at the earliest; undefined = never. */
-export function nextWakeMs(task: QueuedTask | HeldTask): number | undefined {
+function nextWakeMs(task: QueuedTask | HeldTask): number | undefined {
   const deadlineMs = task.header.deadlineMs === 0 ? Number.POSITIVE_INFINITY : task.header.deadlineMs
   const atMs =
     task.state === 'queued' ? deadlineMs : Math.min(deadlineMs, task.leaseExpiresMs, task.runExpiresMs)

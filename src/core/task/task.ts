@@ -34,7 +34,9 @@ export interface TaskBase {
   readonly uncounted: number
   /** The last fence given out; the next lease gets this + 1. Never goes back, not even over a restart. */
   readonly lastFence: bigint
-  /** Workers that failed this task, at most the last 16; not leased to them again while others could take it. */
+  /**
+   * Workers that failed this task, at most the last 16; not leased to them again while others could take it.
+   */
   readonly excluded: readonly string[]
 }
 
@@ -98,8 +100,8 @@ export type TaskEvent =
   /** The worker that holds the lease is judged lost (closed link past its grace, or silent). */
   | { readonly type: 'worker-lost'; readonly worker: string }
   /**
-   * The time without news was ours (a storm, a restart): lease and run time reach at least `leaseMs` from now.
-   * Given before `clock` while a storm lasts.
+   * The time without news was ours (a storm, a restart): lease and run time reach at least `leaseMs` from
+   * now. Given before `clock` while a storm lasts.
    */
   | { readonly type: 'extend'; readonly leaseMs: number }
   /** A timer: deadline, run time or lease may be over; nothing happens when none is. */
@@ -109,7 +111,10 @@ export type TaskEvent =
 export type TaskEventName = TaskEvent['type']
 export type TaskEventOf<Name extends TaskEventName> = Extract<TaskEvent, { readonly type: Name }>
 
-/** What the coordinator must carry out, in order, after the new state is durable. Data, so that every case can be tested. */
+/**
+ * What the coordinator must carry out, in order, after the new state is durable. Data, so that every case
+ * can be tested.
+ */
 export type TaskEffect =
   | { readonly type: 'enqueue' }
   | { readonly type: 'dequeue' }
@@ -119,7 +124,10 @@ export type TaskEffect =
   | { readonly type: 'revoke'; readonly worker: string; readonly fence: bigint; readonly why: Refusal }
   /** Tell the gateway how the task stands. */
   | { readonly type: 'tell-gateway' }
-  /** Send a `clock` event at this time (wall clock). One a task is enough: a new wake replaces the one before. */
+  /**
+   * Send a `clock` event at this time (wall clock). One a task is enough: a new wake replaces the one
+   * before.
+   */
   | { readonly type: 'wake'; readonly atMs: number }
   /** Seams of the ledger: credits reserved, paid by the receipt, given back. */
   | { readonly type: 'hold'; readonly microcredits: bigint }
@@ -132,8 +140,9 @@ export interface TaskStep {
   readonly task: Task
   readonly effects: readonly TaskEffect[]
   /**
-   * True: the new state must be on disk before an effect is carried out. False: nothing changed, or only what a
-   * restart can do without (a renewal: `restore` gives every lease time anew), so it may be written late or never.
+   * True: the new state must be on disk before an effect is carried out. False: nothing changed, or only
+   * what a restart can do without (a renewal: `restore` gives every lease time anew), so it may be written
+   * late or never.
    */
   readonly durable: boolean
 }
