@@ -58,7 +58,10 @@ const SILENT_BEATS = 3
 const LEAST_HEARTBEAT_MS = 100
 const MOST_HEARTBEAT_MS = 30_000
 
-/** One attached stream to a coordinator: asks by id, states as they come, a heartbeat that finds half-open links. */
+/**
+ * One attached stream to a coordinator: asks by id, states as they come, a heartbeat that finds half-open
+ * links.
+ */
 export class CoordinatorLink {
   readonly peerId: string
   readonly #components: Components

@@ -24,7 +24,10 @@ interface Components {
   readonly addressOf: (peerId: string) => PeerAddress
 }
 
-/** Words on tasks that are not unfinished here, looked up at once; more are left for the next time they are said. */
+/**
+ * Words on tasks that are not unfinished here, looked up at once; more are left for the next time they are
+ * said.
+ */
 const MOST_STRAYS = 256
 /** Bounds of the record. */
 const ADDRESSES = 16
@@ -46,7 +49,9 @@ export class CoordinatorSide {
     return this.#inSync
   }
 
-  /** Counts this start. @returns which it is, from 1, and the coordinator that the run before was attached to */
+  /**
+   * Counts this start. @returns which it is, from 1, and the coordinator that the run before was attached to
+   */
   async begin(): Promise<{ readonly start: number; readonly last: PeerAddress | undefined }> {
     const { store } = this.#components
     const bytes = await store.get(keys.meta)

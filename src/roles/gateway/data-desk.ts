@@ -43,8 +43,9 @@ interface Init {
 const FRAMES_PER_SECOND = 20_000
 
 /**
- * Where workers fetch payloads and deliver: serves the data protocol. Only the worker and fence that the task's
- * coordinator named are served; a result counts once it is durable here, and is then acknowledged again as often as asked.
+ * Where workers fetch payloads and deliver: serves the data protocol. Only the worker and fence that the
+ * task's coordinator named are served; a result counts once it is durable here, and is then acknowledged
+ * again as often as asked.
  *
  * @see protocols/edgecoder/data/v1/data.proto
  */

@@ -32,9 +32,9 @@ const FIRST_VISIT_MS = 2_000
 const LONGEST_PAUSE_MS = 5 * 60_000
 
 /**
- * Tells coordinators which tasks are no longer wanted of them: cancelled by the user, moved elsewhere, or delivered.
- * An errand is durable from the moment of the decision until that coordinator has answered, or is too old;
- * coordinators that we are not attached to are visited when they can be reached.
+ * Tells coordinators which tasks are no longer wanted of them: cancelled by the user, moved elsewhere, or
+ * delivered. An errand is durable from the moment of the decision until that coordinator has answered, or is
+ * too old; coordinators that we are not attached to are visited when they can be reached.
  */
 export class Errands {
   readonly #components: Components
@@ -86,7 +86,9 @@ export class Errands {
     return { type: 'del', key: keys.errand(coordinator, taskId) }
   }
 
-  /** One became durable. Carried out now when we are attached there; resolves when that is done or cannot be. */
+  /**
+   * One became durable. Carried out now when we are attached there; resolves when that is done or cannot be.
+   */
   async added(coordinator: string, taskId: string, reason: ErrandReason): Promise<void> {
     const link = this.#components.current()
     if (link?.peerId === coordinator && (await this.#tell(link, taskId, reason))) return
@@ -155,6 +157,8 @@ export class Errands {
       const [coordinator, pauseMs] = next
       await wait(clock, pauseMs, signal)
       if (signal.aborted) return
+      // Unattached, the one to visit may be the next to attach to: a second stream would cut that one off.
+      if (this.#components.current() === undefined) continue
       if (!(await this.#visit(coordinator)) && this.#owed.has(coordinator))
         this.#owed.set(coordinator, Math.min(LONGEST_PAUSE_MS, pauseMs * 2))
     }
@@ -170,7 +174,6 @@ export class Errands {
       try {
         return await this.carryOut(link, (taskId) => current() === undefined && wanted(taskId))
       } finally {
-        // It may be attached to for good meanwhile; then this second stream was for nothing, and harmless.
         await link.close()
       }
     } catch (cause) {

@@ -85,8 +85,8 @@ export class EventFeed {
   }
 
   /**
-   * Tells the end. `text` is the whole answer of a chat: when what was streamed is not exactly that, it is said
-   * again after a reset.
+   * Tells the end. `text` is the whole answer of a chat: when what was streamed is not exactly that, it is
+   * said again after a reset.
    */
   finish(task: TaskView, text?: string): void {
     const last = this.endSeq
@@ -100,17 +100,20 @@ export class EventFeed {
     this.#close('ended')
   }
 
-  /** The gateway stops: followers are told so by the fault, and may come back with the last number they saw. */
+  /**
+   * The gateway stops: followers are told so by the fault, and may come back with the last number they saw.
+   */
   stop(fault: EdgeCoderError): void {
     this.#close(fault)
   }
 
   /**
-   * Everything after a number, then live; ends after the task's end, or quietly when `signal` aborts. When what
-   * comes next cannot be told from that number on, a reset is told, and then the attempt from its start;
+   * Everything after a number, then live; ends after the task's end, or quietly when `signal` aborts. When
+   * what comes next cannot be told from that number on, a reset is told, and then the attempt from its start;
    * numbers never go back, but those told again share the one that was asked for.
    *
-   * @throws EdgeCoderError `rate-limited` when too many follow this task, `shutting-down` when the gateway stops
+   * @throws EdgeCoderError `rate-limited` when too many follow this task, `shutting-down` when the gateway
+   * stops
    */
   async *follow(after: number, signal: AbortSignal): AsyncGenerator<TaskProgress> {
     if (this.#followers.size >= this.#init.maxFollowers) {

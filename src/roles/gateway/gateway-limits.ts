@@ -4,6 +4,8 @@ export interface GatewayLimits {
   readonly unfinishedTasks: number
   /** Bytes of their payloads on the disk. */
   readonly unfinishedBytes: number
+  /** Payload bytes of submits that are not answered yet; they are in memory. */
+  readonly waitingBytes: number
   /** How long a submit waits for a coordinator, and for its answer. */
   readonly submitWaitMs: number
   /** How long a lost coordinator may take to come back before another is sought and tasks move there. */
@@ -43,6 +45,7 @@ const MIB = 1024 * 1024
 export const GATEWAY_LIMITS: GatewayLimits = {
   unfinishedTasks: 20_000,
   unfinishedBytes: 2048 * MIB,
+  waitingBytes: 256 * MIB,
   submitWaitMs: 5_000,
   coordinatorGraceMs: 4_000,
   attachTimeoutMs: 5_000,

@@ -120,8 +120,8 @@ export class GatewayRole implements Gateway {
   }
 
   /**
-   * A task that nobody outside can know ends at once. For any other its end and the errand to its coordinator are
-   * durable first; so it is cancelled for the user even while no coordinator is there to be told.
+   * A task that nobody outside can know ends at once. For any other its end and the errand to its coordinator
+   * are durable first; so it is cancelled for the user even while no coordinator is there to be told.
    */
   async cancel(account: string, id: string, reason: 'user' | 'client-gone'): Promise<TaskView | Refusal> {
     const { book, errands, reader } = this.#parts

@@ -3,7 +3,9 @@ import type { TaskKind, TaskStateName } from '../../core/task/task.js'
 import type { ChatMessage } from '../../ports/engine.js'
 import type { Language, SandboxFile, SandboxLimits } from '../../ports/sandbox.js'
 
-/** How a user's tasks are submitted, followed and fetched: what the bridge, and any other front, stands on. */
+/**
+ * How a user's tasks are submitted, followed and fetched: what the bridge, and any other front, stands on.
+ */
 export interface Gateway {
   start(): Promise<void>
   /** Takes nothing new, keeps what is durable, closes links; running attempts go on at their workers. */
@@ -19,7 +21,10 @@ export interface Gateway {
     account: string,
     page: { readonly limit: number; readonly cursor?: string; readonly state?: TaskStateName },
   ): Promise<TaskPage>
-  /** Resolves when the coordinator has it durably, or at once when it has already ended (`task-ended`). */
+  /**
+   * Cancelled for its user, durably, when it resolves with a view; its coordinator is told now, or when it is back.
+   * Refusals: `task-not-found`, `task-ended`.
+   */
   cancel(account: string, id: string, reason: 'user' | 'client-gone'): Promise<TaskView | Refusal>
   /**
    * Everything that happened from the start (or after `after`), then live; ends with the task's end.

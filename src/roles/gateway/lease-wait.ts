@@ -21,8 +21,8 @@ interface Components {
 const MOST_WAITING = 8
 
 /**
- * The task's lease, if it is the one claimed. A worker may come before the coordinator's word does; it is then kept
- * waiting for a bounded time.
+ * The task's lease, if it is the one claimed. A worker may come before the coordinator's word does; it is
+ * then kept waiting for a bounded time.
  *
  * @returns refusals: `stale-fence` when the claim is or stays wrong, `no-coordinator` when nobody could tell
  */

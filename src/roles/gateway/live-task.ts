@@ -36,8 +36,8 @@ export interface LeaseHolder {
 }
 
 /**
- * How far the order for a task went: `unsent` = nobody outside can know the task; `sent` = a coordinator may have
- * it; `held` = its coordinator said that it has.
+ * How far the order for a task went: `unsent` = nobody outside can know the task; `sent` = a coordinator may
+ * have it; `held` = its coordinator said that it has.
  */
 export type OrderStage = 'unsent' | 'sent' | 'held'
 

@@ -67,7 +67,9 @@ export function resultBroken(kind: TaskKind, result: Result): string | undefined
   return named === undefined ? undefined : `the name of its file ${named.index} ${named.why}`
 }
 
-/** @param result one that {@link resultBroken} found nothing wrong with @returns undefined when it has no body */
+/**
+ * @param result one that {@link resultBroken} found nothing wrong with @returns undefined when it has no body
+ */
 export function resultView(task: TaskView, usage: UsageView, result: Result): TaskResult | undefined {
   const { body } = result
   if (body.case === 'chat') {

@@ -33,8 +33,9 @@ interface Init {
 const LEAST_RETRY_MS = 200
 
 /**
- * Orders tasks of the attached coordinator: all that queued up while the last order was under way go in the next,
- * under one signature. A coordinator that may come to hold a task stands in its record, durably, before it is asked.
+ * Orders tasks of the attached coordinator: all that queued up while the last order was under way go in the
+ * next, under one signature. A coordinator that may come to hold a task stands in its record, durably, before
+ * it is asked.
  */
 export class SubmitBatcher {
   readonly #components: Components

@@ -2,6 +2,7 @@ import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Random } from '../../ports/random.js'
 import { TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
+import { ByteBudget } from './byte-budget.js'
 import type { CoordinatorAttachment } from './coordinator-attachment.js'
 import type { Submission, TaskRequest } from './gateway.js'
 import type { GatewayLimits } from './gateway-limits.js'
@@ -30,18 +31,21 @@ interface Components {
 const RETRY_MS = 2_000
 
 /**
- * Takes tasks from users. The order of things is the promise: checked, durable here under the name of the coordinator
- * that will be asked, asked, and only then told to the user; so what was acknowledged survives the loss of any process.
+ * Takes tasks from users. The order of things is the promise: checked, durable here under the name of the
+ * coordinator that will be asked, asked, and only then told to the user; so what was acknowledged survives
+ * the loss of any process.
  */
 export class SubmitDesk {
   readonly #components: Components
   readonly #limits: GatewayLimits
   /** By wire id: a submit under way, so that the same id waits for it. */
   readonly #underWay = new Map<string, Promise<unknown>>()
+  readonly #waiting: ByteBudget
 
   constructor(components: Components, limits: GatewayLimits) {
     this.#components = components
     this.#limits = limits
+    this.#waiting = new ByteBudget(limits.waitingBytes)
   }
 
   async submit(request: TaskRequest): Promise<Submission | Refusal> {
@@ -65,14 +69,24 @@ export class SubmitDesk {
     const { random, gateway, clock } = this.#components
     const prepared = prepareTask(request, { id: random.id(), gateway, nowMs: clock.nowMs() })
     if (isRefusal(prepared)) return prepared
+    // Until it is durable the payload is in memory, however long a coordinator stays away.
+    if (!this.#waiting.take(prepared.payload.length)) return full()
+    try {
+      return await this.#alone(prepared, startMs, request.id !== undefined)
+    } finally {
+      this.#waiting.give(prepared.payload.length)
+    }
+  }
+
+  /** One submit of an id at a time: the next sees what became of the one before. */
+  async #alone(prepared: PreparedTask, startMs: number, known: boolean): Promise<Submission | Refusal> {
     const key = wireId(prepared.account, prepared.id)
     for (let before = this.#underWay.get(key); before !== undefined; before = this.#underWay.get(key)) {
       await before.catch(() => undefined)
     }
     if (this.#components.stopping()) return stopping()
-    const full = this.#full(prepared)
-    if (full !== undefined && this.#components.book.get(key) === undefined) return full
-    const submit = this.#once(prepared, key, startMs, request.id !== undefined)
+    if (this.#isFull(prepared) && this.#components.book.get(key) === undefined) return full()
+    const submit = this.#once(prepared, key, startMs, known)
     this.#underWay.set(key, submit)
     try {
       return await submit
@@ -130,15 +144,11 @@ export class SubmitDesk {
     return Math.max(0, startMs + this.#limits.submitWaitMs - this.#components.clock.monotonicMs())
   }
 
-  #full(prepared: PreparedTask): Refusal | undefined {
+  #isFull(prepared: PreparedTask): boolean {
     const { book, archive } = this.#components
     const { unfinishedTasks, unfinishedBytes } = this.#limits
-    const tasks = Math.max(book.size, this.#underWay.size)
-    if (tasks < unfinishedTasks && archive.unfinishedBytes + prepared.payload.length <= unfinishedBytes)
-      return undefined
-    return refusal('queue-full', 'This gateway holds as many unfinished tasks as it can.', {
-      retryAfterMs: RETRY_MS,
-    })
+    if (Math.max(book.size, this.#underWay.size) >= unfinishedTasks) return true
+    return archive.unfinishedBytes + prepared.payload.length > unfinishedBytes
   }
 }
 
@@ -169,6 +179,12 @@ function isSame({ header: a }: TaskRecord, { header: b }: PreparedTask): boolean
 function noCoordinator(): Refusal {
   return refusal('no-coordinator', 'No coordinator is attached to this gateway; the task was not taken.', {
     next: 'Send it again under the same id, in a moment.',
+    retryAfterMs: RETRY_MS,
+  })
+}
+
+function full(): Refusal {
+  return refusal('queue-full', 'This gateway holds as many unfinished tasks as it can.', {
     retryAfterMs: RETRY_MS,
   })
 }

@@ -20,7 +20,9 @@ export interface RecordPage {
   readonly next?: { readonly atMs: number; readonly id: string }
 }
 
-/** The tasks of a gateway on its disk: records, payloads while they may be asked for, results until pruned. */
+/**
+ * The tasks of a gateway on its disk: records, payloads while they may be asked for, results until pruned.
+ */
 export class TaskArchive {
   readonly #store: Store
   #unfinishedBytes = 0
@@ -134,7 +136,9 @@ export class TaskArchive {
     return this.#store.get(keys.result(record.header))
   }
 
-  /** Tasks of an account that pass, newest first; fewer than `limit` with a `next` when a filter passes few. */
+  /**
+   * Tasks of an account that pass, newest first; fewer than `limit` with a `next` when a filter passes few.
+   */
   async page(
     account: string,
     limit: number,

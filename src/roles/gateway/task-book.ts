@@ -138,7 +138,9 @@ export class TaskBook {
     task.settle('taken')
   }
 
-  /** Its coordinator does not know it any more: what it leased is over, and fences may count from the start. */
+  /**
+   * Its coordinator does not know it any more: what it leased is over, and fences may count from the start.
+   */
   forgotten(task: LiveTask): void {
     this.voidLease(task, refusal('stale-fence', 'The coordinator does not know the task any more.'))
     task.record.attemptsBefore = task.record.attempts

@@ -54,12 +54,13 @@ const SUITE_LIMITS = {
 /**
  * Checks a request and encodes it once.
  *
- * The context window it needs is estimated as a third of the prompt's UTF-8 bytes, rounded up, plus 8 for each
- * message and the output asked for: more than real tokenizers make of text and code. Of a `solve` only the
- * instructions count, since the worker shows the model no more of the files than fit. When the user bounds the
- * output not at all, 128 tokens of it count.
+ * The context window it needs is estimated as a third of the prompt's UTF-8 bytes, rounded up, plus 8 for
+ * each message and the output asked for: more than real tokenizers make of text and code. Of a `solve` only
+ * the instructions count, since the worker shows the model no more of the files than fit. When the user
+ * bounds the output not at all, 128 tokens of it count.
  *
- * @returns refusals: `bad-request` and `bad-file-name` naming the field, `too-many-files`, `payload-too-large`
+ * @returns refusals: `bad-request` and `bad-file-name` naming the field, `too-many-files`,
+ * `payload-too-large`
  */
 export function prepareTask(request: TaskRequest, context: Context): PreparedTask | Refusal {
   const id = request.id ?? context.id

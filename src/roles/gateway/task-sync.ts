@@ -15,8 +15,8 @@ interface Components {
 const AT_ONCE = 1024
 
 /**
- * After an attach: asks how each unfinished task stands, goes on with those the coordinator has, and orders the rest
- * of it under the same ids.
+ * After an attach: asks how each unfinished task stands, goes on with those the coordinator has, and orders
+ * the rest of it under the same ids.
  *
  * @throws EdgeCoderError `link-closed`, or of the store
  */
@@ -56,8 +56,8 @@ async function settle(
 }
 
 /**
- * Does the coordinator hold the task? One that it cancelled, and that it did not hold for us, is one that we took
- * from it before: it must be ordered anew.
+ * Does the coordinator hold the task? One that it cancelled, and that it did not hold for us, is one that we
+ * took from it before: it must be ordered anew.
  */
 function isKnown(state: TaskState | undefined, isHolder: boolean): boolean {
   if (state === undefined || state.standing === Standing.UNKNOWN) return false

@@ -172,6 +172,17 @@ describe('submit', () => {
     expect(await bed.settle(bed.gateway.submit(large))).toMatchObject({ code: 'queue-full' })
   })
 
+  it('holds no more bytes in memory than its bounds while no coordinator is there', async () => {
+    bed = await makeBed({ limits: { waitingBytes: 1_000 } })
+    const content = 'x'.repeat(600)
+    const request = () => chat({ messages: [{ role: 'user', content }] })
+    const first = bed.gateway.submit(request())
+    expect(await bed.settle(bed.gateway.submit(request()))).toMatchObject({ code: 'queue-full' })
+    bed.coordinator('c1')
+    expect(await bed.settle(first)).toMatchObject({ existed: false })
+    expect(await bed.settle(bed.gateway.submit(request()))).toMatchObject({ existed: false })
+  })
+
   it('takes nothing when it stops', async () => {
     await attachedBed()
     await bed.settle(bed.gateway.stop())
