@@ -22,8 +22,8 @@ export interface Gateway {
     page: { readonly limit: number; readonly cursor?: string; readonly state?: TaskStateName },
   ): Promise<TaskPage>
   /**
-   * Cancelled for its user, durably, when it resolves with a view; its coordinator is told now, or when it is back.
-   * Refusals: `task-not-found`, `task-ended`.
+   * Cancelled for its user, durably, when it resolves with a view; its coordinator is told now, or when it is
+   * back. Refusals: `task-not-found`, `task-ended`.
    */
   cancel(account: string, id: string, reason: 'user' | 'client-gone'): Promise<TaskView | Refusal>
   /**
