@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import { chmod, mkdir, open, writeFile } from 'node:fs/promises'
+import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
 import type { Language, Sandbox, SandboxJob, SandboxLimits, SandboxReport } from '../../ports/sandbox.js'
@@ -11,12 +11,12 @@ import type { Plan, Run } from './command.js'
 import { type Ending, runContained } from './contained-run.js'
 import { DENO_NEEDS, denoCommand, heapMib } from './deno-command.js'
 import { insideScript } from './gate.js'
-import { checkJob, runAll } from './job.js'
+import { checkJob, filesFor, runAll } from './job.js'
 import { createJobFolder, handOver, type JobFolder, writeFiles } from './job-folder.js'
 import { canReadTrees } from './process-tree.js'
 import { findProgram, withinReach } from './runtimes.js'
 import { seccompProgram } from './seccomp.js'
-import { createDenoStage, type DenoStage } from './stage.js'
+import { createDenoStage, type DenoStage, openFolder } from './stage.js'
 
 const NEEDS: Readonly<Record<Language, RuntimeNeeds>> = {
   javascript: { memoryMib: 48, reservedMib: 512, startCpuMs: 1_000 },
@@ -54,10 +54,9 @@ export async function createBubblewrapSandbox(): Promise<Sandbox | string> {
   if (!canReadTrees()) return 'the kernel does not list child processes (CONFIG_PROC_CHILDREN)'
   const folder = await createJobFolder([])
   try {
-    await chmod(folder.path, 0o755)
     const [filterFile, reach] = [join(folder.path, 'filter.bpf'), join(folder.path, 'runtimes')]
-    await writeFile(filterFile, filter, { flag: 'wx', mode: 0o644 })
-    await mkdir(reach, { mode: 0o755 })
+    for (const path of [folder.path, reach]) await openFolder(path)
+    await writeFile(filterFile, filter, { flag: 'wx' })
     const node = await withinReach(realpathSync(process.execPath), reach)
     const [python, stage, cgroups] = [pythonOfSystem(), await createDenoStage(), findCgroupHome()]
     return new BubblewrapSandbox({ bwrap, prlimit, node, python, stage, folder, filter: filterFile, cgroups })
@@ -97,18 +96,18 @@ class BubblewrapSandbox implements Sandbox {
     if (isRefusal(checked)) return checked
     const plan = checked.language === 'javascript' ? inOneProcess(checked) : checked
     const either = AbortSignal.any([signal, this.#closing.signal])
-    const folder = await createJobFolder(['files'])
-    try {
-      const files = join(folder.path, 'files')
-      await writeFiles(files, job.files)
-      await handOver(folder.path)
-      const ending = await runAll(plan, job.limits, onOutput, (run, limits, onBytes) =>
-        this.#runOne({ plan, run, files, limits }, either, onBytes),
-      )
-      return { ...ending, sandbox: this.kind }
-    } finally {
-      await folder.remove()
-    }
+    const ending = await runAll(plan, job.limits, onOutput, async (run, limits, onBytes) => {
+      const folder = await createJobFolder(['files'])
+      try {
+        const files = join(folder.path, 'files')
+        await writeFiles(files, filesFor(plan, run, job.files))
+        await handOver(folder.path)
+        return await this.#runOne({ plan, run, files, limits }, either, onBytes)
+      } finally {
+        await folder.remove()
+      }
+    })
+    return { ...ending, sandbox: this.kind }
   }
 
   async close(): Promise<void> {

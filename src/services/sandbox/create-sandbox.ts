@@ -10,6 +10,8 @@ export interface DetectInit {
   readonly log: Log
   /** Only this kind; without it the stronger one that works. */
   readonly prefer?: SandboxKind
+  /** Keeps what is slow to make for the next start; a folder that only we may write to. */
+  readonly cacheFolder?: string
 }
 
 /**
@@ -18,27 +20,28 @@ export interface DetectInit {
  *
  * @returns `no-sandbox` with what was tried and what to install
  */
-export async function detectSandbox({ log, prefer }: DetectInit): Promise<Sandbox | Refusal> {
+export async function detectSandbox(init: DetectInit): Promise<Sandbox | Refusal> {
+  const { log, prefer } = init
   const tried: string[] = []
   for (const kind of prefer === undefined ? (['bubblewrap', 'deno'] as const) : [prefer]) {
-    const made = await create(kind, log).catch((error: unknown) => String(error))
-    const why = typeof made === 'string' ? made : await distrust(made)
-    if (typeof made !== 'string' && why === undefined) {
-      log.info('sandbox-ready', { kind, languages: made.languages })
-      return made
+    const made = await create(kind, init).catch((error: unknown) => String(error))
+    const proven = typeof made === 'string' ? made : await prove(made, log)
+    if (typeof proven !== 'string') {
+      log.info('sandbox-ready', { kind, languages: proven.languages })
+      return proven
     }
     if (typeof made !== 'string') await made.close()
-    tried.push(`${kind}: ${why}`)
-    log.debug('sandbox-unfit', { kind, why })
+    tried.push(`${kind}: ${proven}`)
   }
   return refusal('no-sandbox', `No sandbox works here. Tried ${tried.join('; ')}`.slice(0, 300), {
     next: 'Linux: apt install bubblewrap. Elsewhere: reinstall, so that the npm package deno has its binary.',
   })
 }
 
-async function create(kind: SandboxKind, log: Log): Promise<Sandbox | string> {
+async function create(kind: SandboxKind, { log, cacheFolder }: DetectInit): Promise<Sandbox | string> {
   if (kind === 'bubblewrap') return createBubblewrapSandbox()
-  return (await createDenoSandbox({ log })) ?? 'the npm package deno has no binary for this machine'
+  const made = await createDenoSandbox({ log }, cacheFolder === undefined ? {} : { cacheFolder })
+  return made ?? 'the npm package deno has no binary for this machine'
 }
 
 const LIMITS = { wallMs: 20_000, cpuMs: 20_000, memoryMib: 256, processes: 8, outputBytes: 65_536 }
@@ -63,18 +66,34 @@ const HARMFUL = probe(
    way.on('error', () => process.exit(7))`,
 )
 
-/** @returns why this sandbox cannot be trusted, for a person; undefined when it can */
-async function distrust(sandbox: Sandbox): Promise<string | undefined> {
-  const faults = await Promise.all([
-    ...sandbox.languages.map((language) => runs(sandbox, language)),
-    stops(sandbox),
-  ])
-  return faults.find((fault) => fault !== undefined)
+/** @returns the sandbox with the languages that work; why it cannot be trusted, for a person, otherwise */
+async function prove(sandbox: Sandbox, log: Log): Promise<Sandbox | string> {
+  const faults = Promise.all(
+    sandbox.languages.map(async (name) => [name, await runs(sandbox, name)] as const),
+  )
+  const [broken, unsafe] = [(await faults).filter(([, fault]) => fault !== undefined), await stops(sandbox)]
+  if (unsafe !== undefined) return unsafe
+  for (const [language, fault] of broken) log.warn('sandbox-language-unfit', { language, fault })
+  const languages = sandbox.languages.filter((name) => !broken.some(([language]) => language === name))
+  if (languages.length === 0) return broken[0]?.[1] ?? 'it runs no language'
+  return broken.length === 0 ? sandbox : onlyWith(languages, sandbox)
+}
+
+function onlyWith(languages: readonly Language[], sandbox: Sandbox): Sandbox {
+  return {
+    kind: sandbox.kind,
+    languages,
+    async run(job, signal, onOutput) {
+      if (languages.includes(job.language)) return sandbox.run(job, signal, onOutput)
+      return refusal('language-missing', `This sandbox runs ${languages.join(', ')}; not ${job.language}.`)
+    },
+    close: () => sandbox.close(),
+  }
 }
 
 async function runs(sandbox: Sandbox, language: Language): Promise<string | undefined> {
   const report = await attempt(sandbox, { ...HARMLESS[language], language, limits: LIMITS })
-  if (typeof report === 'string') return `${language}: ${report}`
+  if (typeof report === 'string') return report
   return report.verdict === 'passed' ? undefined : `a harmless ${language} program ended ${report.verdict}`
 }
 

@@ -9,8 +9,8 @@ export interface DenoJob {
   readonly mark: string
   /** Folder of the submitted files, as the program sees it. */
   readonly folder: string
-  /** `everything` only where another wall stands around Deno. */
-  readonly permissions: 'own-folder' | 'everything'
+  /** `everything` only where another wall stands around Deno; `own-folder-writable` only for our own code. */
+  readonly permissions: 'own-folder' | 'own-folder-writable' | 'everything'
 }
 
 export const DENO_NEEDS: Readonly<Record<Language, RuntimeNeeds>> = {
@@ -53,7 +53,10 @@ export function heapMib(bounds: Bounds): number {
 
 function permissions(stage: DenoStage, { plan, folder, permissions }: DenoJob): string[] {
   if (permissions === 'everything') return ['--allow-all']
-  if (plan.language !== 'python') return [`--allow-read=${folder},${stage.folder}`, `--allow-write=${folder}`]
-  // Python's files live in memory: it gets nothing to write.
-  return [`--allow-read=${folder},${stage.folder},${stage.pyodide ?? stage.folder}`]
+  // Python's own files live in memory: a program in it gets nothing to write.
+  const writes = plan.language !== 'python' || permissions === 'own-folder-writable'
+  const runtime = plan.language === 'python' && stage.pyodide !== undefined ? [stage.pyodide] : []
+  // What lies outside does not exist, as in bubblewrap, instead of being forbidden.
+  const reads = `--allow-read=${[folder, stage.folder, ...runtime].join(',')}`
+  return ['--ignore-read', reads, ...(writes ? [`--allow-write=${folder}`] : [])]
 }

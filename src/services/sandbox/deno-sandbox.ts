@@ -1,21 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, copyFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EdgeCoderError } from '../../core/errors.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
 import type { Log } from '../../ports/log.js'
 import type { Language, Sandbox, SandboxJob, SandboxReport } from '../../ports/sandbox.js'
-import { type Bounds, boundsOf, DISK_BYTES, prlimitArgs } from './bounds.js'
+import { type Bounds, boundsOf, prlimitArgs } from './bounds.js'
 import { type CgroupHome, findCgroupHome } from './cgroup.js'
 import type { Plan } from './command.js'
 import { runContained } from './contained-run.js'
 import { DENO_NEEDS, type DenoJob, denoCommand } from './deno-command.js'
 import { insideScript } from './gate.js'
-import { checkJob, runAll } from './job.js'
+import { checkJob, filesFor, runAll } from './job.js'
 import { createJobFolder, folderBytes, handOver, writeFiles } from './job-folder.js'
-import { findProgram } from './runtimes.js'
+import { keepSnapshot, placeSnapshot, SNAPSHOT_BYTES, takeSnapshot } from './python-snapshot.js'
+import { findProgram, pyodideVersion } from './runtimes.js'
 import { createDenoStage, type DenoStage } from './stage.js'
 
+const SNAPSHOT_LIMITS = { wallMs: 60_000, cpuMs: 60_000, memoryMib: 512, processes: 1, outputBytes: 65_536 }
 /** Files and folders a program may leave; counting more takes too long. */
 const DISK_ENTRIES = 4096
 
@@ -26,10 +28,25 @@ const DISK_ENTRIES = 4096
  * @returns undefined when the npm package `deno` has no binary for this machine
  * @see docs/decisions/sandbox.md
  */
-export async function createDenoSandbox(components: { readonly log: Log }): Promise<Sandbox | undefined> {
+export async function createDenoSandbox(
+  { log }: { readonly log: Log },
+  init: DenoSandboxInit = {},
+): Promise<Sandbox | undefined> {
   const stage = await createDenoStage()
   if (stage === undefined) return undefined
-  return new DenoSandbox(components.log, stage, findCgroupHome(), findLaunchers())
+  return new DenoSandbox(log, { ...init, stage, cgroups: findCgroupHome(), launchers: findLaunchers() })
+}
+
+export interface DenoSandboxInit {
+  /** Keeps the Python snapshot for the next start; a folder that only we may write to. */
+  readonly cacheFolder?: string
+}
+
+/** What of the host goes into the walls, found once. */
+interface Host extends DenoSandboxInit {
+  readonly stage: DenoStage
+  readonly cgroups: CgroupHome | undefined
+  readonly launchers: Launchers | undefined
 }
 
 /** Programs of util-linux that set bounds and tie a process to its parent's life. */
@@ -47,18 +64,15 @@ class DenoSandbox implements Sandbox {
   readonly kind = 'deno'
   readonly languages: readonly Language[]
   readonly #log: Log
-  readonly #stage: DenoStage
-  readonly #cgroups: CgroupHome | undefined
-  readonly #launchers: Launchers | undefined
+  readonly #host: Host
   readonly #closing = new AbortController()
   #snapshot: Promise<string> | undefined
 
-  constructor(log: Log, stage: DenoStage, cgroups: CgroupHome | undefined, launchers: Launchers | undefined) {
+  constructor(log: Log, host: Host) {
     this.#log = log
-    this.#stage = stage
-    this.#cgroups = cgroups
-    this.#launchers = launchers
-    this.languages = ['javascript', 'typescript', ...(stage.pyodide === undefined ? [] : ['python' as const])]
+    this.#host = host
+    const { pyodide } = host.stage
+    this.languages = ['javascript', 'typescript', ...(pyodide === undefined ? [] : ['python' as const])]
   }
 
   async run(
@@ -74,12 +88,12 @@ class DenoSandbox implements Sandbox {
       const folder = await createJobFolder(['files', 'deno', 'empty'])
       try {
         const files = join(folder.path, 'files')
-        await writeFiles(files, job.files)
+        await writeFiles(files, filesFor(plan, run, job.files))
         await handOver(folder.path)
         const bounds = boundsOf(limits, DENO_NEEDS[plan.language])
         const mark = randomUUID()
         const denoJob: DenoJob = { plan, run, mark, folder: files, permissions: 'own-folder' }
-        const command = denoCommand(this.#stage, denoJob, bounds, snapshot)
+        const command = denoCommand(this.#host.stage, denoJob, bounds, snapshot)
         return await this.#contain(command, mark, folder.path, bounds, either, onBytes)
       } finally {
         await folder.remove()
@@ -91,7 +105,7 @@ class DenoSandbox implements Sandbox {
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#snapshot?.catch(() => undefined)
-    await this.#stage.remove()
+    await this.#host.stage.remove()
   }
 
   #contain(
@@ -110,7 +124,7 @@ class DenoSandbox implements Sandbox {
         cwd: join(folder, 'empty'),
         mark,
         bounds,
-        cgroups: this.#cgroups,
+        cgroups: this.#host.cgroups,
         diskBytes: () => folderBytes(folder, bounds.diskBytes, DISK_ENTRIES),
       },
       signal,
@@ -120,14 +134,14 @@ class DenoSandbox implements Sandbox {
 
   /** On Linux both the shell and Deno die with their parent; elsewhere the shell sets what bounds it can. */
   #walled(command: readonly string[], bounds: Bounds): string[] {
-    if (this.#launchers === undefined) {
+    if (this.#host.launchers === undefined) {
       const prepare = `ulimit -t ${bounds.rlimits.cpu}; ulimit -c 0; ulimit -f ${bounds.rlimits.fsize / 512};`
       return ['/bin/sh', '-c', insideScript(prepare), 'sh', ...command]
     }
-    const tied = [this.#launchers.setpriv, '--pdeathsig', 'KILL']
+    const tied = [this.#host.launchers.setpriv, '--pdeathsig', 'KILL']
     // Not nproc: without a user namespace it would count all processes of this user.
     const limits = prlimitArgs(bounds, ['cpu', 'data', 'fsize', 'nofile', 'core'])
-    const limited = [this.#launchers.prlimit, ...limits, ...tied, ...command]
+    const limited = [this.#host.launchers.prlimit, ...limits, ...tied, ...command]
     return [...tied, '/bin/sh', '-c', insideScript(), 'sh', ...limited]
   }
 
@@ -148,37 +162,30 @@ class DenoSandbox implements Sandbox {
   }
 
   async #makeSnapshot(): Promise<string> {
+    const { stage, cacheFolder } = this.#host
+    const shelf = cacheFolder && { folder: cacheFolder, version: pyodideVersion() }
+    const kept = shelf ? await takeSnapshot(shelf) : undefined
+    const content = kept ?? (await this.#freshSnapshot())
+    if (kept === undefined && shelf) await keepSnapshot(shelf, content)
+    return placeSnapshot(stage.folder, content)
+  }
+
+  async #freshSnapshot(): Promise<Uint8Array> {
     const folder = await createJobFolder(['files', 'deno', 'empty'])
     try {
       await handOver(folder.path)
       const files = join(folder.path, 'files')
       const made = join(files, 'snapshot.bin')
-      const limits = { wallMs: 60_000, cpuMs: 60_000, memoryMib: 512, processes: 1, outputBytes: 65_536 }
-      const bounds = boundsOf(limits, DENO_NEEDS.python)
+      const bounds = boundsOf(SNAPSHOT_LIMITS, DENO_NEEDS.python)
+      const roomy = { ...bounds, rlimits: { ...bounds.rlimits, fsize: SNAPSHOT_BYTES } }
       const mark = randomUUID()
-      const plan: Plan = { language: 'python', runs: [] }
       const run = { mode: 'snapshot', entry: made, args: [] } as const
-      const command = denoCommand(
-        this.#stage,
-        { plan, run, mark, folder: files, permissions: 'own-folder' },
-        bounds,
-      )
-      command.splice(2, 0, `--allow-write=${files}`)
-      const roomy = { ...bounds, rlimits: { ...bounds.rlimits, fsize: DISK_BYTES } }
-      const { verdict, exitCode } = await this.#contain(
-        command,
-        mark,
-        folder.path,
-        roomy,
-        this.#closing.signal,
-      )
-      if (verdict !== 'passed') {
-        throw new EdgeCoderError('sandbox-failed', `The Python snapshot ended ${verdict}, ${exitCode}.`)
-      }
-      const kept = join(this.#stage.folder, 'snapshot.bin')
-      await copyFile(made, kept)
-      await chmod(kept, 0o644)
-      return kept
+      const plan: Plan = { language: 'python', runs: [run] }
+      const job: DenoJob = { plan, run, mark, folder: files, permissions: 'own-folder-writable' }
+      const command = denoCommand(this.#host.stage, job, bounds)
+      const ending = await this.#contain(command, mark, folder.path, roomy, this.#closing.signal)
+      if (ending.verdict === 'passed') return await readFile(made)
+      throw new EdgeCoderError('sandbox-failed', `The start of Python ended with ${ending.verdict}.`)
     } finally {
       await folder.remove()
     }

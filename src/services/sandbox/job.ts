@@ -1,5 +1,5 @@
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
-import type { Language, SandboxJob, SandboxLimits } from '../../ports/sandbox.js'
+import type { Language, SandboxFile, SandboxJob, SandboxLimits } from '../../ports/sandbox.js'
 import { refuseLimits } from './bounds.js'
 import { type Plan, planCommand, type Run } from './command.js'
 import type { Ending } from './contained-run.js'
@@ -15,6 +15,20 @@ export function checkJob(job: SandboxJob, languages: readonly Language[]): Plan 
     'language-missing',
     `This sandbox runs ${languages.join(', ')}; the job needs ${plan.language}.`,
   )
+}
+
+/**
+ * The files as they are written. Under Deno our own code is the main module, so an entry that asks
+ * `import.meta.main` would do nothing and pass: there the question is answered in its text, length kept.
+ */
+export function filesFor(plan: Plan, run: Run, files: readonly SandboxFile[]): readonly SandboxFile[] {
+  if (plan.language !== 'typescript') return files
+  return files.map((file) => (file.path === run.entry ? { ...file, content: asMain(file.content) } : file))
+}
+
+function asMain(content: Uint8Array): Uint8Array {
+  const source = Buffer.from(content).toString('latin1')
+  return Buffer.from(source.replaceAll('import.meta.main', '(true)          '), 'latin1')
 }
 
 /**

@@ -1,7 +1,7 @@
-import { constants, existsSync, statSync } from 'node:fs'
-import { copyFile, cp, mkdir, readdir } from 'node:fs/promises'
+import { constants, existsSync, realpathSync, statSync } from 'node:fs'
+import { chmod, copyFile, mkdir, readdir } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { delimiter, dirname, join } from 'node:path'
+import { basename, delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { outsider } from './outsider.js'
 
@@ -30,6 +30,11 @@ export function findPyodide(): string | undefined {
   }
 }
 
+export function pyodideVersion(): string {
+  const found: unknown = require('pyodide/package.json')
+  return typeof found === 'object' && found !== null && 'version' in found ? String(found.version) : ''
+}
+
 /** Looks in the system folders first, then on the PATH. */
 export function findProgram(name: string): string | undefined {
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/'))
@@ -53,22 +58,24 @@ export function findInside(name: 'javascript' | 'node-test' | 'python'): string 
  * @returns where the program can use it
  */
 export async function withinReach(path: string, folder: string): Promise<string> {
-  if (outsider() === undefined || openToAll(path)) return path
+  if (outsider() === undefined || openToAll(realpathSync(path))) return path
   const copy = join(folder, path.replaceAll('/', '_'))
-  if (statSync(path).isDirectory()) {
-    await mkdir(copy, { mode: 0o755 })
-    for (const name of await readdir(path)) {
-      if (statSync(join(path, name)).isFile()) await cp(join(path, name), join(copy, name))
-    }
-  } else {
-    await copyFile(path, copy, constants.COPYFILE_FICLONE)
+  const parts = statSync(path).isDirectory() ? (await readdir(path)).map((name) => join(path, name)) : []
+  if (parts.length > 0) {
+    await mkdir(copy)
+    await chmod(copy, 0o755)
+  }
+  for (const part of parts.length > 0 ? parts.filter((part) => statSync(part).isFile()) : [path]) {
+    const to = part === path ? copy : join(copy, basename(part))
+    await copyFile(part, to, constants.COPYFILE_FICLONE)
+    await chmod(to, 0o755)
   }
   return copy
 }
 
 /** Every folder on the way may be passed, and the thing itself read, by anybody. */
 function openToAll(path: string): boolean {
-  if ((statSync(path).mode & 0o5) === 0 || (statSync(path).mode & 0o4) === 0) return false
+  if ((statSync(path).mode & 0o5) !== 0o5) return false
   for (let at = dirname(path); ; at = dirname(at)) {
     if ((statSync(at).mode & 0o1) === 0) return false
     if (at === dirname(at)) return true

@@ -21,11 +21,10 @@ export async function createDenoStage(): Promise<DenoStage | undefined> {
   if (deno === undefined) return undefined
   const made = await createJobFolder([])
   try {
-    await chmod(made.path, 0o755)
     // Runtimes lie beside, not in, the folder that programs may read.
     const [folder, reach] = [join(made.path, 'inside'), join(made.path, 'runtimes')]
-    await mkdir(folder, { mode: 0o755 })
-    await mkdir(reach, { mode: 0o755 })
+    // Whatever the umask: as root, programs run as somebody else.
+    for (const path of [made.path, folder, reach]) await openFolder(path)
     const pyodide = findPyodide()
     return {
       deno: await withinReach(deno, reach),
@@ -40,6 +39,11 @@ export async function createDenoStage(): Promise<DenoStage | undefined> {
     await made.remove()
     throw error
   }
+}
+
+export async function openFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true })
+  await chmod(path, 0o755)
 }
 
 async function place(name: Parameters<typeof findInside>[0], folder: string): Promise<string> {

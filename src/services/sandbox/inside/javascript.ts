@@ -37,8 +37,8 @@ type NextLoad = (url: string, context: HookContext) => HookResult
 const hooks: Hooks = Object.assign(Module)
 const [mark = '', testFile = '', folder = '', mode, entry = '', ...args] = process.argv.slice(2)
 const file = path.join(folder, entry)
-const NODE_TEST = Symbol.for('edgecoder.node-test')
 const TEST_URL = 'edgecoder:node-test'
+const NODE_TEST = Symbol.for('edgecoder.node-test')
 
 const test: { exitCode(): number; names: readonly string[]; api: unknown } = await import(
   pathToFileURL(testFile).href
@@ -48,6 +48,8 @@ hooks.registerHooks({ resolve, load })
 
 process.chdir(folder)
 process.argv.splice(0, process.argv.length, 'node', file, ...args)
+const { Deno } = globalThis as { Deno?: object }
+if (Deno !== undefined) Object.defineProperty(Deno, 'args', { value: Object.freeze(args), enumerable: true })
 // The real one asks for a permission at every reading.
 const env = { HOME: '/tmp', PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', TMPDIR: folder, NO_COLOR: '1' }
 Object.defineProperty(process, 'env', { value: env, writable: true, configurable: true })
@@ -70,7 +72,14 @@ function resolve(specifier: string, context: HookContext, next: NextResolve): Ho
   if (specifier === 'node:test' && context.conditions?.includes('require') !== true) {
     return { url: TEST_URL, format: 'module', shortCircuit: true }
   }
-  return next(mappedToSource(specifier, context.parentURL), context)
+  const parent = context.parentURL ?? ''
+  const required = context.conditions?.includes('require') === true
+  if (required) return foundOrThrow(specifier, parent, () => next(mappedToSource(specifier, parent), context))
+  // With any load hook in place Deno takes a package's name for a file beside the importer.
+  const named = parent.startsWith('file:') && /^(#|@?\w)/.test(specifier) && !URL.canParse(specifier)
+  if (!named) return next(mappedToSource(specifier, parent), context)
+  const find = () => pathToFileURL(Module.createRequire(parent).resolve(specifier)).href
+  return next(foundOrThrow(specifier, parent, find), context)
 }
 
 function load(url: string, context: HookContext, next: NextLoad): HookResult {
@@ -86,12 +95,26 @@ function load(url: string, context: HookContext, next: NextLoad): HookResult {
   if (url === 'node:test') {
     return { format: 'commonjs', source: `module.exports = ${api}`, shortCircuit: true }
   }
+  // With any load hook in place Deno reads a required JSON file as a script.
+  if (url.startsWith('file:') && url.endsWith('.json') && context.conditions?.includes('require')) {
+    return { format: 'json', source: readFileSync(fileURLToPath(url), 'utf8'), shortCircuit: true }
+  }
   return next(url, context)
 }
 
+/** Node's words and code for what is not there; programs catch it to do without. */
+function foundOrThrow<T>(specifier: string, parent: string, find: () => T): T {
+  try {
+    return find()
+  } catch {
+    const error = new Error(`Cannot find module '${specifier}' imported from ${parent}`)
+    throw Object.assign(error, { code: 'MODULE_NOT_FOUND' })
+  }
+}
+
 /** "./sum" and "./sum.js" name sum.ts when a TypeScript file says so, as tsc and bundlers have it. */
-function mappedToSource(specifier: string, parent: string | undefined): string {
-  if (!/^\.\.?\//.test(specifier) || !parent?.startsWith('file:') || !/\.[cm]?tsx?$/.test(parent)) {
+function mappedToSource(specifier: string, parent: string): string {
+  if (!/^\.\.?\//.test(specifier) || !parent.startsWith('file:') || !/\.[cm]?tsx?$/.test(parent)) {
     return specifier
   }
   const target = fileURLToPath(new URL(specifier, parent))
