@@ -3,17 +3,18 @@ import type { Clock } from '../ports/clock.js'
 import type { Engine } from '../ports/engine.js'
 import type { Log } from '../ports/log.js'
 import type { Sandbox } from '../ports/sandbox.js'
+import type { MeasuredModel } from '../roles/worker/capabilities.js'
 import { systemClock } from '../services/clock/system-clock.js'
 import { detectEngine } from '../services/engine/detect-engine.js'
-import { type MeasuredModel, measureEngine } from '../services/engine/measure-engine.js'
 import { createLog } from '../services/observe/log.js'
 import { detectSandbox } from '../services/sandbox/create-sandbox.js'
 import type { Config } from './settings.js'
 
-/** What this machine can run, found out and measured, not claimed. */
+/** What this machine can run. */
 export interface Capabilities {
   readonly engine?: Engine
   readonly sandbox?: Sandbox
+  /** As the engine lists them, not measured yet: measuring loads them, which may take a minute. */
   readonly models: readonly MeasuredModel[]
 }
 
@@ -22,15 +23,14 @@ export async function findCapabilities(
   components: { readonly clock: Clock; readonly log: Log },
   config: Config,
   wantsSandbox: boolean,
-  signal: AbortSignal,
 ): Promise<Capabilities> {
   const [engine, sandbox] = await Promise.all([
     findEngine(components, config),
     wantsSandbox && config.sandbox !== 'none' ? findSandbox(components, config.sandbox) : undefined,
   ])
-  const models = engine === undefined ? [] : await measureEngine(components, engine, { signal })
+  const listed = (await engine?.models()) ?? []
   return {
-    models,
+    models: listed.map((model) => ({ ...model, tokensPerS: 0 })),
     ...(engine === undefined ? {} : { engine }),
     ...(sandbox === undefined ? {} : { sandbox }),
   }

@@ -12,9 +12,10 @@ import { createGateway } from '../roles/gateway/create-gateway.js'
 import type { Gateway } from '../roles/gateway/gateway.js'
 import { createWorker } from '../roles/worker/create-worker.js'
 import type { Worker } from '../roles/worker/worker.js'
+import { measureEngine } from '../services/engine/measure-engine.js'
 import { writeAdminFile } from './admin-file.js'
 import type { LoadedConfig } from './config.js'
-import { type Part, startParts, stopParts } from './lifecycle.js'
+import { asError, type Part, startParts, stopParts } from './lifecycle.js'
 import { listenOf } from './listen.js'
 import { MODES, type Mode, rolesOf } from './mode.js'
 import { readNetworkFile } from './network-file.js'
@@ -117,6 +118,7 @@ async function assemble(
       () => keys.stop(),
     ),
     ...roleParts(config, roles),
+    ...measuringParts(roles, services),
     ...(bridge === undefined ? [] : [bridge.part]),
   ]
   const names = rolesOf(mode)
@@ -224,6 +226,21 @@ function roleParts(config: Config, { coordinator, gateway, worker }: Roles): rea
         ]
       : []),
   ]
+}
+
+/** Measures the models once the worker is up: a worker that waited for it would be idle for nothing. */
+function measuringParts({ worker }: Roles, { capabilities, clock, log }: Services): readonly Part[] {
+  const { engine } = capabilities
+  if (worker === undefined || engine === undefined) return []
+  const stop = new AbortController()
+  const start = async () => {
+    measureEngine({ clock, log }, engine, { signal: stop.signal })
+      .then((models) => worker.learnModels(models))
+      .catch((error: unknown) => {
+        if (!stop.signal.aborted) log.warn('models-not-measured', { error: asError(error) })
+      })
+  }
+  return [quick('measuring', start, async () => stop.abort())]
 }
 
 /** The bridge of a gateway, as a part; its URL is known once it listens. */

@@ -51,6 +51,7 @@ function overdue(part: Part, signal: AbortSignal): Promise<never> {
   })
 }
 
-function asError(error: unknown): Error {
+/** Whatever was thrown, as an error. */
+export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }

@@ -9,7 +9,7 @@ import { systemClock } from '../services/clock/system-clock.js'
 import { systemRandom } from '../services/clock/system-random.js'
 import { type Identity, loadIdentity } from '../services/identity/identity.js'
 import { createLibp2pNetwork, type Libp2pNetwork } from '../services/network/libp2p-network.js'
-import { withSelfDial } from '../services/network/self-dial.js'
+import { shareNetwork } from '../services/network/shared-network.js'
 import { createLog } from '../services/observe/log.js'
 import { createMetrics, type ProcessMetrics } from '../services/observe/metrics.js'
 import { openLevelStore } from '../services/store/level-store.js'
@@ -31,7 +31,7 @@ export interface Services {
   readonly signer: Signer
   readonly store: Store
   readonly libp2p: Libp2pNetwork
-  /** As the roles see it: the own peer id can be dialled too. */
+  /** As the roles see it: shared between them. */
   readonly network: Network
   readonly known: KnownCoordinators
   readonly capabilities: Capabilities
@@ -55,9 +55,7 @@ export async function openServices(
   try {
     const [known, capabilities, libp2p] = await Promise.all([
       openKnownCoordinators(store, bootstrap),
-      mode.worker
-        ? findCapabilities({ clock, log }, config, mode.sandbox, new AbortController().signal)
-        : NO_CAPABILITIES,
+      mode.worker ? findCapabilities({ clock, log }, config, mode.sandbox) : NO_CAPABILITIES,
       createLibp2p(config, network, mode, { identity, clock, log, metrics, listen, bootstrap }),
     ])
     return {
@@ -68,7 +66,7 @@ export async function openServices(
       signer: identity.signer,
       store,
       libp2p,
-      network: withSelfDial(libp2p, clock),
+      network: shareNetwork(libp2p, clock),
       known,
       capabilities,
       close: async () => {

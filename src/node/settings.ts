@@ -117,7 +117,7 @@ export const SETTINGS = {
   ),
   leaseMs: setting(
     'EDGE_LEASE_MS',
-    '15000',
+    '45000',
     milliseconds(1_000, 600_000),
     'coordinator: how long a lease lasts without headway',
   ),

@@ -37,7 +37,7 @@ export interface WorkerComponents {
   readonly engine?: Engine
   /** Absent = only `chat` tasks can run here. */
   readonly sandbox?: Sandbox
-  /** Of the engine, measured at start. */
+  /** Of the engine, measured or not yet; see {@link Worker.learnModels}. */
   readonly models: readonly MeasuredModel[]
 }
 
@@ -63,8 +63,11 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
   const { network, clock, random, log, policy } = components
   const limits = { ...WORKER_LIMITS, ...init.limits }
   const ids = protocolIds(init.networkId)
+  let { models } = components
   const means: Means = {
-    models: components.models,
+    get models() {
+      return models
+    },
     ...(components.engine === undefined ? {} : { engine: components.engine }),
     ...(components.sandbox === undefined ? {} : { sandbox: components.sandbox }),
     priceFloorMicrocredits: init.priceFloorMicrocredits,
@@ -110,6 +113,10 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
       lending.consider(coordinator, announcement)
     },
   })
-  const parts = { clock, slots, desk, home, means, gateways, stopper, agentId }
+  const learnModels = (measured: readonly MeasuredModel[]): void => {
+    models = measured
+    desk.tellCapabilities()
+  }
+  const parts = { clock, slots, desk, home, means, gateways, stopper, agentId, learnModels }
   return new MeshWorker(parts, () => network.subscribe(ids.announcements, judge))
 }

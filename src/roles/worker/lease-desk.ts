@@ -90,6 +90,12 @@ export class LeaseDesk implements AttachmentOwner {
     }
   }
 
+  /** Tells every coordinator what this worker can do now. */
+  tellCapabilities(): void {
+    const value = wireCapabilities(this.#components.means)
+    for (const attachment of this.#attachments.values()) attachment.send({ case: 'capabilities', value })
+  }
+
   /**
    * Resolves when no attempt runs and no outcome waits for a coordinator that is attached, or when `signal`
    * aborts.

@@ -1,6 +1,6 @@
 import type { Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
-import type { Means } from './capabilities.js'
+import type { Means, MeasuredModel } from './capabilities.js'
 import type { GatewayLinks } from './gateway-link.js'
 import type { Home } from './home.js'
 import type { LeaseDesk } from './lease-desk.js'
@@ -25,6 +25,7 @@ export interface WorkerParts {
   readonly gateways: GatewayLinks
   readonly stopper: AbortController
   readonly agentId: string
+  learnModels(models: readonly MeasuredModel[]): void
 }
 
 /** The worker as its owner handles it: start, drain, look. */
@@ -62,6 +63,10 @@ export class MeshWorker implements Worker {
     for (const attachment of desk.attachments) attachment.leave()
     gateways.close()
     await this.#living
+  }
+
+  learnModels(models: readonly MeasuredModel[]): void {
+    this.#parts.learnModels(models)
   }
 
   status(): WorkerStatus {

@@ -1,10 +1,13 @@
 import type { Refusal } from '../../core/refusal.js'
+import type { MeasuredModel } from './capabilities.js'
 
 /** A worker peer: attaches to a coordinator, takes leases, runs attempts, delivers to gateways. */
 export interface Worker {
   start(): Promise<void>
   /** Declines new leases, lets running attempts finish until `signal` aborts, then hands them back. */
   stop(signal: AbortSignal): Promise<void>
+  /** Replaces the models of the engine by what was measured since, and tells every coordinator. */
+  learnModels(models: readonly MeasuredModel[]): void
   status(): WorkerStatus
   /**
    * Why no work comes, the nearest cause first; empty while it is busy. Asks the coordinator when one is

@@ -43,6 +43,7 @@ const worker: Worker = {
     models: [{ name: 'm', contextTokens: 512, tokensPerS: 30, warm: true }],
     finished: { done: 4, failed: 1 },
   }),
+  learnModels: () => {},
   whyIdle: async () => ({
     busy: false,
     queued: 3,
