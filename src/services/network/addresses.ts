@@ -1,4 +1,5 @@
 import type { NetworkInterfaceInfo } from 'node:os'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { isPrivate } from '@libp2p/utils'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 
@@ -48,5 +49,13 @@ export function peerOf(address: string): string | undefined {
     return last?.name === 'p2p' ? last.value : undefined
   } catch {
     return undefined
+  }
+}
+
+export function isPeerId(text: string): boolean {
+  try {
+    return peerIdFromString(text).toString() === text
+  } catch {
+    return false
   }
 }

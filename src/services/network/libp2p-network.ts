@@ -1,5 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { EdgeCoderError } from '../../core/errors.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
@@ -16,7 +17,7 @@ import type {
 } from '../../ports/network.js'
 import { protocolIds } from '../../wire/protocol-ids.js'
 import type { Identity } from '../identity/identity.js'
-import { dialTargets } from './addresses.js'
+import { dialTargets, isPeerId } from './addresses.js'
 import { CLOSE_TIMEOUT_MS, CLOSING_MS, DIAL_TIMEOUT_MS, LOOKUP_TIMEOUT_MS } from './bounds.js'
 import { createConnectionGate } from './connection-gate.js'
 import { dialFault, lacksProtocol, notAdmitted } from './dial-errors.js'
@@ -141,6 +142,7 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   async dial(peer: PeerAddress, protocol: string, options: DialOptions): Promise<Link> {
     const { signal } = options
     const { peerId } = peer
+    if (!isPeerId(peerId)) throw new EdgeCoderError('unreachable', `"${peerId}" is no peer id.`)
     if (!signal.aborted && !this.#parts.admits(peerId)) throw notAdmitted(peerId)
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)])
     let connection = this.#connectionWith(peerId)
