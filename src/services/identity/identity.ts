@@ -105,8 +105,7 @@ function identityOf(key: KeyObject): Identity {
   const publicKey = rawKey(createPublicKey(key).export({ format: 'jwk' }).x)
   const seed = rawKey(key.export({ format: 'jwk' }).d)
   const privateKey = privateKeyFromRaw(Buffer.concat([seed, publicKey]))
-  if (privateKey.type !== 'Ed25519')
-    throw new EdgeCoderError('internal', 'libp2p took the key for another kind.')
+  assert(privateKey.type === 'Ed25519')
   return {
     signer: { peerId: peerIdOf(publicKey), publicKey, sign: (bytes) => sign(null, bytes, key) },
     privateKey,
