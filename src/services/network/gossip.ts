@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type GossipSub, type Message, TopicValidatorResult } from '@libp2p/gossipsub'
 import { EdgeCoderError } from '../../core/errors.js'
 import type { Log } from '../../ports/log.js'
@@ -19,10 +20,15 @@ export interface Gossip {
   ): () => void
 }
 
-export function createGossip(components: { readonly pubsub: GossipSub; readonly log: Log }): Gossip {
+/** @param topics all there are; gossipsub would drop any other without a word */
+export function createGossip(
+  components: { readonly pubsub: GossipSub; readonly log: Log },
+  topics: readonly string[],
+): Gossip {
   const { pubsub, log } = components
   return {
     async publish(topic, bytes) {
+      assert(topics.includes(topic), `topic ${topic} is not among those of this network`)
       if (bytes.length > GOSSIP_BYTES) {
         throw new EdgeCoderError(
           'frame-too-large',
@@ -37,6 +43,7 @@ export function createGossip(components: { readonly pubsub: GossipSub; readonly 
       }
     },
     subscribe(topic, judge) {
+      assert(topics.includes(topic), `topic ${topic} is not among those of this network`)
       pubsub.topicValidators.set(topic, (_peer, message) => verdictOf(message, judge, log))
       pubsub.subscribe(topic)
       return () => {

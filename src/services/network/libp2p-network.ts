@@ -78,7 +78,7 @@ export async function createLibp2pNetwork(
   )
   const introduction = createIntroduction({ node, clock, log }, init.bootstrap)
   const rendezvous = createRendezvous({ node, clock, log }, ids.dht)
-  const gossip = createGossip({ pubsub: node.services.pubsub, log })
+  const gossip = createGossip({ pubsub: node.services.pubsub, log }, init.topics)
   const parts = { node, store, scores, introduction, rendezvous, gossip, clock, log, metrics, admits }
   return new NetworkOverLibp2p(parts, init.listen)
 }
@@ -177,7 +177,8 @@ class NetworkOverLibp2p implements Libp2pNetwork {
     const failed = (cause: unknown): void => log.error('serve-failed', { protocol, error: asError(cause) })
     node
       .handle(protocol, served.handler, {
-        maxInboundStreams: options.streamsPerPeer,
+        // Above our own bound, since libp2p counts streams that are closing, too.
+        maxInboundStreams: 2 * options.streamsPerPeer,
         runOnLimitedConnection: true,
       })
       .catch(failed)
