@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { ScriptedEngine, ScriptedSandbox } from '../../../helpers/scripted-machinery.js'
 import { HEARTBEAT_MS, welcome } from './fake-coordinator.js'
 import { chat } from './fake-gateway.js'
-import { ScriptedEngine, ScriptedSandbox } from './fake-machinery.js'
 import { attachedWorld, createWorld, MODEL } from './worker-world.js'
 
 test('the hello says who it is, what it can do and how much of it is free', async () => {

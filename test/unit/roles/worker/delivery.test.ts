@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Fault } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
+import { ScriptedEngine, ScriptedSandbox } from '../../../helpers/scripted-machinery.js'
 import { chat } from './fake-gateway.js'
-import { ScriptedEngine, ScriptedSandbox } from './fake-machinery.js'
 import { attachedWorld, type World } from './worker-world.js'
 
 const lease = { taskId: 'a:1', fence: 1n }

@@ -4,9 +4,9 @@ import { refusal } from '../../../../src/core/refusal.js'
 import { open, statements } from '../../../../src/wire/envelope.js'
 import { isMalformed } from '../../../../src/wire/frame.js'
 import { Fault } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
+import { ScriptedEngine, ScriptedSandbox } from '../../../helpers/scripted-machinery.js'
 import { NETWORK } from './fake-coordinator.js'
 import { chat } from './fake-gateway.js'
-import { ScriptedEngine, ScriptedSandbox } from './fake-machinery.js'
 import { attachedWorld, MODEL } from './worker-world.js'
 
 const encoder = new TextEncoder()

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { Fault } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
+import { ScriptedEngine, ScriptedSandbox } from '../../../helpers/scripted-machinery.js'
 import { HEARTBEAT_MS, LEASE_MS, welcome } from './fake-coordinator.js'
 import { chat } from './fake-gateway.js'
-import { ScriptedEngine, ScriptedSandbox } from './fake-machinery.js'
 import { attachedWorld } from './worker-world.js'
 
 /** An engine that makes a token every `tokenMs`, for ever or `count` times. */

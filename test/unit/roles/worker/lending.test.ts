@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { ScriptedEngine } from '../../../helpers/scripted-machinery.js'
 import type { FakeCoordinator } from './fake-coordinator.js'
 import { chat } from './fake-gateway.js'
-import { ScriptedEngine } from './fake-machinery.js'
 import { newSigner } from './test-signer.js'
 import { attachedWorld, type World, type WorldInit } from './worker-world.js'
 

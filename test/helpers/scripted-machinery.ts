@@ -1,8 +1,8 @@
-import { EdgeCoderError } from '../../../../src/core/errors.js'
-import type { Refusal } from '../../../../src/core/refusal.js'
-import type { Clock } from '../../../../src/ports/clock.js'
-import type { Engine, Generation, GenerationEvent } from '../../../../src/ports/engine.js'
-import type { Sandbox, SandboxJob, SandboxReport } from '../../../../src/ports/sandbox.js'
+import { EdgeCoderError } from '../../src/core/errors.js'
+import type { Refusal } from '../../src/core/refusal.js'
+import type { Clock } from '../../src/ports/clock.js'
+import type { Engine, Generation, GenerationEvent } from '../../src/ports/engine.js'
+import type { Sandbox, SandboxJob, SandboxReport } from '../../src/ports/sandbox.js'
 
 /** What a scripted model says to a prompt, token by token, each `tokenMs` after the last. */
 export interface Script {
