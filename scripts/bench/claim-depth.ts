@@ -61,6 +61,7 @@ function task(index: number): QueuedTask {
       payloadBytes: 100,
       gateway: 'gateway',
       submittedMs: index,
+      fenceFloor: 0n,
     },
     index,
   )

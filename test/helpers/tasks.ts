@@ -23,6 +23,7 @@ export function header(parts: Partial<TaskHeader> = {}): TaskHeader {
     payloadBytes: 10,
     gateway: 'gateway-a',
     submittedMs: 0,
+    fenceFloor: 0n,
     ...parts,
   }
 }

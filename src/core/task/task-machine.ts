@@ -10,7 +10,7 @@ export function submit(header: TaskHeader, nowMs: number): TaskStep {
     header,
     attempts: 0,
     uncounted: 0,
-    lastFence: 0n,
+    lastFence: header.fenceFloor,
     excluded: [],
     state: 'queued',
     queuedMs: nowMs,

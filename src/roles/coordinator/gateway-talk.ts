@@ -122,6 +122,9 @@ class GatewayTalk {
         known.task.header.gateway === this.#link.peerId &&
         header.account === known.task.header.account &&
         sameBytes(known.task.header.payloadDigest, header.payloadDigest)
+      if (same && known.task.state === 'cancelled' && header.fenceFloor > known.task.lastFence) {
+        return { taskId, entry: book.submitAgain(known, header, encodeHeader(wire)), existed: false }
+      }
       if (same) return { taskId, entry: known, existed: true }
       return {
         taskId,

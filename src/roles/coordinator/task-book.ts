@@ -122,6 +122,17 @@ export class TaskBook {
     return entry
   }
 
+  /**
+   * Takes a task again that its gateway had taken away: it starts anew, with fences above all that it had here.
+   */
+  submitAgain(old: TaskEntry, header: TaskHeader, bytes: Uint8Array): TaskEntry {
+    assert(header.fenceFloor > old.task.lastFence, 'no fence may be granted twice')
+    this.#entries.delete(old.id)
+    this.#ended.delete(old.id)
+    this.#counts[old.task.state]--
+    return this.submit(header, bytes)
+  }
+
   /** A submit that could not be stored never was; whatever it led to was not told to anybody. */
   forget(entry: TaskEntry): void {
     const { scheduler, journal, accounting } = this.#components

@@ -34,6 +34,7 @@ export function fromWireHeader(wire: WireHeader): TaskHeader {
     payloadBytes: wire.payloadBytes,
     gateway: wire.gateway,
     submittedMs: Number(wire.submittedMs),
+    fenceFloor: wire.fenceFloor,
   }
 }
 

@@ -13,6 +13,7 @@ import type { GatewayMetrics } from './gateway-metrics.js'
 import type { LiveTask } from './live-task.js'
 import type { TaskArchive } from './task-archive.js'
 import type { TaskBook } from './task-book.js'
+import { refenced } from './task-record.js'
 
 interface Components {
   readonly archive: TaskArchive
@@ -200,8 +201,9 @@ export class SubmitBatcher {
   }
 }
 
-function moved(task: LiveTask, coordinator: string) {
-  return { coordinator, attemptsBefore: task.record.attempts }
+function moved({ record, order }: LiveTask, coordinator: string) {
+  if (order === 'unsent') return { coordinator }
+  return { coordinator, attemptsBefore: record.attempts, header: refenced(record.header) }
 }
 
 function asError(cause: unknown): Error {

@@ -15,7 +15,7 @@ import type { GatewayMetrics } from './gateway-metrics.js'
 import { type Lease, LiveTask } from './live-task.js'
 import { type Ended, isEnded, STANDINGS, stateName, whyView } from './result-view.js'
 import type { TaskArchive } from './task-archive.js'
-import type { TaskRecord } from './task-record.js'
+import { refenced, type TaskRecord } from './task-record.js'
 import type { PreparedTask } from './task-request.js'
 
 /** Progress numbers of each start of the gateway begin this far apart. */
@@ -139,11 +139,12 @@ export class TaskBook {
   }
 
   /**
-   * Its coordinator does not know it any more: what it leased is over, and fences may count from the start.
+   * Its coordinator does not know it any more: what it leased is over, and it would count fences anew.
    */
   forgotten(task: LiveTask): void {
     this.voidLease(task, refusal('stale-fence', 'The coordinator does not know the task any more.'))
     task.record.attemptsBefore = task.record.attempts
+    task.record.header = refenced(task.record.header)
     task.order = 'sent'
     task.state = 'submitting'
     task.tell()

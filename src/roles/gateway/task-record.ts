@@ -17,8 +17,11 @@ const tasks = codec(GatewayTaskSchema, RECORD_BYTES)
 const errands = codec(GatewayErrandSchema, 1024)
 const meta = codec(GatewayMetaSchema, 8192)
 
+/** More than one coordinator can grant for a task: 10 attempts that count and 20 that do not. */
+const FENCES_PER_HOLDER = 1_024n
+
 /** A record of one task; `header` is always there. */
-export type TaskRecord = GatewayTask & { readonly header: TaskHeader }
+export type TaskRecord = GatewayTask & { header: TaskHeader }
 
 export const recordCodec = {
   encodeTask: (record: TaskRecord): Uint8Array => tasks.encode(record),
@@ -47,6 +50,11 @@ export function splitWireId(taskId: string): { readonly account: string; readonl
   const account = taskId.slice(0, at)
   const id = taskId.slice(at + 1)
   return at > 0 && NAME.test(account) && NAME.test(id) ? { account, id } : undefined
+}
+
+/** The header for the next coordinator that holds the task: all that the one before leased is stale from here on. */
+export function refenced(header: TaskHeader): TaskHeader {
+  return { ...header, fenceFloor: header.fenceFloor + FENCES_PER_HOLDER }
 }
 
 /** The client's id of a task, without the account. */

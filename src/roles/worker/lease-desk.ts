@@ -75,7 +75,7 @@ export class LeaseDesk implements AttachmentOwner {
     if (this.runs.some((run) => run.coordinator === coordinator)) return true
     const { clock, limits, outbox } = this.#components
     const sinceMs = clock.monotonicMs() - limits.outcomeWaitMs
-    return outbox.of(coordinator).some((outcome) => outcome.sinceMs > sinceMs)
+    return outbox.of(coordinator).some((outcome) => outcome.case === 'done' && outcome.sinceMs > sinceMs)
   }
 
   /** When this coordinator last gave or took something; undefined = not since it attached. */
@@ -171,7 +171,7 @@ export class LeaseDesk implements AttachmentOwner {
     const ref = { taskId: header.id, fence: lease.fence }
     this.#lastWorkMs.set(attachment.peerId, clock.monotonicMs())
     const ended = outbox.get(ref)
-    if (ended !== undefined) {
+    if (ended?.coordinator === attachment.peerId) {
       this.#report(attachment, ended)
       return
     }

@@ -29,6 +29,7 @@ const header: fc.Arbitrary<TaskHeader> = fc.record({
   payloadBytes: fc.integer({ min: 1, max: 8_388_608 }),
   gateway: name,
   submittedMs: timeMs,
+  fenceFloor: fc.bigInt({ min: 0n, max: 9_007_199_254_740_991n }),
 })
 
 const base = fc.record({

@@ -295,3 +295,26 @@ test('ended tasks are forgotten past their number, receipts with them', async ()
   expect(await world.store.get('r|alice:t2')).toBeUndefined()
   expect(await world.store.get('r|alice:t5')).toBeDefined()
 })
+
+test('a task that was moved away may come back: it starts anew, with fences above its floor', async () => {
+  const world = await new World().start()
+  const gateway = await world.gateway()
+  const worker = await world.worker()
+  await gateway.submit(gateway.header('t1'))
+  const first = await worker.lease()
+  expect(first.fence).toBe(1n)
+  const taskId = 'alice:t1'
+  await gateway.ask('cancelled', (ask) => ({ case: 'cancel', value: { ask, taskId, reason: 'moved' } }))
+  worker.say({ case: 'slots', value: { free: 1, reason: '' } })
+  // The same order again is the same, ended task …
+  const same = await gateway.submit(gateway.header('t1'))
+  expect(same.results[0]).toMatchObject({ existed: true, state: { standing: Standing.CANCELLED } })
+  // … and one with a higher floor brings it back.
+  const back = await gateway.submit(gateway.header('t1', { fenceFloor: 1_024n }))
+  expect(back.results[0]).toMatchObject({ existed: false })
+  const second = await worker.lease()
+  expect(second).toMatchObject({ fence: 1_025n, attempt: 1 })
+  expect((await worker.done(first, gateway)).refusal).toMatchObject({ code: 'stale-fence' })
+  expect((await worker.done(second, gateway)).refusal).toBeUndefined()
+  expect(world.coordinator.status()).toMatchObject({ done: 1, queued: 0, leased: 0, running: 0 })
+})
