@@ -45,7 +45,7 @@ export interface MeshInit {
   readonly ipColocationWeight?: number
 }
 
-export interface MeshServices extends ServiceMap {
+interface MeshServices extends ServiceMap {
   readonly ping: Ping
   readonly identify: Identify
   readonly pubsub: GossipSub

@@ -16,7 +16,7 @@ export interface MemoryMeshInit {
 }
 
 /** `silent`: what is sent waits and connections look open. `closed`: connections break at once. */
-export type CutMode = 'silent' | 'closed'
+type CutMode = 'silent' | 'closed'
 
 /** Peers in one process, over a given clock and chance: the same seed gives the same run. */
 export interface MemoryMesh {
