@@ -2,13 +2,26 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import type { z } from 'zod'
+import { connectTo } from '../../cli/connection.js'
+import { freePort } from '../../cli/local-mesh/free-port.js'
 import { layOutMesh, type MeshSize } from '../../cli/local-mesh/layout.js'
-import type { MeshFile, MeshNode } from '../../cli/local-mesh/mesh-file.js'
+import { type MeshFile, type MeshNode, writeMeshFile } from '../../cli/local-mesh/mesh-file.js'
 import { settingsOf } from '../../cli/local-mesh/node-process.js'
+import { ADMIN_ROUTES, type AdminClient } from '../../src/bridge/admin-client.js'
+import { CLI, type CliOptions, type CliRun, plainEnv, runCli } from './cli.js'
 import { until } from './until.js'
 
-export const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+export { CLI }
+
+const READY_MS = 60_000
+/** However the test run ends, its nodes do not outlive it. */
+const RUNNING = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of RUNNING) child.kill('SIGKILL')
+})
+
+export type NodeStatus = z.output<typeof ADMIN_ROUTES.status.response>
 
 /** One process of a mesh under test: the built CLI, as a person would run it. */
 export class NodeProcess {
@@ -33,26 +46,49 @@ export class NodeProcess {
     return this.#child?.pid ?? 0
   }
 
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** @param extra settings of this start only, over those of the mesh */
   start(extra: Readonly<Record<string, string>> = {}): void {
     const child = spawn(process.execPath, [CLI, 'node', 'start'], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...settingsOf(this.#mesh, this.node), ...this.#settings, ...extra },
+      env: { ...plainEnv(), ...settingsOf(this.#mesh, this.node), ...this.#settings, ...extra },
     })
-    child.stdout.on('data', (bytes: Buffer) => {
+    RUNNING.add(child)
+    child.once('exit', () => RUNNING.delete(child))
+    const note = (bytes: Buffer) => {
       this.#log += bytes
-    })
-    child.stderr.on('data', (bytes: Buffer) => {
-      this.#log += bytes
-    })
+    }
+    child.stdout.on('data', note)
+    child.stderr.on('data', note)
     this.#child = child
   }
 
   /** Resolves when the node can really get or serve work. */
   async ready(): Promise<void> {
-    await until(`${this.node.name} to be ready`, async () => {
-      if (this.#child?.exitCode !== null) throw new Error(`${this.node.name} ended:\n${this.#log.slice(-2_000)}`)
+    await this.#until('be ready', async () => {
       const answer = await fetch(`http://127.0.0.1:${this.node.adminPort}/readyz`)
+      await answer.arrayBuffer()
       return answer.ok
+    })
+  }
+
+  /** Speaks to its admin API; the token is new after each start, so ask anew after one. */
+  client(account?: string): AdminClient {
+    return connectTo(this.node.dataDir, account)
+  }
+
+  status(): Promise<NodeStatus> {
+    return this.client().call(ADMIN_ROUTES.status)
+  }
+
+  /** Resolves with the first status that `is` holds true; a node that does not answer is asked again. */
+  async statusWhere(what: string, is: (status: NodeStatus) => boolean): Promise<NodeStatus> {
+    return this.#until(what, async () => {
+      const status = await this.status()
+      return is(status) ? status : undefined
     })
   }
 
@@ -73,13 +109,26 @@ export class NodeProcess {
 
   /** Ends it and resolves when it is gone, with its exit code (null when a signal ended it). */
   async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
+    const gone = this.ended()
+    this.#child?.kill(signal)
+    return gone
+  }
+
+  /** Resolves when it has ended, with its exit code (null when a signal ended it). */
+  async ended(): Promise<number | null> {
     const child = this.#child
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null
-    const gone = new Promise<number | null>((resolve) => {
+    if (child === undefined || !this.isRunning) return child?.exitCode ?? null
+    return new Promise((resolve) => {
       child.once('exit', (code) => resolve(code))
     })
-    child.kill(signal)
-    return gone
+  }
+
+  async #until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
+    try {
+      return await until(`${this.node.name} to ${what}`, look, READY_MS, () => this.isRunning)
+    } catch (cause) {
+      throw new Error(`${(cause as Error).message}; its last words:\n${this.#log.slice(-2_000)}`, { cause })
+    }
   }
 }
 
@@ -102,19 +151,37 @@ export class ProcessMesh {
     return found
   }
 
+  /** @throws when the mesh has no node of this peer id */
+  byPeer(peerId: string | undefined): NodeProcess {
+    const found = [...this.nodes.values()].find(({ node }) => node.peerId === peerId)
+    if (found === undefined) throw new Error(`no node with peer id ${peerId}`)
+    return found
+  }
+
   get bridgeUrl(): string {
     return `http://127.0.0.1:${this.mesh.nodes.find((node) => node.bridgePort !== undefined)?.bridgePort}`
   }
 
+  /** Starts those of them that do not run, and resolves when all are ready. */
   async start(names: readonly string[] = [...this.nodes.keys()]): Promise<void> {
-    for (const name of names) this.get(name).start()
+    for (const name of names) if (!this.get(name).isRunning) this.get(name).start()
     await Promise.all(names.map((name) => this.get(name).ready()))
+  }
+
+  /** Kills them and resolves when they are gone. */
+  async kill(...names: readonly string[]): Promise<void> {
+    await Promise.all(names.map((name) => this.get(name).end()))
+  }
+
+  /** Runs the built CLI against this mesh. */
+  cli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+    return runCli(args, { ...options, env: { EDGE_MESH_DIR: this.dir, ...options.env } })
   }
 
   /** Ends every process and removes the folder. */
   async close(): Promise<void> {
     await Promise.all([...this.nodes.values()].map((node) => node.end()))
-    rmSync(this.dir, { recursive: true, force: true })
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 
@@ -124,5 +191,15 @@ export async function createProcessMesh(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<ProcessMesh> {
   const dir = mkdtempSync(join(tmpdir(), 'edgecoder-mesh-'))
-  return new ProcessMesh(dir, await layOutMesh(dir, size), { EDGE_ENGINE_THREADS: '1', ...settings })
+  const mesh = await ownBridges(await layOutMesh(dir, size))
+  writeMeshFile(dir, mesh)
+  return new ProcessMesh(dir, mesh, { EDGE_ENGINE_THREADS: '1', ...settings })
+}
+
+/** The first gateway of a mesh takes a well-known port, which meshes of other test files want as well. */
+async function ownBridges(mesh: MeshFile): Promise<MeshFile> {
+  const nodes = mesh.nodes.map(async (node) =>
+    node.bridgePort === undefined ? node : { ...node, bridgePort: await freePort() },
+  )
+  return { ...mesh, nodes: await Promise.all(nodes) }
 }
