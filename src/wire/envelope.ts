@@ -1,5 +1,7 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { create, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf'
+import { concat } from 'uint8arrays/concat'
+import { fromString } from 'uint8arrays/from-string'
 import type { Codec } from './frame.js'
 import { codec, isMalformed } from './frame.js'
 import { type Envelope, EnvelopeSchema } from './generated/edgecoder/envelope/v1/envelope_pb.js'
@@ -42,7 +44,7 @@ export const envelopeCodec = codec(EnvelopeSchema, GOSSIP_BYTES)
 const DOMAIN = 'edgecoder-envelope/1'
 const KEY_CACHE_SIZE = 4096
 /** DER head of an Ed25519 SubjectPublicKeyInfo; the 32 raw bytes follow. RFC 8410 §4. */
-const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
+const SPKI_PREFIX = fromString('302a300506032b6570032100', 'hex')
 const keys = new Map<string, KeyObject>()
 
 /** Signs one statement. */
@@ -103,7 +105,7 @@ export async function open<S extends DescMessage>(
 }
 
 function signedBytes(network: string, type: string, issuedMs: number, payload: Uint8Array): Uint8Array {
-  return Buffer.concat([Buffer.from(`${DOMAIN}\n${network}\n${type}\n${issuedMs}\n`), payload])
+  return concat([fromString(`${DOMAIN}\n${network}\n${type}\n${issuedMs}\n`), payload])
 }
 
 function signatureHolds(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): Promise<boolean> {
@@ -120,7 +122,7 @@ function keyObject(publicKey: Uint8Array): KeyObject | undefined {
   if (known !== undefined) return known
   let key: KeyObject
   try {
-    key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' })
+    key = createPublicKey({ key: Buffer.from(concat([SPKI_PREFIX, publicKey])), format: 'der', type: 'spki' })
   } catch {
     return undefined
   }

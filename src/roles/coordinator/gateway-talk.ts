@@ -1,3 +1,4 @@
+import { equals } from 'uint8arrays/equals'
 import { isRefusal, type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Link } from '../../ports/network.js'
 import { open, statements, type Verified } from '../../wire/envelope.js'
@@ -16,7 +17,6 @@ import { explainTask } from './explanation.js'
 import { tellGateway } from './gateway-session.js'
 import { headerFault } from './order-check.js'
 import type { Action } from './ordered-inbox.js'
-import { sameBytes } from './outcome-check.js'
 import type { TaskEntry } from './task-entry.js'
 import { fromWireHeader } from './task-header.js'
 import { encodeHeader } from './task-record.js'
@@ -121,7 +121,7 @@ class GatewayTalk {
       const same =
         known.task.header.gateway === this.#link.peerId &&
         header.account === known.task.header.account &&
-        sameBytes(known.task.header.payloadDigest, header.payloadDigest)
+        equals(known.task.header.payloadDigest, header.payloadDigest)
       if (same && known.task.state === 'cancelled' && header.fenceFloor > known.task.lastFence) {
         return { taskId, entry: book.submitAgain(known, header, encodeHeader(wire)), existed: false }
       }

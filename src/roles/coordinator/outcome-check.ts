@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { equals } from 'uint8arrays/equals'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../core/task/task.js'
 import { open, statements, type Verified } from '../../wire/envelope.js'
@@ -48,17 +49,13 @@ export function outcomeMismatch(outcome: Outcome, lease: ClaimedLease): Refusal 
     [worker.value.fence === lease.fence, 'receipt: fence'],
     [worker.value.coordinator === lease.coordinator, 'receipt: coordinator'],
     [worker.value.gateway === header.gateway, 'receipt: gateway'],
-    [sameBytes(worker.value.payloadDigest, header.payloadDigest), 'receipt: payload digest'],
+    [equals(worker.value.payloadDigest, header.payloadDigest), 'receipt: payload digest'],
     [gateway.signer === header.gateway, 'acceptance: signer is not the gateway of the task'],
     [gateway.value.taskId === header.id, 'acceptance: task'],
     [gateway.value.fence === lease.fence, 'acceptance: fence'],
-    [sameBytes(gateway.value.receiptDigest, digest), 'acceptance: receipt digest'],
+    [equals(gateway.value.receiptDigest, digest), 'acceptance: receipt digest'],
   ]
   const wrong = facts.filter(([holds]) => !holds).map(([, what]) => what)
   if (wrong.length === 0) return undefined
   return refusal('result-mismatch', `receipt and acceptance do not settle this lease: ${wrong.join('; ')}`)
-}
-
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0
 }

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
+import { equals } from 'uint8arrays/equals'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import { type EnvelopeSigner, open, seal, statements, type Verified } from '../../wire/envelope.js'
 import { frames, isMalformed } from '../../wire/frame.js'
@@ -88,8 +89,8 @@ export async function checkReceipt(
     (value.worker !== lease.worker && 'worker') ||
     (value.coordinator !== expected.coordinator && 'coordinator') ||
     (value.gateway !== header.gateway && 'gateway') ||
-    (!same(value.payloadDigest, header.payloadDigest) && 'payload_digest') ||
-    (!same(value.resultDigest, expected.resultDigest) && 'result_digest')
+    (!equals(value.payloadDigest, header.payloadDigest) && 'payload_digest') ||
+    (!equals(value.resultDigest, expected.resultDigest) && 'result_digest')
   if (differs === false) return receipt
   return refusal('result-mismatch', `The receipt's ${differs} is not that of this lease and result.`)
 }
@@ -119,8 +120,4 @@ export function acceptanceOf(
     { taskId, fence, receiptDigest, usage: counted },
     nowMs,
   )
-}
-
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0
 }

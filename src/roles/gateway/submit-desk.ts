@@ -1,3 +1,4 @@
+import { equals } from 'uint8arrays/equals'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Random } from '../../ports/random.js'
@@ -166,7 +167,7 @@ function repeated(
 
 function isSame({ header: a }: TaskRecord, { header: b }: PreparedTask): boolean {
   return (
-    Buffer.compare(a.payloadDigest, b.payloadDigest) === 0 &&
+    equals(a.payloadDigest, b.payloadDigest) &&
     a.kind === (b.kind ?? TaskKind.UNSPECIFIED) &&
     a.model === b.model &&
     a.priceCapMicrocredits === b.priceCapMicrocredits &&

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { PeerInfo } from '@libp2p/interface'
+import { pipe } from 'it-pipe'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import * as digest from 'multiformats/hashes/digest'
@@ -67,17 +69,10 @@ export function createRendezvous(components: RendezvousComponents, dhtProtocol: 
       sayAfter(0)
     },
     async *find(rendezvous, signal) {
-      const found = new Set([node.peerId.toString()])
       const either = AbortSignal.any([signal, stopped.signal])
       try {
-        for await (const { id, multiaddrs } of node.contentRouting.findProviders(cidOf(rendezvous), {
-          signal: either,
-        })) {
-          const peerId = id.toString()
-          if (found.has(peerId)) continue
-          found.add(peerId)
-          yield { peerId, addresses: multiaddrs.map(String) }
-        }
+        const providers = node.contentRouting.findProviders(cidOf(rendezvous), { signal: either })
+        yield* pipe(providers, addressesOf, (peers) => firstOfEach(peers, node.peerId.toString()))
       } catch (cause) {
         // No answer is an answer here: the caller asks again later in any case.
         if (!either.aborted) log.debug('find-failed', { rendezvous, reason: String(cause) })
@@ -94,4 +89,19 @@ export function createRendezvous(components: RendezvousComponents, dhtProtocol: 
 function cidOf(rendezvous: string): CID {
   const hash = createHash('sha256').update(rendezvous).digest()
   return CID.createV1(raw.code, digest.create(SHA2_256, hash))
+}
+
+async function* addressesOf(providers: AsyncIterable<PeerInfo>): AsyncIterable<PeerAddress> {
+  for await (const { id, multiaddrs } of providers)
+    yield { peerId: id.toString(), addresses: multiaddrs.map(String) }
+}
+
+/** Several peers of the DHT name the same provider; and this peer need not find itself. */
+async function* firstOfEach(peers: AsyncIterable<PeerAddress>, self: string): AsyncIterable<PeerAddress> {
+  const found = new Set([self])
+  for await (const peer of peers) {
+    if (found.has(peer.peerId)) continue
+    found.add(peer.peerId)
+    yield peer
+  }
 }
