@@ -28,7 +28,7 @@ const RUNTIME_TASKS = 40
 const FILE_SIZE_BYTES = 16 * 1024 * 1024
 const OPEN_FILES = 256
 /** All that a program may write. */
-export const DISK_BYTES = 64 * 1024 * 1024
+const DISK_BYTES = 64 * 1024 * 1024
 /** The bounds of payload.proto, checked again. */
 const MOST: SandboxLimits = {
   wallMs: 600_000,

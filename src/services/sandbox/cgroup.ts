@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isOrphan, ownName } from './own-name.js'
 
 /** One job's control group: the kernel itself bounds memory and tasks. */
 export interface Cgroup {
@@ -30,7 +31,7 @@ const REMOVE_WAIT_MS = 25
 
 /**
  * Looks for a place where this process may make control groups. Version 1: below its own groups. Version 2:
- * below its own group or, under systemd's DelegateSubgroup, beside it; a unit's parent slice is never touched.
+ * below its own group or, under systemd's DelegateSubgroup, beside it; the slice of a unit is never touched.
  *
  * @returns undefined when there is none; rlimits and the watchdog then stand alone
  */
@@ -48,7 +49,20 @@ export function findCgroupHome(root = '/sys/fs/cgroup', own = '/proc/self/cgroup
       homes.push({ version: 2, folder: join(root, dirname(unified)) })
     }
   }
-  return homes.find(works)
+  const home = homes.find(works)
+  if (home !== undefined) sweep(home)
+  return home
+}
+
+/** Removes groups that workers that were killed left; the kernel refuses while one has processes. */
+function sweep(home: CgroupHome): void {
+  for (const folder of parentsOf(home)) {
+    for (const name of readdirSync(folder)) if (isOrphan(name)) removeFolder(join(folder, name))
+  }
+}
+
+function parentsOf(home: CgroupHome): string[] {
+  return home.version === 2 ? [home.folder] : [home.memory, home.pids]
 }
 
 function works(home: CgroupHome): boolean {
@@ -62,9 +76,8 @@ export function createCgroup(
   home: CgroupHome,
   bounds: CgroupBounds,
 ): (Cgroup & { readonly folders: readonly string[] }) | undefined {
-  const name = `edgecoder-${randomUUID()}`
-  const parents = home.version === 2 ? [home.folder] : [home.memory, home.pids]
-  const folders = parents.map((parent) => join(parent, name))
+  const name = `${ownName()}${randomUUID()}`
+  const folders = parentsOf(home).map((parent) => join(parent, name))
   const [memory = '', tasks = memory] = folders
   try {
     for (const folder of folders) mkdirSync(folder)

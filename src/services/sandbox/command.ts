@@ -17,7 +17,7 @@ export interface Plan {
   readonly runs: readonly Run[]
 }
 
-export const SUPPORTED =
+const SUPPORTED =
   'node FILE [ARGS] · node --test [FILES] · deno run FILE [ARGS] · python3 FILE [ARGS] · ' +
   'python3 -m unittest [ARGS] · python3 -m MODULE [ARGS]'
 

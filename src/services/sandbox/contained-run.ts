@@ -1,6 +1,5 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EdgeCoderError } from '../../core/errors.js'
 import type { SandboxReport, Verdict } from '../../ports/sandbox.js'
@@ -9,6 +8,7 @@ import { type Cgroup, type CgroupHome, createCgroup } from './cgroup.js'
 import { Gate } from './gate.js'
 import { Output } from './output.js'
 import { outsider } from './outsider.js'
+import { isAlive } from './process-tree.js'
 import { Watchdog } from './watchdog.js'
 
 /** A program to start inside its walls. */
@@ -163,18 +163,8 @@ const V8_OUT_OF_MEMORY = /heap out of memory|Fatal (JavaScript|process) (out of 
 /** Waits until the processes seen last are dead: a PID namespace dies a moment after its first process. */
 async function gone(pids: readonly number[]): Promise<void> {
   for (let tries = 0; tries < GONE_TRIES; tries++) {
-    if (!pids.some(alive)) return
+    if (!pids.some(isAlive)) return
     await sleep(GONE_WAIT_MS)
-  }
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    // A dead one that nobody has waited for yet.
-    return process.platform !== 'linux' || !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
-  } catch {
-    return false
   }
 }
 

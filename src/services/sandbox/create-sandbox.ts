@@ -5,6 +5,7 @@ import type { Log } from '../../ports/log.js'
 import type { Language, Sandbox, SandboxJob, SandboxKind, SandboxReport } from '../../ports/sandbox.js'
 import { createBubblewrapSandbox } from './bubblewrap-sandbox.js'
 import { createDenoSandbox } from './deno-sandbox.js'
+import { sweepJobFolders } from './job-folder.js'
 
 export interface DetectInit {
   readonly log: Log
@@ -23,6 +24,7 @@ export interface DetectInit {
 export async function detectSandbox(init: DetectInit): Promise<Sandbox | Refusal> {
   const { log, prefer } = init
   const tried: string[] = []
+  await sweepJobFolders().catch((error: unknown) => log.debug('sandbox-sweep-failed', { why: String(error) }))
   for (const kind of prefer === undefined ? (['bubblewrap', 'deno'] as const) : [prefer]) {
     const made = await create(kind, init).catch((error: unknown) => String(error))
     const proven = typeof made === 'string' ? made : await prove(made, log)

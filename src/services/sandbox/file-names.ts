@@ -3,15 +3,15 @@ import type { SandboxFile } from '../../ports/sandbox.js'
 import { PAYLOAD_BYTES } from '../../wire/limits.js'
 
 /** Files one job may bring. */
-export const FILES = 1024
+const FILES = 1024
 /** UTF-8 bytes of one path, as in payload.proto. */
-export const PATH_BYTES = 512
+const PATH_BYTES = 512
 /** UTF-8 bytes between two "/"; ext4 and tmpfs take 255. */
-export const PART_BYTES = 200
+const PART_BYTES = 200
 /** Folders deep. */
-export const PATH_PARTS = 16
+const PATH_PARTS = 16
 /** Bytes of one file, as in payload.proto. */
-export const FILE_BYTES = 4 * 1024 * 1024
+const FILE_BYTES = 4 * 1024 * 1024
 
 /**
  * Refuses files that could leave their folder, hide one another or fill the disk. Stricter than Linux, so

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
-import { chown, lstat, mkdir, mkdtemp, opendir, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, mkdtemp, opendir, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { SandboxFile } from '../../ports/sandbox.js'
 import { outsider } from './outsider.js'
+import { isOrphan, ownName } from './own-name.js'
 
 /** A private folder on the host that lives as long as one run. */
 export interface JobFolder {
@@ -12,16 +13,22 @@ export interface JobFolder {
   remove(): Promise<void>
 }
 
-/** Begins the name of every folder that the sandbox leaves on the host while it runs. */
-export const FOLDER_PREFIX = 'edgecoder-sandbox-'
-
 /** @param parts sub-folders to make, empty */
 export async function createJobFolder(parts: readonly string[]): Promise<JobFolder> {
-  const path = await mkdtemp(join(tmpdir(), FOLDER_PREFIX))
+  const path = await mkdtemp(join(tmpdir(), ownName()))
   for (const part of parts) await mkdir(join(path, part), { mode: 0o700 })
   return {
     path,
     remove: () => removeFolder(path),
+  }
+}
+
+/** Removes what workers that were killed left in the temporary folder. */
+export async function sweepJobFolders(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const path = join(tmpdir(), name)
+    // Only our own: anybody may make such a name.
+    if (isOrphan(name) && (await lstat(path)).uid === process.getuid?.()) await removeFolder(path)
   }
 }
 
@@ -46,17 +53,17 @@ export async function writeFiles(folder: string, files: readonly SandboxFile[]):
   }
 }
 
-/** Gives the folder and what is in it to the user that the program runs as. */
+/** Gives what is in the folder to the user that the program runs as; the folder itself stays ours. */
 export async function handOver(folder: string): Promise<void> {
   const owner = outsider()
   if (owner === undefined) return
   for (const entry of await readdir(folder, { recursive: true })) {
     await chown(join(folder, entry), owner.uid, owner.gid)
   }
-  await chown(folder, owner.uid, owner.gid)
+  await chmod(folder, 0o711)
 }
 
-/** Disk that a folder takes, in bytes; stops at `bound` bytes or `entries` entries and then gives Infinity. */
+/** Disk that a folder takes, in bytes; past `bound` bytes or `entries` entries it stops and gives Infinity. */
 export async function folderBytes(folder: string, bound: number, entries: number): Promise<number> {
   const folders = [folder]
   let [bytes, seen] = [0, 0]

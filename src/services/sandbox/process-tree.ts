@@ -45,6 +45,17 @@ export function readTree(root: number): TreeUse {
   return { pids, ...use }
 }
 
+/** False also for a dead one that nobody has waited for yet. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    // Not ours to signal, but there.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+  return !/\) [ZX] /.test(readOrUndefined(`/proc/${pid}/stat`) ?? '')
+}
+
 /** Own time and that of children already waited for. */
 function cpuMsOf(stat: string): number {
   // The name, in brackets, may hold anything; utime, stime, cutime, cstime are 11 fields after it.

@@ -52,7 +52,7 @@ export function findInside(name: 'javascript' | 'node-test' | 'python'): string 
 }
 
 /**
- * As root the program runs as nobody, who may not be let in where the runtime lies (/root/.nvm, say):
+ * As root the program runs as nobody, who may not be let in where the runtime lies (a folder of root's, say):
  * copies it into `folder` then.
  *
  * @returns where the program can use it

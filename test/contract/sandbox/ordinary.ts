@@ -32,7 +32,7 @@ beforeEach(() => { before += 1 })
 test('sum', async (t) => { await t.test('small', () => assert.equal(sum(1, 2), 3)) })
 describe('sums', () => { it('hooks', () => assert.equal(before, 3)); it.skip('later', () => assert.fail()) })
 test('callback', (t, done) => setTimeout(done, 5))
-test.todo('known', () => assert.fail())`
+test('known', { todo: true }, () => assert.fail())`
 const UNITTEST = `import unittest
 from lib import add
 class Adds(unittest.TestCase):
@@ -237,15 +237,17 @@ sys.exit(4)`,
   },
   {
     name: 'asyncio, dataclasses and typing',
-    program: python(`import asyncio, time
+    program: python(`import asyncio
+from asyncio import sleep as pause
+from time import sleep as rest
 from dataclasses import dataclass
 @dataclass
 class Point:
     x: int
 async def main() -> Point:
-    await asyncio.sleep(0.01)
+    await pause(0.01)
     return Point(3)
-time.sleep(0.01)
+rest(0.01)
 print(asyncio.run(main()))`),
     verdict: 'passed',
     exitCode: 0,

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { sweepJobFolders } from '../../../src/services/sandbox/job-folder.js'
 import { createRoom, noneWith, processesWith } from './bench-room.js'
 
 describe('a worker that is killed', () => {
@@ -17,8 +18,13 @@ describe('a worker that is killed', () => {
       const [said] = await once(worker.stdout, 'data')
       expect(String(said)).toContain('running')
       expect(processesWith(marker).length).toBeGreaterThan(1)
+      const exited = once(worker, 'exit')
       worker.kill('SIGKILL')
+      await exited
       await noneWith(marker)
+      expect(room.leftovers()).not.toEqual([])
+      await sweepJobFolders()
+      expect(room.leftovers()).toEqual([])
     } finally {
       worker.kill('SIGKILL')
       room.remove()
