@@ -22,7 +22,10 @@ export interface Session {
   readonly account: string | undefined
   /** Aborts at --timeout and on Ctrl-C. */
   readonly signal: AbortSignal
-  /** Data folder of the node to ask: --node, else the first of `modes` in the local mesh, else the default node. */
+  /**
+   * Data folder of the node to ask: --node, else the first of `modes` in the local mesh, else the default
+   * node.
+   */
   dataDir(modes: readonly MeshNode['mode'][]): string
 }
 
@@ -90,7 +93,7 @@ export function readAdminFile(dataDir: string): AdminFile {
   } catch (cause) {
     throw new EdgeCoderError('unreachable', `no node runs from ${dataDir}`, {
       cause,
-      next: 'Start a local mesh with `edgecoder up`, or a node with `edgecoder node start`; or name one with --node.',
+      next: 'Start a local mesh (`edgecoder up`) or a node (`edgecoder node start`), or name one with --node.',
     })
   }
 }

@@ -8,7 +8,8 @@ const MOST_FILES = 1_024
 const LEFT_OUT = new Set(['.git', 'node_modules', '.venv', '__pycache__'])
 
 /**
- * Reads files and whole folders. A file keeps its path as given when that lies below the current folder, else its
+ * Reads files and whole folders. A file keeps its path as given when that lies below the current folder, else
+ * its
  * base name.
  *
  * @throws EdgeCoderError `bad-request` (no such file), `too-many-files`

@@ -9,7 +9,8 @@ const RETRIES = 5
 const RETRY_MS = 500
 
 /**
- * Follows a task to its end: text to stdout as it comes, states and stages to stderr, then the result. Goes on where
+ * Follows a task to its end: text to stdout as it comes, states and stages to stderr, then the result. Goes
+ * on where
  * it was when the gateway restarts. With --json, one event a line, then the result.
  *
  * @returns the exit code: 0 when it is done (and, for solve and test, its tests passed)

@@ -6,8 +6,10 @@ import { root, say } from './setup.mjs'
 
 const FILE_LINES = 400
 const LINE_CHARACTERS = 110
+/** A line that is one literal cannot be broken. */
+const LITERAL = /^\s*(['"`/]).*\1[a-z]*,?$/
 const VAGUE = /(^|\/)(utils?|helpers?|common|types|manager|misc)(\.ts|\/)/
-const UNFINISHED = /\b(TODO|FIXME|XXX|not implemented|placeholder)\b/i
+const UNFINISHED = /(\/\/|\*).*\b(TODO|FIXME|XXX|not implemented yet)\b/
 const GIVEN_UP = /(: any\b|as any\b|<any>|@ts-ignore|@ts-expect-error|as unknown as)/
 /** Where the compiler cannot know better: a polyfill, and reflection over generated messages. */
 const ALLOWED_CASTS = new Set(['src/services/network/node-20.ts', 'src/wire/bounds.ts'])
@@ -38,7 +40,7 @@ function inspect(file, lines) {
   if (!isTest && VAGUE.test(file)) broken.push(`${file}: name it after what it holds`)
   lines.forEach((line, index) => {
     const at = `${file}:${index + 1}`
-    if (isSource && line.length > LINE_CHARACTERS && !/https?:/.test(line))
+    if (isSource && line.length > LINE_CHARACTERS && !/https?:/.test(line) && !LITERAL.test(line))
       broken.push(`${at}: over ${LINE_CHARACTERS} characters`)
     if (isSource && UNFINISHED.test(line)) broken.push(`${at}: unfinished work in a comment`)
     if (isSource && GIVEN_UP.test(line) && !ALLOWED_CASTS.has(file)) broken.push(`${at}: a type given up`)

@@ -17,7 +17,7 @@ export function registerConfig(program: Command): void {
   config
     .command('show')
     .description(
-      'each setting with its origin: as a node started here would have it, or (--node) as a running one has it',
+      'each setting with its origin, as a node started here would have it; with --node, as a running one has it',
     )
     .option('--env-file <path>', `settings file (default ${DEFAULT_ENV_FILE}, when it exists)`)
     .action(async (options: FileOptions, command: Command) => {

@@ -81,7 +81,9 @@ function flagOf(name: SettingName): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 }
 
-/** The first SIGTERM or Ctrl-C drains; the second cuts the drain short; the third ends the process at once. */
+/**
+ * The first SIGTERM or Ctrl-C drains; the second cuts the drain short; the third ends the process at once.
+ */
 function stopSignals(): { readonly first: Promise<void>; readonly second: AbortSignal } {
   const first = Promise.withResolvers<void>()
   const second = new AbortController()

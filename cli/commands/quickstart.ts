@@ -87,9 +87,9 @@ function nextText(bridgeUrl: string | undefined, meshDir: string): string {
 The mesh is running; its folder is ${meshDir}.
   REST API      ${bridgeUrl}/api/v1   (${bridgeUrl}/openapi.json)
   OpenAI API    ${bridgeUrl}/v1       key: npx edgecoder token create laptop
-  ask it        npx edgecoder task submit chat "Write a JavaScript function gcd that returns the gcd of two numbers."
+  ask it        npx edgecoder task submit chat "Write a JavaScript function gcd …"
   look at it    npx edgecoder status · npx edgecoder coordinator workers · npx edgecoder model list
   stop it       npx edgecoder down
-The demo model knows two dozen one-line functions. For real work start Ollama (or llama.cpp, vLLM, LM Studio) and run
-\`npx edgecoder down && npx edgecoder up\`, or set EDGE_ENGINE=/path/to/model.gguf.`
+The demo model knows two dozen one-line functions. For real work start Ollama, llama.cpp, vLLM or LM Studio
+and run \`npx edgecoder down && npx edgecoder up\`, or set EDGE_ENGINE=/path/to/model.gguf.`
 }

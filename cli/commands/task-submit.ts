@@ -145,10 +145,10 @@ function languageOf(names: readonly string[]): 'javascript' | 'typescript' | 'py
   return endings.has('.ts') || endings.has('.mts') ? 'typescript' : 'javascript'
 }
 
-function numeric<K extends string>(name: K, text: string | undefined): { [P in K]?: number } {
+function numeric<K extends string>(name: K, text: string | undefined): Partial<Record<K, number>> {
   if (text === undefined) return {}
   const value = Number(text)
-  if (Number.isFinite(value)) return { [name]: value } as { [P in K]?: number }
+  if (Number.isFinite(value)) return { [name]: value } as Partial<Record<K, number>>
   throw new EdgeCoderError('bad-request', `"${text}" is not a number (${name})`)
 }
 

@@ -14,7 +14,10 @@ export interface MeshSize {
 
 const BRIDGE_PORT = 4310
 
-/** Lays out a new local mesh: a key and a folder for each peer, free ports, and a network file that lists them all. */
+/**
+ * Lays out a new local mesh: a key and a folder for each peer, free ports, and a network file that lists them
+ * all.
+ */
 export async function layOutMesh(dir: string, size: MeshSize): Promise<MeshFile> {
   const nodes: MeshNode[] = []
   for (const [mode, count] of [

@@ -14,7 +14,10 @@ export interface StartedMesh {
 const READY_MS = 60_000
 const LOOK_AGAIN_MS = 50
 
-/** Lays out a local mesh where there is none, starts its processes that are down, and waits until all are ready. */
+/**
+ * Lays out a local mesh where there is none, starts its processes that are down, and waits until all are
+ * ready.
+ */
 export async function startMesh(
   dir: string,
   size: MeshSize,

@@ -6,7 +6,10 @@ import type { MeshFile, MeshNode } from './mesh-file.js'
 const DRAIN_MS = 40_000
 const LOOK_AGAIN_MS = 50
 
-/** Asks every running node of the mesh to drain and stop, workers first, and waits until their processes are gone. */
+/**
+ * Asks every running node of the mesh to drain and stop, workers first, and waits until their processes are
+ * gone.
+ */
 export async function stopMesh(mesh: MeshFile, say: (text: string) => void): Promise<readonly string[]> {
   const stopped: string[] = []
   for (const mode of ['worker', 'gateway', 'coordinator'] as const) {

@@ -1,6 +1,9 @@
 import { EdgeCoderError, ERRORS } from '../../src/core/errors.js'
 
-/** Writes what, why and the next command, as text or (with --json) as `{"error": …}` on stdout. @returns the exit code */
+/**
+ * Writes what, why and the next command, as text or (with --json) as `{"error": …}` on stdout. @returns the
+ * exit code
+ */
 export function printFailure(
   error: unknown,
   json: boolean,

@@ -95,7 +95,8 @@ export function resultText(
     return `${withText ? `${result.text}\n` : ''}— done ${by}${cut}`
   }
   const { report } = result
-  const verdict = `tests ${report.verdict} (exit ${report.exitCode}, ${duration(report.durationMs)}, ${report.sandbox} sandbox)`
+  const run = `exit ${report.exitCode}, ${duration(report.durationMs)}, ${report.sandbox} sandbox`
+  const verdict = `tests ${report.verdict} (${run})`
   if (result.kind === 'test') return `${report.stdout}${report.stderr}— ${verdict} ${by}`
   const rounds = `${result.iterations} ${result.iterations === 1 ? 'round' : 'rounds'}`
   const output = result.solved ? '' : `${report.stdout}${report.stderr}`

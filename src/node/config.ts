@@ -32,7 +32,10 @@ export const DEFAULT_ENV_FILE = '/etc/edgecoder/edgecoder.env'
 const NAMES = Object.keys(SETTINGS) as SettingName[]
 const BY_ENV = new Map<string, SettingName>(NAMES.map((name) => [SETTINGS[name].env, name]))
 
-/** @throws EdgeCoderError `bad-config`: names the setting, where it was set, why it is wrong and the nearest known one */
+/**
+ * @throws EdgeCoderError `bad-config`: names the setting, where it was set, why it is wrong and the nearest
+ * known one
+ */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
   const file = readEnvFile(sources.file, sources.fileRequired)
   for (const key of Object.keys(file)) refuseUnknown(key, sources.file, Number.POSITIVE_INFINITY)

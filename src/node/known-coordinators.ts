@@ -9,7 +9,8 @@ const KEPT = 64
 const schema = z.array(z.object({ peerId: z.string(), addresses: z.array(z.string()).max(16) }))
 
 /**
- * Coordinators this node once reached. libp2p's own peer store forgets addresses within an hour; a worker that was
+ * Coordinators this node once reached. libp2p's own peer store forgets addresses within an hour; a worker
+ * that was
  * off for a week must still find its way back.
  */
 export interface KnownCoordinators {

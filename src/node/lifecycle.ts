@@ -26,7 +26,9 @@ export async function startParts(parts: readonly Part[], log: Log): Promise<void
   }
 }
 
-/** Stops in reverse order, each within its deadline; one that fails does not keep the others from stopping. */
+/**
+ * Stops in reverse order, each within its deadline; one that fails does not keep the others from stopping.
+ */
 export async function stopParts(parts: readonly Part[], log: Log, hurry?: AbortSignal): Promise<void> {
   for (const part of parts.toReversed()) {
     const deadline = AbortSignal.timeout(part.stopMs)

@@ -15,7 +15,8 @@ export function policyOf(network: NetworkFile): PolicyView {
 }
 
 /**
- * Open admission is for trying things out on one machine: refused when this node would listen beyond loopback, and
+ * Open admission is for trying things out on one machine: refused when this node would listen beyond
+ * loopback, and
  * said loudly otherwise.
  *
  * @throws EdgeCoderError `bad-config`
@@ -26,9 +27,9 @@ export function guardOpenAdmission(network: NetworkFile, listen: readonly string
   if (beyond.length > 0) {
     throw new EdgeCoderError(
       'bad-config',
-      `network ${network.id} admits anybody, so this node may listen on loopback only, not on ${beyond.join(', ')}`,
+      `network ${network.id} admits anybody, so this node may not listen on ${beyond.join(', ')}`,
       {
-        next: 'List who may join in the network file and set "admission": "listed", or listen on /ip4/127.0.0.1/….',
+        next: 'Listen on /ip4/127.0.0.1/…, or list who may join and set "admission": "listed".',
       },
     )
   }

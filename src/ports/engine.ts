@@ -28,7 +28,8 @@ export interface Generation {
 
 export type GenerationEvent =
   /**
-   * Text as it is made; `tokens` made since the last event, as near as the engine tells. The text is empty when tokens
+   * Text as it is made; `tokens` made since the last event, as near as the engine tells. The text is empty
+   * when tokens
    * were made that are not shown: a model that thinks, the end token, a stop string.
    */
   | { readonly type: 'text'; readonly text: string; readonly tokens: number }
@@ -46,7 +47,8 @@ export interface Engine {
   /** @throws EdgeCoderError `engine-unavailable` */
   models(): Promise<readonly EngineModel[]>
   /**
-   * @throws EdgeCoderError `model-missing`, `context-too-long` (both the task's fault), `engine-failed`, `engine-unavailable`
+   * @throws EdgeCoderError `model-missing`, `context-too-long` (both the task's fault), `engine-failed`,
+   *   `engine-unavailable`
    *   (the worker's), `cancelled` when `signal` aborts; the engine then stops making tokens.
    */
   generate(generation: Generation, signal: AbortSignal): AsyncIterable<GenerationEvent>

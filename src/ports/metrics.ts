@@ -12,7 +12,10 @@ export interface Histogram {
   observe(value: number, labels?: Labels): void
 }
 
-/** Prometheus metrics. Names start with `edgecoder_` and end in their unit; asking twice for a name gives the same one. */
+/**
+ * Prometheus metrics. Names start with `edgecoder_` and end in their unit; asking twice for a name gives the
+ * same one.
+ */
 export interface Metrics {
   counter(name: string, help: string, labels?: readonly string[]): Counter
   gauge(name: string, help: string, labels?: readonly string[]): Gauge

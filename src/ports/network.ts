@@ -69,10 +69,14 @@ export interface Network {
   /**
    * Opens a framed stream, over an existing connection when there is one.
    *
-   * @throws EdgeCoderError `unreachable` (no address answered), `protocol-missing`, `not-admitted`, `cancelled`
+   * @throws EdgeCoderError `unreachable` (no address answered), `protocol-missing`, `not-admitted`,
+   *   `cancelled`
    */
   dial(peer: PeerAddress, protocol: string, options: DialOptions): Promise<Link>
-  /** Accepts streams of a protocol until the returned function is called. `accept` must set a receiver at once. */
+  /**
+   * Accepts streams of a protocol until the returned function is called. `accept` must set a receiver at
+   * once.
+   */
   serve(protocol: string, options: ServeOptions, accept: (link: Link) => void): () => void
   /** Publishes to the topic's mesh; nobody listening is no error. @throws EdgeCoderError `frame-too-large` */
   publish(topic: string, bytes: Uint8Array): Promise<void>
@@ -104,6 +108,9 @@ export interface ServeOptions {
   readonly maxFrameBytes: number
   /** Streams one peer may hold open; further ones are reset. */
   readonly streamsPerPeer: number
-  /** Frames one peer may send per second, averaged; past a burst of four seconds' worth it is aborted and penalised (`flood`). */
+  /**
+   * Frames one peer may send per second, averaged; past a burst of four seconds' worth it is aborted and
+   * penalised (`flood`).
+   */
   readonly framesPerSecond: number
 }

@@ -26,7 +26,10 @@ export interface SandboxJob {
   readonly limits: SandboxLimits
 }
 
-/** How a run ended. `passed` = exit code 0; `failed` = any other; the rest name the bound that ended it; `killed` = a signal. */
+/**
+ * How a run ended. `passed` = exit code 0; `failed` = any other; the rest name the bound that ended it;
+ * `killed` = a signal.
+ */
 export type Verdict =
   | 'passed'
   | 'failed'
@@ -49,7 +52,9 @@ export interface SandboxReport {
   readonly sandbox: SandboxKind
 }
 
-/** Runs strangers' code. Contract and escapes: test/contract/sandbox. Never falls back to running on the host. */
+/**
+ * Runs strangers' code. Contract and escapes: test/contract/sandbox. Never falls back to running on the host.
+ */
 export interface Sandbox {
   readonly kind: SandboxKind
   readonly languages: readonly Language[]

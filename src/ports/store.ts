@@ -10,13 +10,17 @@ export interface Range {
   readonly limit?: number
 }
 
-/** Ordered, durable key → bytes. Keys are ASCII, parts joined by "|", numbers in them zero-padded so that they sort. */
+/**
+ * Ordered, durable key → bytes. Keys are ASCII, parts joined by "|", numbers in them zero-padded so that they
+ * sort.
+ */
 export interface Store {
   get(key: string): Promise<Uint8Array | undefined>
   /** A consistent view as of the first read. */
   range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]>
   /**
-   * All or nothing, and on the disk (fsynced) when it resolves. Calls made while a write is under way share the
+   * All or nothing, and on the disk (fsynced) when it resolves. Calls made while a write is under way share
+   * the
    * next one (group commit); they become durable in call order.
    *
    * @throws EdgeCoderError `store-full` or `store-failed`: nothing of this call was written

@@ -69,9 +69,11 @@ export function seal<S extends DescMessage>(
 }
 
 /**
- * The one place where a signature is checked. Runs on the thread pool, so that the caller's thread stays free.
+ * The one place where a signature is checked. Runs on the thread pool, so that the caller's thread stays
+ * free.
  *
- * @param freshAtMs when given, envelopes issued more than {@link ENVELOPE_AGE_MS} before or after it are refused
+ * @param freshAtMs when given, envelopes issued more than {@link ENVELOPE_AGE_MS} before or after it are
+ *   refused
  */
 export async function open<S extends DescMessage>(
   envelope: Envelope,

@@ -1,4 +1,7 @@
-/** Why bytes from outside were not taken. Structurally a refusal (core/refusal.ts); its codes stand in the same table. */
+/**
+ * Why bytes from outside were not taken. Structurally a refusal (core/refusal.ts); its codes stand in the
+ * same table.
+ */
 export interface Malformed {
   readonly refused: true
   readonly code:

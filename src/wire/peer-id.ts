@@ -1,6 +1,9 @@
 import { base58btc } from 'multiformats/bases/base58'
 
-/** identity multihash (0x00, 36 bytes) of the protobuf {type: Ed25519, data: 32 bytes}. @see libp2p peer-ids specification */
+/**
+ * identity multihash (0x00, 36 bytes) of the protobuf {type: Ed25519, data: 32 bytes}. @see libp2p peer-ids
+ * specification
+ */
 const ED25519_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
 
 /** @param publicKey 32 raw Ed25519 bytes @returns the libp2p peer id, as `12D3Koo…` text */

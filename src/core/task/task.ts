@@ -23,7 +23,10 @@ export interface TaskHeader {
   readonly payloadBytes: number
   readonly gateway: string
   readonly submittedMs: number
-  /** Fences start above it; raised by the gateway with each move to another coordinator, so that they grow over all. */
+  /**
+   * Fences start above it; raised by the gateway with each move to another coordinator, so that they grow
+   * over all.
+   */
   readonly fenceFloor: bigint
 }
 

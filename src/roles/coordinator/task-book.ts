@@ -123,7 +123,8 @@ export class TaskBook {
   }
 
   /**
-   * Takes a task again that its gateway had taken away: it starts anew, with fences above all that it had here.
+   * Takes a task again that its gateway had taken away: it starts anew, with fences above all that it had
+   * here.
    */
   submitAgain(old: TaskEntry, header: TaskHeader, bytes: Uint8Array): TaskEntry {
     assert(header.fenceFloor > old.task.lastFence, 'no fence may be granted twice')

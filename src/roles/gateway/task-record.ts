@@ -52,7 +52,10 @@ export function splitWireId(taskId: string): { readonly account: string; readonl
   return at > 0 && NAME.test(account) && NAME.test(id) ? { account, id } : undefined
 }
 
-/** The header for the next coordinator that holds the task: all that the one before leased is stale from here on. */
+/**
+ * The header for the next coordinator that holds the task: all that the one before leased is stale from here
+ * on.
+ */
 export function refenced(header: TaskHeader): TaskHeader {
   return { ...header, fenceFloor: header.fenceFloor + FENCES_PER_HOLDER }
 }

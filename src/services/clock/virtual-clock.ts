@@ -16,7 +16,9 @@ export interface VirtualClock extends Clock {
    * @returns whether it came to rest within the limit
    */
   runUntilIdle(limitMs?: number): Promise<boolean>
-  /** Fires timers until `holds`, or `limitMs` of virtual time have passed. @returns whether it came to hold */
+  /**
+   * Fires timers until `holds`, or `limitMs` of virtual time have passed. @returns whether it came to hold
+   */
   runUntil(holds: () => boolean, limitMs: number): Promise<boolean>
   /** Moves the wall clock alone, as NTP or an operator does. */
   jumpWall(byMs: number): void
@@ -27,7 +29,8 @@ export interface VirtualClock extends Clock {
 const IDLE_LIMIT_MS = 24 * 60 * 60 * 1000
 
 /**
- * Timers fire in order of due time, then of setting. Between two, all promises settle and all signature checks
+ * Timers fire in order of due time, then of setting. Between two, all promises settle and all signature
+ * checks
  * end, so a run with the same seed is the same run.
  */
 export function createVirtualClock(startMs: number): VirtualClock {

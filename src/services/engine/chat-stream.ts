@@ -29,7 +29,8 @@ export interface ChatStream {
   /**
    * @param data one event's data
    * @returns the text event it makes, if any
-   * @throws EdgeCoderError `engine-failed` when it is no chunk; what the server says went wrong, when it says so
+   * @throws EdgeCoderError `engine-failed` when it is no chunk; what the server says went wrong, when it
+   *   says so
    */
   read(data: string): GenerationEvent | undefined
   /**

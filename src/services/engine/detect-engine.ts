@@ -26,12 +26,13 @@ interface Components {
 }
 
 const BETTER_MODEL =
-  'Start Ollama, llama.cpp, vLLM or LM Studio, or set EDGE_ENGINE to its URL or to the path of a GGUF code model.'
+  'Start Ollama, llama.cpp, vLLM or LM Studio, or set EDGE_ENGINE to a URL or to the path of a GGUF code model.'
 /** A server that was named but does not answer may still be starting. */
 const RETRY_MS = 10_000
 
 /**
- * Chooses the engine. A setting that names one is the only one tried; `auto` takes a server running on this machine,
+ * Chooses the engine. A setting that names one is the only one tried; `auto` takes a server running on this
+ * machine,
  * else the demo model that comes with the package, and says so.
  *
  * @returns an engine that has answered, or why there is none: `no-engine`, `bad-config`, `model-missing`,

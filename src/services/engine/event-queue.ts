@@ -4,7 +4,8 @@ import type { GenerationEvent } from '../../ports/engine.js'
 type End = Extract<GenerationEvent, { type: 'end' }>
 
 /**
- * Events between an engine that pushes and a reader that pulls. It holds at most one text event: while the reader is
+ * Events between an engine that pushes and a reader that pulls. It holds at most one text event: while the
+ * reader is
  * away, text gathers in it, so its size is bounded by the output of one generation.
  */
 export class EventQueue {

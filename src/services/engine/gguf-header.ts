@@ -9,7 +9,9 @@ export interface GgufHeader {
 }
 
 const FIRST_READ_BYTES = 256 * 1024
-/** Both keys stand before the vocabulary in files of the usual writers; a large vocabulary is about 10 MiB. */
+/**
+ * Both keys stand before the vocabulary in files of the usual writers; a large vocabulary is about 10 MiB.
+ */
 const LONGEST_READ_BYTES = 32 * 1024 * 1024
 const MOST_ENTRIES = 4096
 /** Bytes of each scalar value type by its number; 8 is a string and 9 an array. */

@@ -3,7 +3,10 @@ import { EdgeCoderError } from '../../core/errors.js'
 import type { LlamaCommand, LlamaReport, LlamaRequest } from './llama-messages.js'
 import { type LlamaRunner, loadLlama } from './llama-runner.js'
 
-/** Text made within this time of the last message goes in one; below it the messages would cost more than the tokens. */
+/**
+ * Text made within this time of the last message goes in one; below it the messages would cost more than the
+ * tokens.
+ */
 const GATHER_MS = 5
 
 let loading: Promise<LlamaRunner> | undefined

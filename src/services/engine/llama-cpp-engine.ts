@@ -37,7 +37,8 @@ const LONGEST_BACKOFF_MS = 60_000
 const WAITED_BACKOFF_MS = 1_000
 
 /**
- * An engine that runs one GGUF model by llama.cpp in a child process, so that a native crash, a slow load and the
+ * An engine that runs one GGUF model by llama.cpp in a child process, so that a native crash, a slow load and
+ * the
  * model's memory stay out of the node. Nothing native is loaded before the first generation.
  *
  * @throws EdgeCoderError `model-missing`, `bad-config` when the file is no GGUF model

@@ -13,13 +13,16 @@ import { EdgeCoderError } from '../../core/errors.js'
 import type { ChatMessage } from '../../ports/engine.js'
 import type { LlamaEnd, LlamaRequest, LlamaSettings } from './llama-messages.js'
 
-/** A loaded GGUF model. Runs in the child process only: whoever imports this file loads the native library. */
+/**
+ * A loaded GGUF model. Runs in the child process only: whoever imports this file loads the native library.
+ */
 export interface LlamaRunner {
   /**
    * Runs one of at most `sequences` generations.
    *
    * @param onText text in order, never half a character, with the tokens made for it
-   * @throws EdgeCoderError `context-too-long` before any token is made, `engine-failed`; the signal's reason when it aborts
+   * @throws EdgeCoderError `context-too-long` before any token is made, `engine-failed`; the signal's
+   *   reason when it aborts
    */
   generate(
     request: LlamaRequest,

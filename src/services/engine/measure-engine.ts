@@ -30,7 +30,8 @@ const PROMPT = 'Write a JavaScript function fibonacci that computes the nth fibo
 const WARMING_PROMPT = 'Implement add in JavaScript: it adds two numbers.'
 
 /**
- * Lists an engine's models with their speed, by generating. A model that fails to generate (an embedding model, a
+ * Lists an engine's models with their speed, by generating. A model that fails to generate (an embedding
+ * model, a
  * broken file) is left out.
  *
  * @throws EdgeCoderError `engine-unavailable`, `cancelled`

@@ -31,7 +31,8 @@ const DEFAULT_LIST_MS = 5_000
 const MOST_BYTES_PER_TOKEN = 16
 
 /**
- * An engine behind HTTP: Ollama, llama.cpp's server, vLLM, LM Studio or another that speaks the OpenAI chat interface.
+ * An engine behind HTTP: Ollama, llama.cpp's server, vLLM, LM Studio or another that speaks the OpenAI chat
+ * interface.
  * Some of them cut a long prompt without a word; one that surely does not fit is refused here.
  *
  * @throws EdgeCoderError `bad-config` for a URL that cannot be one

@@ -16,7 +16,10 @@ const NO_MODEL_WORDS = /model\b.*\b(not found|not exist|not loaded|not_found)|mo
 const DEFAULT_RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 10 * 60_000
 
-/** What an HTTP status other than 2xx means for the generation. The server's words may quote the prompt: they only sort it. */
+/**
+ * What an HTTP status other than 2xx means for the generation. The server's words may quote the prompt: they
+ * only sort it.
+ */
 export function faultOfStatus(
   status: number,
   body: string,

@@ -32,7 +32,9 @@ export function serverRoot(url: string): string {
   return `${parsed.origin}${parsed.pathname}`.replace(/\/+$/, '').replace(/\/v1$/, '')
 }
 
-/** Sends JSON when there is a body. Redirects are not followed, so that key and prompt go to no other server. */
+/**
+ * Sends JSON when there is a body. Redirects are not followed, so that key and prompt go to no other server.
+ */
 export function request(
   server: ServerAddress,
   path: string,
@@ -51,7 +53,10 @@ export function request(
   })
 }
 
-/** @returns status and JSON of a short question; no JSON when it is not answered with 2xx. @throws what fetch throws */
+/**
+ * @returns status and JSON of a short question; no JSON when it is not answered with 2xx. @throws what fetch
+ * throws
+ */
 export async function ask(
   clock: Clock,
   server: ServerAddress,

@@ -44,14 +44,18 @@ type Detail = Partial<Omit<EngineModel, 'name'>>
 const MOST_MODELS = 64
 /** As on the wire. */
 const LONGEST_NAME_BYTES = 128
-/** Ollama's window when neither the model file nor a loaded model names another, whatever the model was trained on. */
+/**
+ * Ollama's window when neither the model file nor a loaded model names another, whatever the model was
+ * trained on.
+ */
 const OLLAMA_CONTEXT_TOKENS = 4096
 
 /**
  * Asks for the list of models.
  *
  * @returns at most 64 with usable names; undefined when what answers is no OpenAI-compatible server
- * @throws EdgeCoderError `engine-unavailable` when it wants another key; what fetch throws when nothing answers
+ * @throws EdgeCoderError `engine-unavailable` when it wants another key; what fetch throws when nothing
+ *   answers
  */
 export async function listModels(
   clock: Clock,
@@ -68,7 +72,8 @@ export async function listModels(
 }
 
 /**
- * Finds the window of each model and whether it is loaded, by each server's own interface: vLLM's max_model_len,
+ * Finds the window of each model and whether it is loaded, by each server's own interface: vLLM's
+ * max_model_len,
  * llama.cpp's /props, Ollama's /api/show and /api/ps, LM Studio's /api/v0/models.
  */
 export async function describeModels(

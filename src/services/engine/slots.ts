@@ -6,7 +6,8 @@ export interface Slots {
   /**
    * Waits for a turn. Call what it returns once, when the turn is over.
    *
-   * @throws EdgeCoderError `engine-unavailable` when too many wait already or the slots were closed, `cancelled`
+   * @throws EdgeCoderError `engine-unavailable` when too many wait already or the slots were closed,
+   *   `cancelled`
    */
   take(signal: AbortSignal): Promise<() => void>
   /** Turns taken now. */

@@ -1,6 +1,9 @@
 import { EdgeCoderError } from '../../core/errors.js'
 
-/** Takes the bytes of a server-sent event stream in any pieces; gives the data of each event as it is complete. */
+/**
+ * Takes the bytes of a server-sent event stream in any pieces; gives the data of each event as it is
+ * complete.
+ */
 export interface SseReader {
   /** @throws EdgeCoderError `engine-failed` when one event is over 1 MiB */
   push(bytes: Uint8Array): readonly string[]

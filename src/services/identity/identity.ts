@@ -28,11 +28,13 @@ export function createIdentity(): Identity {
 }
 
 /**
- * Reads the identity key of this node, or makes one at the first start. Processes that start at once agree on one.
+ * Reads the identity key of this node, or makes one at the first start. Processes that start at once agree on
+ * one.
  *
  * @param path PKCS#8 PEM, for its owner's eyes only (mode 0600)
  * @throws EdgeCoderError `bad-config` when others may read the file, `store-corrupt` when it holds no Ed25519
- *   key, `store-failed` when it cannot be read or written; a new key is never made in place of a file that is there
+ *   key, `store-failed` when it cannot be read or written; a new key is never made in place of a file that
+ *   is there
  */
 export async function loadIdentity(path: string): Promise<Identity> {
   try {

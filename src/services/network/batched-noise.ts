@@ -3,7 +3,8 @@ import { type NoiseComponents, noise } from '@libp2p/noise'
 import { BATCH_BYTES, COPIED_BYTES } from './bounds.js'
 
 /**
- * Noise, with what all streams of a connection send in one turn of the event loop encrypted and written as one.
+ * Noise, with what all streams of a connection send in one turn of the event loop encrypted and written as
+ * one.
  *
  * The muxer sends each frame, and a window update for each frame it receives, on its own; each then costs an
  * encryption and two system calls. Together they cost that once, which halves the time a request takes of the
@@ -22,7 +23,9 @@ export function batchedNoise(): (components: NoiseComponents) => ConnectionEncry
   }
 }
 
-/** Noise hands over length and ciphertext as two pieces, which a socket writes, and a network carries, apart. */
+/**
+ * Noise hands over length and ciphertext as two pieces, which a socket writes, and a network carries, apart.
+ */
 function inOneWrite(socket: MessageStream): MessageStream {
   const send = socket.send.bind(socket)
   socket.send = (data) => send(data.byteLength > COPIED_BYTES ? data : data.subarray())

@@ -4,7 +4,10 @@ export const HIGH_WATER_BYTES = 1024 * 1024
 export const MAX_QUEUED_BYTES = 8 * 1024 * 1024
 /** Small pieces are gathered up to about this size: the most that noise encrypts at once. */
 export const BATCH_BYTES = 60 * 1024
-/** Pieces up to this size are copied to go out together; above it the copy costs more than a write of their own. */
+/**
+ * Pieces up to this size are copied to go out together; above it the copy costs more than a write of their
+ * own.
+ */
 export const COPIED_BYTES = 16 * 1024
 /** How long a closing stream waits for the other end to read and to close. */
 export const CLOSE_TIMEOUT_MS = 5_000

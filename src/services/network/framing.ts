@@ -6,7 +6,8 @@ const NOTHING: Uint8Array = new Uint8Array(0)
 /** Takes the frames of one stream apart, however the stream cut them. */
 export interface FrameReader {
   /**
-   * Hands over every frame that is whole now, in order. A frame is a view into the stream's bytes where it came in
+   * Hands over every frame that is whole now, in order. A frame is a view into the stream's bytes where it
+   * came in
    * one piece, so keeping it keeps its neighbours.
    *
    * @returns why the stream breaks the framing, or undefined; after a reason nothing more may be read

@@ -22,7 +22,8 @@ interface Libp2pLinkInit {
 /**
  * Frames over one libp2p stream.
  *
- * Each write to a stream costs a muxer frame, an encryption and a system call, whatever its size; so the frames
+ * Each write to a stream costs a muxer frame, an encryption and a system call, whatever its size; so the
+ * frames
  * sent within one turn of the event loop leave as one write.
  */
 export class Libp2pLink implements Link {
@@ -82,7 +83,8 @@ export class Libp2pLink implements Link {
     }
     if (!this.#flushing) {
       this.#flushing = true
-      // A tick asked for from a microtask runs after all microtasks: replies made by promises join the same write.
+      // A tick asked for from a microtask runs after all microtasks: replies made by promises join the same
+      // write.
       queueMicrotask(() => process.nextTick(() => this.#flush()))
     }
     return this.#waitingBytes() <= HIGH_WATER_BYTES
@@ -160,7 +162,9 @@ export class Libp2pLink implements Link {
     }
   }
 
-  /** Takes what is to be written next off the queue: one large frame, or as many small ones as go together. */
+  /**
+   * Takes what is to be written next off the queue: one large frame, or as many small ones as go together.
+   */
   #batch(): readonly Uint8Array[] {
     let bytes = 0
     let count = 0

@@ -50,7 +50,9 @@ export interface Libp2pNetworkInit extends MeshInit {
 
 /** The mesh over libp2p. */
 export interface Libp2pNetwork extends Network {
-  /** @throws EdgeCoderError `port-in-use`, `bad-config` (cannot listen there), `store-locked`, `store-failed` */
+  /**
+   * @throws EdgeCoderError `port-in-use`, `bad-config` (cannot listen there), `store-locked`, `store-failed`
+   */
   start(): Promise<void>
   /** Closes every link and connection. It cannot be started again. */
   stop(): Promise<void>

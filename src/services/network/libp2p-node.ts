@@ -28,7 +28,10 @@ export interface MeshInit {
   readonly listen: readonly string[]
   /** Multiaddrs to give out instead of those listened on; for peers behind a known port forwarding. */
   readonly announce?: readonly string[]
-  /** `server` answers DHT queries, takes many connections, and announces its public addresses; `client` only asks. */
+  /**
+   * `server` answers DHT queries, takes many connections, and announces its public addresses; `client` only
+   * asks.
+   */
   readonly dht: 'server' | 'client'
   /** Gossip topics; messages and subscriptions of others are dropped unread. */
   readonly topics: readonly string[]
@@ -39,7 +42,8 @@ export interface MeshInit {
   /** Default 12,000 for a DHT server, 300 for a client. */
   readonly maxConnections?: number
   /**
-   * What gossipsub subtracts from the score of peers that share one IP address. Default 0: honest meshes sit on
+   * What gossipsub subtracts from the score of peers that share one IP address. Default 0: honest meshes sit
+   * on
    * one address in offices, labs, behind carrier NAT and in tests, and the score then silences them.
    */
   readonly ipColocationWeight?: number
@@ -64,7 +68,9 @@ interface NodeParts {
 
 /** A dead coordinator stays findable for this long; live ones say so again every ten minutes. */
 const PROVIDER_TTL_MS = 60 * 60_000
-/** A relayed connection carries a task or two, not a career: dcutr should have made a direct one long before. */
+/**
+ * A relayed connection carries a task or two, not a career: dcutr should have made a direct one long before.
+ */
 const RELAY_TTL_MS = 30 * 60_000
 const RELAY_BYTES = 64n * 1024n * 1024n
 const RELAY_RESERVATIONS = 256
@@ -80,7 +86,8 @@ export function createMeshNode(parts: NodeParts, init: MeshInit): Promise<MeshNo
     addresses: {
       listen: [...init.listen],
       announce: [...(init.announce ?? [])],
-      // libp2p gives out a public address only once four strangers have dialled it: never, in a small network.
+      // libp2p gives out a public address only once four strangers have dialled it: never, in a small
+      // network.
       appendAnnounce: init.dht === 'server' ? publicAddresses(init.listen, networkInterfaces()) : [],
     },
     transports: [tcp(), webSockets(), circuitRelayTransport()],

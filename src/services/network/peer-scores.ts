@@ -1,6 +1,8 @@
 import type { Offence } from '../../ports/network.js'
 
-/** What one offence counts. Four plain ones at once, or two that no honest peer makes, reach the threshold. */
+/**
+ * What one offence counts. Four plain ones at once, or two that no honest peer makes, reach the threshold.
+ */
 const WEIGHTS: Record<Offence, number> = {
   'malformed-frame': 25,
   flood: 25,

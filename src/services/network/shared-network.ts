@@ -11,7 +11,8 @@ interface Served {
 type Judge = Parameters<Network['subscribe']>[1]
 
 /**
- * One network for all roles of a process. libp2p does not dial itself, so a link to the own peer id is made in memory;
+ * One network for all roles of a process. libp2p does not dial itself, so a link to the own peer id is made
+ * in memory;
  * and each role may judge the messages of a topic. Everything else goes to `network` as it is.
  */
 export function shareNetwork(network: Network, clock: Clock): Network {
