@@ -93,7 +93,7 @@ export function readAdminFile(dataDir: string): AdminFile {
   } catch (cause) {
     throw new EdgeCoderError('unreachable', `no node runs from ${dataDir}`, {
       cause,
-      next: 'Start a local mesh (`edgecoder up`) or a node (`edgecoder node start`), or name one with --node.',
+      next: 'Start one (`edgecoder up`, or `edgecoder node start`), or name its folder with --node.',
     })
   }
 }

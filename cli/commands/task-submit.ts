@@ -99,7 +99,7 @@ function common(command: Command): Command {
 
 function withModel(command: Command): Command {
   return command
-    .option('--model <name>', 'which model; default: any', '')
+    .option('--model <name>', 'which model (default: whichever is there)', '')
     .option('--max-tokens <n>', 'most tokens to make')
     .option('--temperature <t>', '0 to 2')
 }
