@@ -42,8 +42,7 @@ export async function detectSandbox(init: DetectInit): Promise<Sandbox | Refusal
 
 async function create(kind: SandboxKind, { log, cacheFolder }: DetectInit): Promise<Sandbox | string> {
   if (kind === 'bubblewrap') return createBubblewrapSandbox()
-  const made = await createDenoSandbox({ log }, cacheFolder === undefined ? {} : { cacheFolder })
-  return made ?? 'the npm package deno has no binary for this machine'
+  return createDenoSandbox({ log }, cacheFolder === undefined ? {} : { cacheFolder })
 }
 
 const LIMITS = { wallMs: 20_000, cpuMs: 20_000, memoryMib: 256, processes: 8, outputBytes: 65_536 }

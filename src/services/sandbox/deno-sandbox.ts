@@ -13,6 +13,7 @@ import { DENO_NEEDS, type DenoJob, denoCommand } from './deno-command.js'
 import { insideScript } from './gate.js'
 import { checkJob, filesFor, runAll } from './job.js'
 import { createJobFolder, folderBytes, handOver, writeFiles } from './job-folder.js'
+import { canReadTrees } from './process-tree.js'
 import { keepSnapshot, placeSnapshot, SNAPSHOT_BYTES, takeSnapshot } from './python-snapshot.js'
 import { findProgram, pyodideVersion } from './runtimes.js'
 import { createDenoStage, type DenoStage } from './stage.js'
@@ -25,15 +26,16 @@ const DISK_ENTRIES = 4096
  * The portable sandbox: a Deno process that may read and write its job's folder and nothing else, with
  * Pyodide inside it for Python. Needs no privileges.
  *
- * @returns undefined when the npm package `deno` has no binary for this machine
+ * @returns what is missing, for a person, when this machine cannot have one
  * @see docs/decisions/sandbox.md
  */
 export async function createDenoSandbox(
   { log }: { readonly log: Log },
   init: DenoSandboxInit = {},
-): Promise<Sandbox | undefined> {
+): Promise<Sandbox | string> {
+  if (!canReadTrees()) return 'nothing here tells what a process uses, so no bound could be kept'
   const stage = await createDenoStage()
-  if (stage === undefined) return undefined
+  if (stage === undefined) return 'the npm package deno has no binary for this machine'
   return new DenoSandbox(log, { ...init, stage, cgroups: findCgroupHome(), launchers: findLaunchers() })
 }
 

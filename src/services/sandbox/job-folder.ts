@@ -63,7 +63,7 @@ export async function handOver(folder: string): Promise<void> {
   await chmod(folder, 0o711)
 }
 
-/** Disk that a folder takes, in bytes; past `bound` bytes or `entries` entries it stops and gives Infinity. */
+/** Bytes of disk that a folder takes; past `bound` bytes or `entries` entries it stops and gives Infinity. */
 export async function folderBytes(folder: string, bound: number, entries: number): Promise<number> {
   const folders = [folder]
   let [bytes, seen] = [0, 0]

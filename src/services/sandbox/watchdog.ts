@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type { Verdict } from '../../ports/sandbox.js'
 import type { Bounds } from './bounds.js'
-import { readTree, type TreeUse } from './process-tree.js'
+import { readTree, TREE_LOOK_MS, type TreeUse } from './process-tree.js'
 
 export interface WatchdogInit {
   /** First process of the run. */
@@ -14,8 +14,6 @@ export interface WatchdogInit {
   readonly kill: () => void
 }
 
-/** Between two looks at the process tree; a program can grow by about 50 MB meanwhile. */
-const LOOK_MS = 40
 /** Looks between two looks at the disk. */
 const DISK_EVERY = 4
 
@@ -40,7 +38,7 @@ export class Watchdog {
 
   /** @param startMs how long the runtime may take until `started` before it is killed */
   watch(startMs: number): void {
-    this.#timers.add(setInterval(() => this.#look(), LOOK_MS))
+    this.#timers.add(setInterval(() => this.#look(), TREE_LOOK_MS))
     this.#timers.add(setTimeout(() => this.#startedMs ?? this.#init.kill(), startMs))
   }
 

@@ -8,7 +8,7 @@ import { jobOf } from './bench-room.js'
 const [kind, marker = ''] = process.argv.slice(2)
 const sandbox =
   kind === 'deno' ? await createDenoSandbox({ log: memoryLog() }) : await createBubblewrapSandbox()
-if (sandbox === undefined || typeof sandbox === 'string') throw new Error(sandbox ?? 'no Deno')
+if (typeof sandbox === 'string') throw new Error(sandbox)
 const program = {
   command: ['node', 'a.js', marker],
   files: { 'a.js': 'console.log("on"); setInterval(() => {}, 1e6)' },
