@@ -1,10 +1,17 @@
 // `npm run -s bench -- --only NAME --json`: whole runs of the built product; one JSON object a bench on stdout.
-import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from './build.mjs'
 import { root, say, setup } from './setup.mjs'
+
+/** A bench that takes longer hangs. */
+const LONGEST_MS = 180_000
+/** Waits until whoever started it is gone or lets it go; then ends the bench with all that it started. */
+const WARDEN = 'read -r group; read -r _; [ -n "$group" ] && kill -9 -- "-$group"; rm -rf -- "$1"'
 
 const folder = join(root, 'scripts', 'bench')
 const names = readdirSync(folder)
@@ -23,22 +30,42 @@ if (values.only !== undefined && !names.includes(values.only)) {
 
 setup()
 build()
-for (const name of chosen) runOne(name)
+for (const name of chosen) await runOne(name)
 
-function runOne(name) {
-  const { status, stdout } = spawnSync(process.execPath, ['--import', 'tsx', join(folder, 'main.ts'), name], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 2],
-    maxBuffer: 16 * 1024 * 1024,
+async function runOne(name) {
+  const dir = mkdtempSync(join(tmpdir(), 'edgecoder-bench-'))
+  const warden = spawn('sh', ['-c', WARDEN, 'warden', dir], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
   })
-  if (status !== 0) {
+  const bench = spawn(process.execPath, ['--import', 'tsx', join(folder, 'main.ts'), name], {
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', 'pipe', 2],
+    env: { ...process.env, EDGE_BENCH_DIR: dir },
+  })
+  warden.stdin.write(`${bench.pid}\n`)
+  const hangs = setTimeout(() => bench.kill('SIGKILL'), LONGEST_MS)
+  let text = ''
+  bench.stdout.on('data', (bytes) => {
+    text += bytes
+  })
+  const [status] = await once(bench, 'close')
+  clearTimeout(hangs)
+  warden.stdin.end()
+  await once(warden, 'exit')
+  if (status === 0) print(JSON.parse(text))
+  else {
     say(`bench: ${name} failed (exit ${status})`)
     process.exitCode = 1
+  }
+}
+
+function print(result) {
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify(result)}\n`)
     return
   }
-  const result = JSON.parse(stdout.toString())
-  if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
-  else
-    for (const [metric, value] of Object.entries(result.metrics))
-      process.stdout.write(`${name}  ${metric}  ${value}\n`)
+  for (const [metric, value] of Object.entries(result.metrics))
+    process.stdout.write(`${result.name}  ${metric}  ${value}\n`)
 }

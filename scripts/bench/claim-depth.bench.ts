@@ -1,0 +1,1 @@
+export { claimDepth as bench } from './claim-depth.js'
