@@ -35,10 +35,20 @@ export function registerMesh(program: Command): void {
   program
     .command('down')
     .description('stop the local mesh: running attempts finish first')
-    .option('--remove', 'also remove its folder, with keys, queue and results')
-    .action(async (options: { readonly remove?: boolean }, command: Command) => {
+    .option('--remove', 'also remove its folder, with keys, queue and results; needs --yes')
+    .option('--yes', 'yes, remove it')
+    .action(async (options: { readonly remove?: boolean; readonly yes?: boolean }, command: Command) => {
       const session = sessionOf(command)
       const mesh = requireMesh(session.meshDir)
+      if (options.remove === true && options.yes !== true) {
+        throw new EdgeCoderError(
+          'bad-request',
+          `--remove deletes ${session.meshDir} with its keys and results`,
+          {
+            next: 'Add --yes to do it; nothing was stopped or removed.',
+          },
+        )
+      }
       const stopped = await stopMesh(mesh, session.out.say)
       if (options.remove === true) removeMesh(session.meshDir)
       session.out.answer({ stopped }, () => `stopped: ${stopped.join(', ') || 'nothing was running'}`)

@@ -6,11 +6,13 @@ import { SETTINGS, type SettingName } from '../../src/node/settings.js'
 import { connect } from '../connection.js'
 import { nodeStatusText, whyIdleText } from '../print/node-text.js'
 import { sessionOf } from '../session.js'
+import { registerLogs } from './node-logs.js'
 
 /** `edgecoder node …`: run a node in the foreground, and ask a running one. */
 export function registerNode(program: Command): void {
   const node = program.command('node').description('run a node, and ask a running one')
   registerStart(node)
+  registerLogs(node)
   node
     .command('status')
     .description('what the node does and whether it can get work')

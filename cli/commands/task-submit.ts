@@ -2,8 +2,9 @@ import { extname } from 'node:path'
 import type { Command } from 'commander'
 import type { z } from 'zod'
 import { TASK_ROUTES } from '../../src/bridge/admin-client.js'
-import type { SubmissionJson } from '../../src/bridge/schemas/submission.js'
+import { SubmissionJson } from '../../src/bridge/schemas/submission.js'
 import { EdgeCoderError } from '../../src/core/errors.js'
+import { checked } from '../checked.js'
 import { connect } from '../connection.js'
 import { taskText } from '../print/task-text.js'
 import { type Session, sessionOf } from '../session.js'
@@ -18,6 +19,7 @@ interface CommonOptions {
   readonly deadline?: string
   /** False with --no-wait. */
   readonly wait: boolean
+  readonly dryRun?: boolean
 }
 
 interface ModelOptions extends CommonOptions {
@@ -95,6 +97,7 @@ function common(command: Command): Command {
     .option('--attempts <n>', 'most attempts (default 3)')
     .option('--deadline <seconds>', 'nobody wants the result after this long')
     .option('--no-wait', 'return as soon as the task is durable')
+    .option('--dry-run', 'show what would be sent, and send nothing')
 }
 
 function withModel(command: Command): Command {
@@ -153,6 +156,11 @@ function numeric<K extends string>(name: K, text: string | undefined): Partial<R
 }
 
 async function send(body: Submission, options: CommonOptions, session: Session): Promise<void> {
+  if (options.dryRun === true) {
+    const sent = checked(SubmissionJson, body, 'edgecoder task submit --help')
+    session.out.answer(sent, () => JSON.stringify(sent, null, 2))
+    return
+  }
   const client = connect(session, ['gateway'])
   const task = await client.call(TASK_ROUTES.submit, { body, signal: session.signal })
   if (!options.wait) {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { KeyRequestJson } from '../../src/bridge/schemas/key.js'
-import { EdgeCoderError } from '../../src/core/errors.js'
+import { checked } from '../checked.js'
 import { connect } from '../connection.js'
 import { ago } from '../print/duration.js'
 import { table } from '../print/table.js'
@@ -74,20 +74,17 @@ function registerCreate(token: Command): void {
     .option('--days <n>', 'days until it expires (default: never)')
     .action(async (name: string, options: CreateOptions, command: Command) => {
       const session = sessionOf(command)
-      const body = KeyRequestJson.safeParse({
+      const request = {
         name,
         ...(session.account === undefined ? {} : { account: session.account }),
         ...(options.scope === undefined ? {} : { scopes: options.scope }),
         ...(options.days === undefined
           ? {}
           : { expiresMs: Math.round(Date.now() + Number(options.days) * DAY_MS) }),
-      })
-      if (!body.success) {
-        const why = body.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
-        throw new EdgeCoderError('bad-request', why, { next: 'edgecoder token create --help' })
       }
+      const body = checked(KeyRequestJson, request, 'edgecoder token create --help')
       const made = await connect(session, ['gateway']).call(ADMIN_ROUTES.keyCreate, {
-        body: body.data,
+        body,
         signal: session.signal,
       })
       session.out.say(`Key ${made.key.id} for account ${made.key.account}; its secret is shown this once:`)
