@@ -36,17 +36,17 @@ export function refuseFiles(files: readonly SandboxFile[]): Refusal | undefined 
 function refuseCollisions(files: readonly SandboxFile[]): Refusal | undefined {
   const seen = new Set<string>()
   const folders = new Set<string>()
-  for (const { path } of files) {
+  for (const [at, { path }] of files.entries()) {
     const why = fileNameFault(path)
-    if (why !== undefined) return badName(path, why)
+    if (why !== undefined) return badName(at, why)
     const parts = folded(path).split('/')
     const name = parts.join('/')
-    if (seen.has(name)) return badName(path, 'another file has the same name but for case or accents')
+    if (seen.has(name)) return badName(at, 'another file has the same name but for case or accents')
     seen.add(name)
     for (let depth = 1; depth < parts.length; depth++) folders.add(parts.slice(0, depth).join('/'))
   }
-  const both = files.find(({ path }) => folders.has(folded(path)))
-  return both && badName(both.path, 'it is both a file and a folder')
+  const both = files.findIndex(({ path }) => folders.has(folded(path)))
+  return both < 0 ? undefined : badName(both, 'it is both a file and a folder')
 }
 
 /** What is wrong with one path, for a person; undefined when it is a plain relative name. */
@@ -74,8 +74,9 @@ function folded(path: string): string {
   return path.normalize('NFKC').toLowerCase().normalize('NFKC')
 }
 
-function badName(path: string, why: string): Refusal {
-  return refusal('bad-file-name', `File name ${JSON.stringify(path.slice(0, 80))}: ${why}.`, {
+/** Says which file by number: refusals pass the coordinator, which must not see what users send. */
+function badName(at: number, why: string): Refusal {
+  return refusal('bad-file-name', `The name of file ${at + 1}: ${why}.`, {
     next: 'Use plain relative names such as "src/sum.js".',
   })
 }

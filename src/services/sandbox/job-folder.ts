@@ -1,5 +1,16 @@
 import { execFile } from 'node:child_process'
-import { chmod, chown, lstat, mkdir, mkdtemp, opendir, readdir, rm, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  opendir,
+  readdir,
+  realpath,
+  rm,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -15,7 +26,8 @@ export interface JobFolder {
 
 /** @param parts sub-folders to make, empty */
 export async function createJobFolder(parts: readonly string[]): Promise<JobFolder> {
-  const path = await mkdtemp(join(tmpdir(), ownName()))
+  // Deno compares real paths; macOS has a link on the way to its temporary folder.
+  const path = await mkdtemp(join(await realpath(tmpdir()), ownName()))
   for (const part of parts) await mkdir(join(path, part), { mode: 0o700 })
   return {
     path,
