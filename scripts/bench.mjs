@@ -11,7 +11,7 @@ import { root, say, setup } from './setup.mjs'
 /** A bench that takes longer hangs. */
 const LONGEST_MS = 180_000
 /** Waits until whoever started it is gone or lets it go; then ends the bench with all that it started. */
-const WARDEN = 'read -r group; read -r _; [ -n "$group" ] && kill -9 -- "-$group"; rm -rf -- "$1"'
+const WARDEN = 'read -r group; read -r _; [ -n "$group" ] && kill -s KILL -- "-$group"; rm -rf -- "$1"'
 
 const folder = join(root, 'scripts', 'bench')
 const names = readdirSync(folder)
