@@ -100,7 +100,7 @@ function scriptRun(args: readonly string[]): Run | Refusal {
   const [file = '', ...rest] = args
   const entry = plain(file)
   const why = file.startsWith('-') ? 'it is an option' : fileNameFault(entry)
-  if (why !== undefined) return unsupported(`as the name of the program file, ${why}`)
+  if (why !== undefined) return unsupported(`the name of its program file: ${why}`)
   return { mode: 'script', entry, args: rest }
 }
 
