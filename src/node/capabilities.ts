@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { isRefusal, type Refusal } from '../core/refusal.js'
 import type { Clock } from '../ports/clock.js'
 import type { Engine } from '../ports/engine.js'
@@ -26,7 +27,9 @@ export async function findCapabilities(
 ): Promise<Capabilities> {
   const [engine, sandbox] = await Promise.all([
     findEngine(components, config),
-    wantsSandbox && config.sandbox !== 'none' ? findSandbox(components, config.sandbox) : undefined,
+    wantsSandbox && config.sandbox !== 'none'
+      ? findSandbox(components, config.sandbox, config.dataDir)
+      : undefined,
   ])
   const listed = (await engine?.models()) ?? []
   return {
