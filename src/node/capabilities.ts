@@ -59,9 +59,11 @@ async function findEngine(
 async function findSandbox(
   components: { readonly clock: Clock; readonly log: Log },
   setting: 'auto' | 'bubblewrap' | 'deno',
+  dataDir: string,
 ): Promise<Sandbox | undefined> {
   const found = await detectSandbox({
     log: components.log,
+    cacheFolder: join(dataDir, 'sandbox'),
     ...(setting === 'auto' ? {} : { prefer: setting }),
   })
   if (!isRefusal(found)) return found
