@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { EdgeCoderError } from '../src/core/errors.js'
 import { DEFAULT_MESH_DIR, type MeshFile, type MeshNode, readMeshFile } from './local-mesh/mesh-file.js'
 import { createOutput, type Output } from './print/output.js'
+import { settledDataDir } from './settings-file.js'
 
 interface GlobalOptions {
   readonly json?: boolean
@@ -23,8 +24,8 @@ export interface Session {
   /** Aborts at --timeout and on Ctrl-C. */
   readonly signal: AbortSignal
   /**
-   * Data folder of the node to ask: --node, else the first of `modes` in the local mesh, else the default
-   * node.
+   * Data folder of the node to ask: --node, else EDGE_DATA_DIR, else the first of `modes` in the local
+   * mesh, else that of this machine's settings file, else the default one.
    */
   dataDir(modes: readonly MeshNode['mode'][]): string
 }
@@ -62,7 +63,7 @@ function dataDirOf(given: string | undefined, meshDir: string, modes: readonly M
   if (given !== undefined) return namedNode(given, mesh, meshDir)
   if (process.env['EDGE_DATA_DIR'] !== undefined) return process.env['EDGE_DATA_DIR']
   const byMode = modes.map((mode) => mesh?.nodes.find((node) => node.mode === mode)).find((node) => node)
-  return byMode?.dataDir ?? join(homedir(), '.edgecoder', 'node')
+  return byMode?.dataDir ?? settledDataDir() ?? join(homedir(), '.edgecoder', 'node')
 }
 
 function namedNode(given: string, mesh: MeshFile | undefined, meshDir: string): string {

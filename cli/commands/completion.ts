@@ -1,11 +1,11 @@
-import type { Command } from 'commander'
+import { Argument, type Command } from 'commander'
 
 /** `edgecoder completion bash|zsh`: prints a script to source. */
 export function registerCompletion(program: Command): void {
   program
     .command('completion')
     .description('print a completion script: source <(edgecoder completion bash)')
-    .argument('[shell]', 'bash or zsh', 'bash')
+    .addArgument(new Argument('[shell]', 'bash or zsh').choices(['bash', 'zsh']).default('bash'))
     .action((shell: string) => {
       const setUp = shell === 'zsh' ? 'autoload -U +X bashcompinit && bashcompinit\n' : ''
       process.stdout.write(`${setUp}${bashScript(program)}`)

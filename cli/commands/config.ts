@@ -1,25 +1,23 @@
-import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
-import { DEFAULT_ENV_FILE, loadConfig } from '../../src/node/config.js'
+import { loadConfig } from '../../src/node/config.js'
 import { readNetworkFile } from '../../src/node/network-file.js'
 import { connect } from '../connection.js'
 import { table } from '../print/table.js'
 import { sessionOf } from '../session.js'
+import { settingsFile, withSettings } from '../settings-file.js'
 
 interface FileOptions {
-  readonly envFile?: string
+  readonly settings?: string
 }
 
 /** `edgecoder config …`: settings and where each came from. */
 export function registerConfig(program: Command): void {
   const config = program.command('config').description('settings and where each came from')
-  config
-    .command('show')
+  withSettings(config.command('show'))
     .description(
       'each setting with its origin, as a node started here would have it; with --node, as a running one has it',
     )
-    .option('--env-file <path>', `settings file (default ${DEFAULT_ENV_FILE}, when it exists)`)
     .action(async (options: FileOptions, command: Command) => {
       const session = sessionOf(command)
       const settings =
@@ -33,10 +31,8 @@ export function registerConfig(program: Command): void {
         ),
       )
     })
-  config
-    .command('validate')
+  withSettings(config.command('validate'))
     .description('check settings and network file without starting anything')
-    .option('--env-file <path>', `settings file (default ${DEFAULT_ENV_FILE}, when it exists)`)
     .action((options: FileOptions, command: Command) => {
       const { out } = sessionOf(command)
       const { networkFile } = load(options).config
@@ -46,12 +42,6 @@ export function registerConfig(program: Command): void {
     })
 }
 
-function load({ envFile }: FileOptions): ReturnType<typeof loadConfig> {
-  const file = envFile ?? process.env['EDGE_ENV_FILE'] ?? DEFAULT_ENV_FILE
-  return loadConfig({
-    flags: {},
-    env: process.env,
-    file,
-    fileRequired: envFile !== undefined && !existsSync(file),
-  })
+function load({ settings }: FileOptions): ReturnType<typeof loadConfig> {
+  return loadConfig({ flags: {}, env: process.env, ...settingsFile(settings) })
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { connect } from '../connection.js'
+import { whole } from '../number-option.js'
 import { coordinatorText, peersText, queueText, workersText } from '../print/node-text.js'
 import { sessionOf } from '../session.js'
 
@@ -19,8 +20,8 @@ export function registerCoordinator(program: Command): void {
   coordinator
     .command('queue')
     .description('what waits and runs, by class and by task')
-    .option('--limit <n>', 'most tasks to list', '100')
-    .action(async (options: { readonly limit: string }, command: Command) => {
+    .option('--limit <n>', 'most tasks to list', whole(1, 1_000), 100)
+    .action(async (options: { readonly limit: number }, command: Command) => {
       const session = sessionOf(command)
       const queue = await connect(session, ['coordinator']).call(ADMIN_ROUTES.coordinatorQueue, {
         query: { limit: options.limit },

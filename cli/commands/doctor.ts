@@ -4,11 +4,13 @@ import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { EdgeCoderError } from '../../src/core/errors.js'
 import { isRefusal } from '../../src/core/refusal.js'
-import { DEFAULT_ENV_FILE, loadConfig } from '../../src/node/config.js'
+import { loadConfig } from '../../src/node/config.js'
 import { readNetworkFile } from '../../src/node/network-file.js'
+import type { Config } from '../../src/node/settings.js'
 import { connectTo } from '../connection.js'
 import { freePort } from '../local-mesh/free-port.js'
 import { type Session, sessionOf } from '../session.js'
+import { settingsFile } from '../settings-file.js'
 
 /** One thing looked at. */
 interface Finding {
@@ -45,10 +47,10 @@ async function examine(session: Session): Promise<readonly Finding[]> {
   const dataDir = session.dataDir(['gateway', 'worker', 'coordinator'])
   const running = await nodeFinding(dataDir, session)
   const settings = settingsFinding()
-  const sandboxAndEngine = await capabilityFindings()
+  const sandboxAndEngine = await capabilityFindings(settings.config)
   return [
     nodeVersion(),
-    settings,
+    settings.finding,
     folderFinding(dataDir),
     ...sandboxAndEngine,
     ...(await ports(running)),
@@ -63,20 +65,18 @@ function nodeVersion(): Finding {
   return { check: 'Node.js', ok, detail: node, ...(ok ? {} : { next: 'Install Node.js 20.19 or newer.' }) }
 }
 
-function settingsFinding(): Finding {
+/** What a node started here would be, and whether it could start. */
+function settingsFinding(): { readonly finding: Finding; readonly config?: Config } {
   try {
-    const file = process.env['EDGE_ENV_FILE'] ?? DEFAULT_ENV_FILE
-    const { config } = loadConfig({ flags: {}, env: process.env, file, fileRequired: false })
-    if (config.networkFile === undefined) {
-      return {
-        check: 'settings',
-        ok: true,
-        detail: 'valid; no network file is set (a local mesh makes its own)',
-      }
-    }
-    return { check: 'settings', ok: true, detail: `valid, network ${readNetworkFile(config.networkFile).id}` }
+    const { config } = loadConfig({ flags: {}, env: process.env, ...settingsFile() })
+    const { networkFile } = config
+    const network =
+      networkFile === undefined
+        ? 'no network file is set (a local mesh makes its own)'
+        : `network ${readNetworkFile(networkFile).id}`
+    return { finding: { check: 'settings', ok: true, detail: `valid; ${network}` }, config }
   } catch (error) {
-    return { check: 'settings', ok: false, ...reasonOf(error) }
+    return { finding: { check: 'settings', ok: false, ...reasonOf(error) } }
   }
 }
 
@@ -94,9 +94,9 @@ function folderFinding(dataDir: string): Finding {
   }
 }
 
-async function capabilityFindings(): Promise<readonly Finding[]> {
+async function capabilityFindings(config?: Config): Promise<readonly Finding[]> {
   const { probeCapabilities } = await import('../../src/index.js')
-  const { engine, sandbox } = await probeCapabilities(process.env['EDGE_ENGINE'] ?? 'auto')
+  const { engine, sandbox } = await probeCapabilities(config?.engine ?? 'auto', config?.engineKey)
   const sandboxFinding = isRefusal(sandbox)
     ? { check: 'sandbox', ok: false, ...reasonOf(sandbox) }
     : { check: 'sandbox', ok: true, detail: `${sandbox.kind}: ${sandbox.languages.join(', ')}` }

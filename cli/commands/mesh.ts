@@ -1,10 +1,11 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { EdgeCoderError } from '../../src/core/errors.js'
 import { connectTo } from '../connection.js'
 import { type MeshFile, type MeshNode, readMeshFile, removeMesh } from '../local-mesh/mesh-file.js'
 import { startMesh } from '../local-mesh/start-mesh.js'
 import { stopMesh } from '../local-mesh/stop-mesh.js'
+import { whole } from '../number-option.js'
 import { duration } from '../print/duration.js'
 import { table } from '../print/table.js'
 import { readAdminFile, type Session, sessionOf } from '../session.js'
@@ -14,6 +15,8 @@ interface UpOptions {
   readonly workers: number
   readonly gateways: number
 }
+
+const count = whole(0, 64)
 
 /** `edgecoder up | down | status`: a mesh of separate processes on this machine. */
 export function registerMesh(program: Command): void {
@@ -61,12 +64,6 @@ export function registerMesh(program: Command): void {
       const nodes = await statusOf(requireMesh(session.meshDir), session)
       session.out.answer({ mesh: session.meshDir, nodes }, () => statusText(nodes))
     })
-}
-
-function count(text: string): number {
-  const number = Number(text)
-  if (Number.isInteger(number) && number >= 0 && number <= 64) return number
-  throw new InvalidArgumentError('a whole number from 0 to 64 is needed')
 }
 
 function requireMesh(dir: string): MeshFile {

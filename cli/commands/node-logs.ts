@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Command } from 'commander'
 import { EdgeCoderError } from '../../src/core/errors.js'
+import { whole } from '../number-option.js'
 import { sessionOf } from '../session.js'
 
 interface LogsOptions {
-  readonly lines: string
+  readonly lines: number
   readonly follow?: boolean
 }
 
@@ -17,7 +18,7 @@ export function registerLogs(node: Command): void {
   node
     .command('logs')
     .description('what a node of the local mesh wrote (one JSON object a line)')
-    .option('--lines <n>', 'the last lines', '50')
+    .option('--lines <n>', 'the last lines', whole(1, 100_000), 50)
     .option('-f, --follow', 'go on until Ctrl-C')
     .action(async (options: LogsOptions, command: Command) => {
       const session = sessionOf(command)
@@ -32,7 +33,7 @@ export function registerLogs(node: Command): void {
         )
       }
       const end = statSync(path).size
-      for (const line of await lastLines(path, end, Number(options.lines))) process.stdout.write(`${line}\n`)
+      for (const line of await lastLines(path, end, options.lines)) process.stdout.write(`${line}\n`)
       if (options.follow === true) await follow(path, end, session.signal)
     })
 }

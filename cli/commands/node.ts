@@ -1,12 +1,16 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
-import { DEFAULT_ENV_FILE } from '../../src/node/config.js'
 import { SETTINGS, type SettingName } from '../../src/node/settings.js'
 import { connect } from '../connection.js'
-import { nodeStatusText, whyIdleText } from '../print/node-text.js'
-import { sessionOf } from '../session.js'
+import { isGone } from '../local-mesh/stop-mesh.js'
+import { nodeStatusText, peersText, whyIdleText } from '../print/node-text.js'
+import { readAdminFile, sessionOf } from '../session.js'
+import { settingsFile, withSettings } from '../settings-file.js'
 import { registerLogs } from './node-logs.js'
+
+/** The most that EDGE_DRAIN_MS allows, and what stopping takes besides. */
+const LONGEST_DRAIN_MS = 3_660_000
 
 /** `edgecoder node …`: run a node in the foreground, and ask a running one. */
 export function registerNode(program: Command): void {
@@ -30,6 +34,14 @@ export function registerNode(program: Command): void {
       session.out.answer(why, () => whyIdleText(why))
     })
   node
+    .command('peers')
+    .description('peers connected now')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const peers = await connect(session, ['worker']).call(ADMIN_ROUTES.peers, { signal: session.signal })
+      session.out.answer(peers, () => peersText(peers))
+    })
+  node
     .command('id')
     .description('the peer id of a data folder, made at the first call; network files list it')
     .addOption(new Option('--data-dir <dir>', SETTINGS.dataDir.help).default(SETTINGS.dataDir.fallback))
@@ -42,31 +54,32 @@ export function registerNode(program: Command): void {
   node
     .command('stop')
     .description('let running attempts finish, then stop')
-    .action(async (_options: unknown, command: Command) => {
+    .option('--wait', 'return once its process has ended')
+    .action(async (options: { readonly wait?: boolean }, command: Command) => {
       const session = sessionOf(command)
+      const { pid } = readAdminFile(session.dataDir(['worker']))
       await connect(session, ['worker']).call(ADMIN_ROUTES.stop, { body: {}, signal: session.signal })
-      session.out.answer({ stopping: true }, () => 'stopping')
+      const stopped = options.wait === true && (await isGone(pid, LONGEST_DRAIN_MS, session.signal))
+      session.out.answer({ stopping: true, stopped }, () => (stopped ? 'stopped' : 'stopping'))
     })
 }
 
 function registerStart(node: Command): void {
-  const start = node
-    .command('start')
-    .description('run a node until SIGTERM; the first drains, the second quits')
-    .option('--env-file <path>', `settings file (default ${DEFAULT_ENV_FILE}, when it exists)`)
+  const start = withSettings(node.command('start')).description(
+    'run a node until SIGTERM; the first drains, the second quits',
+  )
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const { env, fallback, help } = SETTINGS[name]
     const usual = fallback === undefined || fallback === '' ? '' : `, default ${fallback}`
     start.option(`${flagOf(name)} <value>`, `${help} (${env}${usual})`)
   }
   start.action(async (options: Readonly<Record<string, string>>) => {
-    const { envFile, ...flags } = options
+    const { settings, ...flags } = options
     const { createNode, loadConfig } = await import('../../src/index.js')
     const loaded = loadConfig({
       flags,
       env: process.env,
-      file: envFile ?? process.env['EDGE_ENV_FILE'] ?? DEFAULT_ENV_FILE,
-      fileRequired: envFile !== undefined || process.env['EDGE_ENV_FILE'] !== undefined,
+      ...settingsFile(settings),
     })
     const running = await createNode(loaded)
     const signalled = stopSignals()

@@ -1,22 +1,24 @@
 import { extname } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { z } from 'zod'
 import { TASK_ROUTES } from '../../src/bridge/admin-client.js'
 import { SubmissionJson } from '../../src/bridge/schemas/submission.js'
-import { EdgeCoderError } from '../../src/core/errors.js'
 import { checked } from '../checked.js'
 import { connect } from '../connection.js'
+import { positive, whole } from '../number-option.js'
 import { taskText } from '../print/task-text.js'
 import { type Session, sessionOf } from '../session.js'
 import { readFiles } from '../submitted-files.js'
 import { watchTask } from '../watch.js'
 
+const LANGUAGES = ['javascript', 'typescript', 'python'] as const
+
 type Submission = z.input<typeof SubmissionJson>
 
 interface CommonOptions {
   readonly id?: string
-  readonly attempts?: string
-  readonly deadline?: string
+  readonly attempts?: number
+  readonly deadline?: number
   /** False with --no-wait. */
   readonly wait: boolean
   readonly dryRun?: boolean
@@ -24,14 +26,14 @@ interface CommonOptions {
 
 interface ModelOptions extends CommonOptions {
   readonly model: string
-  readonly maxTokens?: string
-  readonly temperature?: string
+  readonly maxTokens?: number
+  readonly temperature?: number
 }
 
 interface SuiteOptions extends CommonOptions {
   readonly file?: readonly string[]
-  readonly language?: 'javascript' | 'typescript' | 'python'
-  readonly wallSeconds?: string
+  readonly language?: (typeof LANGUAGES)[number]
+  readonly wallSeconds?: number
 }
 
 /** `edgecoder task submit chat | solve | test`. */
@@ -56,12 +58,12 @@ export function registerSubmit(task: Command): void {
     withSuite(common(solve.description('have a model write code until `-- <command>` passes in a sandbox'))),
   )
     .option('--target <path>', 'file to write when the instructions name none')
-    .option('--iterations <n>', 'most rounds of code and test (default 4)')
+    .option('--iterations <n>', 'most rounds of code and test (default 4)', whole(1, 32))
     .action(
       async (
         instructions: string,
         words: readonly string[],
-        options: ModelOptions & SuiteOptions & { readonly target?: string; readonly iterations?: string },
+        options: ModelOptions & SuiteOptions & { readonly target?: string; readonly iterations?: number },
         command: Command,
       ) => {
         const suite = suiteOf(words, options)
@@ -70,7 +72,7 @@ export function registerSubmit(task: Command): void {
           instructions,
           suite,
           ...(options.target === undefined ? {} : { target: options.target }),
-          ...numeric('maxIterations', options.iterations),
+          ...(options.iterations === undefined ? {} : { maxIterations: options.iterations }),
           ...base(options),
           ...modelled(options),
         }
@@ -94,8 +96,8 @@ export function registerSubmit(task: Command): void {
 function common(command: Command): Command {
   return command
     .option('--id <id>', 'idempotency key: the same id and content again gives the same task')
-    .option('--attempts <n>', 'most attempts (default 3)')
-    .option('--deadline <seconds>', 'nobody wants the result after this long')
+    .option('--attempts <n>', 'most attempts (default 3)', whole(1, 10))
+    .option('--deadline <seconds>', 'nobody wants the result after this long', positive)
     .option('--no-wait', 'return as soon as the task is durable')
     .option('--dry-run', 'show what would be sent, and send nothing')
 }
@@ -103,61 +105,54 @@ function common(command: Command): Command {
 function withModel(command: Command): Command {
   return command
     .option('--model <name>', 'which model (default: whichever is there)', '')
-    .option('--max-tokens <n>', 'most tokens to make')
-    .option('--temperature <t>', '0 to 2')
+    .option('--max-tokens <n>', 'most tokens to make', whole(1, 1_048_576))
+    .option('--temperature <t>', '0 to 2', Number)
 }
 
 function withSuite(command: Command): Command {
   return command
     .option('--file <path...>', 'files and folders to send along')
-    .option('--language <language>', 'javascript, typescript or python; default: by the files')
-    .option('--wall-seconds <n>', 'longest one run of the command may take (default 30)')
+    .addOption(new Option('--language <language>', 'default: by the files').choices(LANGUAGES))
+    .option('--wall-seconds <n>', 'longest one run of the command may take (default 30)', whole(1, 600))
 }
 
 function base(options: CommonOptions) {
   return {
     ...(options.id === undefined ? {} : { id: options.id }),
-    ...numeric('maxAttempts', options.attempts),
-    ...(options.deadline === undefined ? {} : { deadlineMs: Date.now() + Number(options.deadline) * 1_000 }),
+    ...(options.attempts === undefined ? {} : { maxAttempts: options.attempts }),
+    ...(options.deadline === undefined
+      ? {}
+      : { deadlineMs: Math.round(Date.now() + options.deadline * 1_000) }),
   }
 }
 
 function modelled(options: ModelOptions) {
-  const temperature = numeric('temperature', options.temperature)
   return {
     model: options.model,
-    ...numeric('maxOutputTokens', options.maxTokens),
-    ...(options.temperature === undefined ? {} : { sampling: temperature }),
+    ...(options.maxTokens === undefined ? {} : { maxOutputTokens: options.maxTokens }),
+    ...(options.temperature === undefined ? {} : { sampling: { temperature: options.temperature } }),
   }
 }
 
 function suiteOf(command: readonly string[], options: SuiteOptions) {
   const files = [...readFiles(options.file ?? [])]
-  const wallSeconds = Number(options.wallSeconds ?? 0)
   return {
     files,
     command: [...command],
     language: options.language ?? languageOf([...command, ...files.map((file) => file.path)]),
-    ...(wallSeconds > 0 ? { limits: { wallMs: wallSeconds * 1_000 } } : {}),
+    ...(options.wallSeconds === undefined ? {} : { limits: { wallMs: options.wallSeconds * 1_000 } }),
   }
 }
 
-function languageOf(names: readonly string[]): 'javascript' | 'typescript' | 'python' {
+function languageOf(names: readonly string[]): (typeof LANGUAGES)[number] {
   const endings = new Set(names.map((name) => extname(name)))
   if (names[0]?.startsWith('python') || endings.has('.py')) return 'python'
   return endings.has('.ts') || endings.has('.mts') ? 'typescript' : 'javascript'
 }
 
-function numeric<K extends string>(name: K, text: string | undefined): Partial<Record<K, number>> {
-  if (text === undefined) return {}
-  const value = Number(text)
-  if (Number.isFinite(value)) return { [name]: value } as Partial<Record<K, number>>
-  throw new EdgeCoderError('bad-request', `"${text}" is not a number (${name})`)
-}
-
 async function send(body: Submission, options: CommonOptions, session: Session): Promise<void> {
+  const sent = checked(SubmissionJson, body, 'edgecoder task submit --help')
   if (options.dryRun === true) {
-    const sent = checked(SubmissionJson, body, 'edgecoder task submit --help')
     session.out.answer(sent, () => JSON.stringify(sent, null, 2))
     return
   }
@@ -168,5 +163,10 @@ async function send(body: Submission, options: CommonOptions, session: Session):
     return
   }
   session.out.say(`task ${task.id} is durable; following it (Ctrl-C stops following, not the task)`)
-  process.exitCode = await watchTask(client, task.id, session)
+  try {
+    process.exitCode = await watchTask(client, task.id, session)
+  } catch (error) {
+    if (session.signal.aborted) session.out.say(`task ${task.id} goes on: edgecoder task watch ${task.id}`)
+    throw error
+  }
 }

@@ -1,16 +1,18 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { TASK_ROUTES } from '../../src/bridge/admin-client.js'
+import { TASK_STATES } from '../../src/bridge/schemas/task.js'
 import { connect } from '../connection.js'
+import { whole } from '../number-option.js'
 import { explanationText, resultText, taskTable, taskText } from '../print/task-text.js'
 import { sessionOf } from '../session.js'
 import { watchTask } from '../watch.js'
 import { registerSubmit } from './task-submit.js'
 
 interface ListOptions {
-  readonly state?: 'queued' | 'leased' | 'running' | 'done' | 'failed' | 'cancelled' | 'expired'
-  readonly limit: string
+  readonly state?: (typeof TASK_STATES)[number]
+  readonly limit: number
   readonly cursor?: string
 }
 
@@ -40,8 +42,8 @@ function registerLooks(task: Command): void {
   task
     .command('list')
     .description('tasks, newest first')
-    .option('--state <state>', 'only those queued, leased, running, done, failed, cancelled or expired')
-    .option('--limit <n>', 'most tasks to list', '20')
+    .addOption(new Option('--state <state>', 'only those in this state').choices(TASK_STATES))
+    .option('--limit <n>', 'most tasks to list', whole(1, 200), 20)
     .option('--cursor <cursor>', 'go on where the last page ended')
     .action(async (options: ListOptions, command: Command) => {
       const session = sessionOf(command)

@@ -3,6 +3,7 @@ import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { KeyRequestJson } from '../../src/bridge/schemas/key.js'
 import { checked } from '../checked.js'
 import { connect } from '../connection.js'
+import { positive } from '../number-option.js'
 import { ago } from '../print/duration.js'
 import { table } from '../print/table.js'
 import { sessionOf } from '../session.js'
@@ -11,7 +12,7 @@ const DAY_MS = 86_400_000
 
 interface CreateOptions {
   readonly scope?: readonly string[]
-  readonly days?: string
+  readonly days?: number
 }
 
 /** `edgecoder token …`: API keys of a gateway. */
@@ -68,19 +69,18 @@ export function registerToken(program: Command): void {
 
 function registerCreate(token: Command): void {
   token
-    .command('create <name>')
+    .command('create')
+    .argument('[name]', 'what you know the key by', 'unnamed')
     .description('make a key; its secret is shown this once')
     .option('--scope <scope...>', 'tasks:read, tasks:write, models:read, admin (default: all but admin)')
-    .option('--days <n>', 'days until it expires (default: never)')
+    .option('--days <n>', 'days until it expires (default: never)', positive)
     .action(async (name: string, options: CreateOptions, command: Command) => {
       const session = sessionOf(command)
       const request = {
         name,
         ...(session.account === undefined ? {} : { account: session.account }),
         ...(options.scope === undefined ? {} : { scopes: options.scope }),
-        ...(options.days === undefined
-          ? {}
-          : { expiresMs: Math.round(Date.now() + Number(options.days) * DAY_MS) }),
+        ...(options.days === undefined ? {} : { expiresMs: Math.round(Date.now() + options.days * DAY_MS) }),
       }
       const body = checked(KeyRequestJson, request, 'edgecoder token create --help')
       const made = await connect(session, ['gateway']).call(ADMIN_ROUTES.keyCreate, {

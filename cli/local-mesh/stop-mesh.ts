@@ -37,7 +37,8 @@ async function stopNode(node: MeshNode, say: (text: string) => void): Promise<bo
   return isGone(pid, 5_000)
 }
 
-async function isGone(pid: number, withinMs: number): Promise<boolean> {
+/** @returns whether the process ended within the time */
+export async function isGone(pid: number, withinMs: number, signal?: AbortSignal): Promise<boolean> {
   const deadlineMs = performance.now() + withinMs
   for (;;) {
     try {
@@ -45,6 +46,7 @@ async function isGone(pid: number, withinMs: number): Promise<boolean> {
     } catch {
       return true
     }
+    signal?.throwIfAborted()
     if (performance.now() > deadlineMs) return false
     await new Promise((resolve) => {
       setTimeout(resolve, LOOK_AGAIN_MS)

@@ -34,7 +34,8 @@ export function nodeStatusText(status: Answer<'status'>): string {
 
 function workerText(worker: NonNullable<Answer<'status'>['worker']>): string {
   const attached = worker.coordinators.map(
-    ({ peerId, sinceMs, slotsOffered }) => `${peerId} (${slotsOffered} slots offered, since ${ago(sinceMs)})`,
+    ({ peerId, sinceMs, slotsOffered }) =>
+      `${peerId} (${slotsOffered} slots offered, attached ${ago(sinceMs)})`,
   )
   const models = worker.models.map(
     ({ name, contextTokens, tokensPerS }) =>
@@ -70,7 +71,7 @@ export function coordinatorText(status: Answer<'coordinatorStatus'>): string {
       'Storm',
       status.stormSinceMs === undefined
         ? undefined
-        : `since ${ago(status.stormSinceMs)}: many workers went quiet at once, so nobody is given up`,
+        : `began ${ago(status.stormSinceMs)}: many workers went quiet at once, so nobody is given up`,
     ],
     ['Not ready', status.notReady?.message],
   ])
@@ -113,7 +114,7 @@ export function queueText(queue: Answer<'coordinatorQueue'>): string {
       ]),
     ),
     table(
-      ['task', 'state', 'for', 'attempts', 'worker', 'why'],
+      ['task', 'state', 'since', 'attempts', 'worker', 'why'],
       queue.tasks.map((task) => [
         task.id,
         task.state,

@@ -77,11 +77,15 @@ export interface Probed {
   readonly sandbox: Refusal | { readonly kind: string; readonly languages: readonly string[] }
 }
 
-/** Looks for an engine and a sandbox as a worker would, and lets go of both. */
-export async function probeCapabilities(engineSetting: string): Promise<Probed> {
+/**
+ * Looks for an engine and a sandbox as a worker would, and lets go of both.
+ *
+ * @param key for an engine that is a URL
+ */
+export async function probeCapabilities(engineSetting: string, key?: string): Promise<Probed> {
   const components = { clock: systemClock(), log: createLog({ level: 'error' }) }
   const [engine, sandbox] = await Promise.all([
-    detectEngine(components, { setting: engineSetting }),
+    detectEngine(components, { setting: engineSetting, ...(key === undefined ? {} : { key }) }),
     detectSandbox({ log: components.log }),
   ])
   const found: Probed = {

@@ -1,0 +1,17 @@
+import { InvalidArgumentError } from 'commander'
+
+/** Reads an option that is a number above 0. @throws InvalidArgumentError, which names the option and exits 2 */
+export function positive(text: string): number {
+  const number = Number(text)
+  if (text.trim() !== '' && Number.isFinite(number) && number > 0) return number
+  throw new InvalidArgumentError('A number above 0 is needed.')
+}
+
+/** Reads an option that is a whole number from `least` to `most`. */
+export function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text)
+    if (text.trim() !== '' && Number.isInteger(number) && number >= least && number <= most) return number
+    throw new InvalidArgumentError(`A whole number from ${least} to ${most} is needed.`)
+  }
+}
