@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Network } from '../../ports/network.js'
 import type { Random } from '../../ports/random.js'
-import { createMemoryConnection, type MemoryConnection, type MemoryEnd } from './memory-connection.js'
+import { createMemoryConnection, type MemoryConnection } from './memory-connection.js'
 import { MemoryPeer, type MemoryPeerInit, type MemoryRoom } from './memory-peer.js'
 
 export interface MemoryMeshInit {
@@ -40,99 +40,113 @@ interface Path {
 }
 
 export function createMemoryMesh(init: MemoryMeshInit): MemoryMesh {
-  const { clock, random, latencyMs = 1, jitterMs = 0, silentCloseMs = 60_000 } = init
-  const peers = new Map<string, MemoryPeer>()
-  const paths = new Map<string, Path>()
+  return new Mesh(init)
+}
 
-  const pathOf = (a: string, b: string): Path => {
+class Mesh implements MemoryMesh {
+  readonly #init: Required<MemoryMeshInit>
+  readonly #peers = new Map<string, MemoryPeer>()
+  readonly #paths = new Map<string, Path>()
+  /** What peers see of the mesh. */
+  readonly #room: MemoryRoom
+
+  constructor(init: MemoryMeshInit) {
+    this.#init = { latencyMs: 1, jitterMs: 0, silentCloseMs: 60_000, ...init }
+    this.#room = {
+      clock: init.clock,
+      providers: new Map(),
+      peer: (peerId) => this.#peers.get(peerId),
+      mode: (a, b) => this.#pathOf(a, b).mode,
+      path: (a, b) => {
+        const path = this.#pathOf(a, b)
+        return { clock: init.clock, delayMs: () => this.#delayMs(path), held: () => path.mode !== 'open' }
+      },
+      connect: (dialler, listener) => {
+        const connection = createMemoryConnection(dialler, listener)
+        this.#pathOf(dialler, listener).connection = connection
+        return connection
+      },
+      close: (by, other, reason) => this.#close(by, other, reason),
+      drop: (a, b, reason) => this.#closeBoth(this.#pathOf(a, b), a, b, reason),
+    }
+  }
+
+  network(peerId: string, init: MemoryPeerInit = {}): Network {
+    this.kill(peerId)
+    const peer = new MemoryPeer(this.#room, peerId, init)
+    this.#peers.set(peerId, peer)
+    return peer
+  }
+
+  cut(a: string, b: string, mode: CutMode = 'silent'): void {
+    const path = this.#pathOf(a, b)
+    path.mode = mode
+    path.giveUp?.cancel()
+    if (mode === 'closed') return this.#closeBoth(path, a, b, 'connection broke')
+    const { clock, silentCloseMs } = this.#init
+    path.giveUp = clock.after(silentCloseMs, () => this.#closeBoth(path, a, b, 'timed out'))
+  }
+
+  heal(a: string, b: string): void {
+    const path = this.#pathOf(a, b)
+    path.giveUp?.cancel()
+    path.mode = 'open'
+    const ends = path.connection?.ends ?? []
+    if (ends.some((end) => !end.open)) return this.#closeBoth(path, a, b, 'connection closed')
+    for (const end of ends) for (const link of end.links) link.resume()
+  }
+
+  kill(peerId: string): void {
+    const peer = this.#peers.get(peerId)
+    if (peer === undefined) return
+    peer.die()
+    for (const remote of peer.connected()) this.#close(peerId, remote, 'process died')
+    this.#peers.delete(peerId)
+  }
+
+  setLatency(a: string, b: string, latencyMs: number): void {
+    this.#pathOf(a, b).latencyMs = latencyMs
+  }
+
+  #pathOf(a: string, b: string): Path {
     const key = a < b ? `${a}|${b}` : `${b}|${a}`
-    const known = paths.get(key)
+    const known = this.#paths.get(key)
     if (known !== undefined) return known
+    const { latencyMs } = this.#init
     const made: Path = { mode: 'open', latencyMs, connection: undefined, giveUp: undefined }
-    paths.set(key, made)
+    this.#paths.set(key, made)
     return made
   }
 
-  const delayMs = (path: Path): number => path.latencyMs + (jitterMs === 0 ? 0 : random.fraction() * jitterMs)
+  #delayMs({ latencyMs }: Path): number {
+    const { jitterMs, random } = this.#init
+    return latencyMs + (jitterMs === 0 ? 0 : random.fraction() * jitterMs)
+  }
 
-  const endOf = (path: Path, peerId: string): MemoryEnd | undefined =>
-    path.connection?.ends.find((end) => end.remote !== peerId)
-
-  const closeEnd = (path: Path, peerId: string, reason: string): void => {
-    const end = endOf(path, peerId)
+  #closeEnd(path: Path, peerId: string, reason: string): void {
+    const end = path.connection?.ends.find((each) => each.remote !== peerId)
     if (end === undefined || !end.open) return
     end.open = false
     if (path.connection?.ends.every((each) => !each.open)) path.connection = undefined
     for (const link of [...end.links]) link.end(reason)
-    peers.get(peerId)?.disconnected(end.remote)
+    this.#peers.get(peerId)?.disconnected(end.remote)
   }
 
-  const close = (by: string, other: string, reason: string): void => {
-    const path = pathOf(by, other)
+  #closeBoth(path: Path, a: string, b: string, reason: string): void {
+    this.#closeEnd(path, a, reason)
+    this.#closeEnd(path, b, reason)
+  }
+
+  /** The other end hears of it a delay later; over a silent path, not at all. */
+  #close(by: string, other: string, reason: string): void {
+    const path = this.#pathOf(by, other)
     const closing = path.connection
-    closeEnd(path, by, reason)
+    this.#closeEnd(path, by, reason)
     if (path.mode === 'silent') return
-    clock.after(delayMs(path), () => {
-      if (path.connection === closing && path.mode !== 'silent') closeEnd(path, other, 'connection closed')
+    this.#init.clock.after(this.#delayMs(path), () => {
+      if (path.connection === closing && path.mode !== 'silent') {
+        this.#closeEnd(path, other, 'connection closed')
+      }
     })
-  }
-
-  const closeBoth = (path: Path, a: string, b: string, reason: string): void => {
-    closeEnd(path, a, reason)
-    closeEnd(path, b, reason)
-  }
-
-  const room: MemoryRoom = {
-    clock,
-    providers: new Map(),
-    peer: (peerId) => peers.get(peerId),
-    mode: (a, b) => pathOf(a, b).mode,
-    path: (a, b) => {
-      const path = pathOf(a, b)
-      return { clock, delayMs: () => delayMs(path), held: () => path.mode !== 'open' }
-    },
-    connect(dialler, listener) {
-      const connection = createMemoryConnection(dialler, listener)
-      pathOf(dialler, listener).connection = connection
-      return connection
-    },
-    close,
-    drop: (a, b, reason) => closeBoth(pathOf(a, b), a, b, reason),
-  }
-
-  const kill = (peerId: string): void => {
-    const peer = peers.get(peerId)
-    if (peer === undefined) return
-    peer.die()
-    for (const remote of peer.connected()) close(peerId, remote, 'process died')
-    peers.delete(peerId)
-  }
-
-  return {
-    network(peerId, peerInit = {}) {
-      kill(peerId)
-      const peer = new MemoryPeer(room, peerId, peerInit)
-      peers.set(peerId, peer)
-      return peer
-    },
-    cut(a, b, mode = 'silent') {
-      const path = pathOf(a, b)
-      path.mode = mode
-      path.giveUp?.cancel()
-      if (mode === 'closed') return closeBoth(path, a, b, 'connection broke')
-      path.giveUp = clock.after(silentCloseMs, () => closeBoth(path, a, b, 'timed out'))
-    },
-    heal(a, b) {
-      const path = pathOf(a, b)
-      path.giveUp?.cancel()
-      path.mode = 'open'
-      const ends = path.connection?.ends ?? []
-      if (ends.some((end) => !end.open)) return closeBoth(path, a, b, 'connection closed')
-      for (const end of ends) for (const link of end.links) link.resume()
-    },
-    kill,
-    setLatency(a, b, ms) {
-      pathOf(a, b).latencyMs = ms
-    },
   }
 }
