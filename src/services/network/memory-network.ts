@@ -82,9 +82,9 @@ class Mesh implements MemoryMesh {
     const path = this.#pathOf(a, b)
     path.mode = mode
     path.giveUp?.cancel()
-    if (mode === 'closed') return this.#closeBoth(path, a, b, 'connection broke')
     const { clock, silentCloseMs } = this.#init
-    path.giveUp = clock.after(silentCloseMs, () => this.#closeBoth(path, a, b, 'timed out'))
+    if (mode === 'closed') this.#closeBoth(path, a, b, 'connection broke')
+    else path.giveUp = clock.after(silentCloseMs, () => this.#closeBoth(path, a, b, 'timed out'))
   }
 
   heal(a: string, b: string): void {
@@ -92,8 +92,8 @@ class Mesh implements MemoryMesh {
     path.giveUp?.cancel()
     path.mode = 'open'
     const ends = path.connection?.ends ?? []
-    if (ends.some((end) => !end.open)) return this.#closeBoth(path, a, b, 'connection closed')
-    for (const end of ends) for (const link of end.links) link.resume()
+    if (ends.some((end) => !end.open)) this.#closeBoth(path, a, b, 'connection closed')
+    else for (const end of ends) for (const link of end.links) link.resume()
   }
 
   kill(peerId: string): void {
