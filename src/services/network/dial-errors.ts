@@ -69,5 +69,8 @@ function namesOf(error: unknown): Set<string> {
 
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ').slice(0, 300)
-  return error instanceof Error ? error.message : String(error)
+  if (error instanceof Error) return error.message
+  // A WebSocket that could not be opened fails with an event, which is no Error.
+  if (typeof error === 'object' && error !== null && 'message' in error) return String(error.message)
+  return String(error)
 }
