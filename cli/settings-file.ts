@@ -4,8 +4,8 @@ import type { Command } from 'commander'
 import { type ConfigSources, DEFAULT_ENV_FILE } from '../src/node/config.js'
 
 /**
- * `--settings <path>`, for commands that read settings. It cannot be called --env-file: Node.js takes that option for
- * itself wherever it stands on the command line.
+ * `--settings <path>`, for commands that read settings. It cannot be called --env-file: Node.js takes that
+ * option for itself wherever it stands on the command line.
  */
 export function withSettings(command: Command): Command {
   return command.option(

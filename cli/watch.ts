@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type AdminClient, TASK_ROUTES } from '../src/bridge/admin-client.js'
 import type { ProgressJson } from '../src/bridge/schemas/task.js'
 import { EdgeCoderError, ERRORS, isErrorCode } from '../src/core/errors.js'
@@ -5,19 +6,23 @@ import type { Output } from './print/output.js'
 import { resultText, stateLine } from './print/task-text.js'
 import type { Session } from './session.js'
 
-const RETRIES = 5
+/** With the waits below, half a minute: a slow machine starts a gateway in ten seconds. */
+const RETRIES = 16
 const RETRY_MS = 500
+const LONGEST_RETRY_MS = 2_000
 
 /**
  * Follows a task to its end: text to stdout as it comes, states and stages to stderr, then the result. Goes
  * on where
  * it was when the gateway restarts. With --json, one event a line, then the result.
  *
+ * @param reach connects anew: a restarted gateway has another token
  * @returns the exit code: 0 when it is done (and, for solve and test, its tests passed)
  */
-export async function watchTask(client: AdminClient, id: string, session: Session): Promise<number> {
+export async function watchTask(reach: () => AdminClient, id: string, session: Session): Promise<number> {
   const { out, signal } = session
-  const seen = await follow(client, id, session)
+  const seen = await follow(reach, id, session)
+  const client = reach()
   if (seen.textShown) out.raw('\n')
   const task = await client.call(TASK_ROUTES.show, { params: { id }, signal })
   if (task.state !== 'done') {
@@ -71,7 +76,7 @@ class Screen {
 }
 
 async function follow(
-  client: AdminClient,
+  reach: () => AdminClient,
   id: string,
   session: Session,
 ): Promise<{ readonly textShown: boolean }> {
@@ -80,7 +85,7 @@ async function follow(
   let after: number | undefined
   for (let failures = 0; ; ) {
     try {
-      for await (const event of client.events(id, { signal, ...(after === undefined ? {} : { after }) })) {
+      for await (const event of reach().events(id, { signal, ...(after === undefined ? {} : { after }) })) {
         after = event.seq
         failures = 0
         if (out.json) out.line(event, () => '')
@@ -88,15 +93,17 @@ async function follow(
       }
       return screen
     } catch (error) {
-      if (!isGone(error) || ++failures > RETRIES) throw error
-      out.say('  the gateway went away; waiting for it to come back')
-      await new Promise((resolve) => {
-        setTimeout(resolve, RETRY_MS * failures)
-      })
+      if (!isGone(error, after) || ++failures > RETRIES) throw error
+      if (failures === 1) out.say('  the gateway went away; waiting for it to come back')
+      await sleep(Math.min(RETRY_MS * failures, LONGEST_RETRY_MS), undefined, { signal }).catch(() => {})
+      signal.throwIfAborted()
     }
   }
 }
 
-function isGone(error: unknown): boolean {
-  return error instanceof EdgeCoderError && (error.code === 'link-closed' || error.code === 'unreachable')
+/** @param after something was shown already, so that our token was good until the gateway went away */
+function isGone(error: unknown, after: number | undefined): boolean {
+  if (!(error instanceof EdgeCoderError)) return false
+  if (error.code === 'unauthorized') return after !== undefined
+  return error.code === 'link-closed' || error.code === 'unreachable'
 }

@@ -53,9 +53,11 @@ async function quickstart(session: Session, dir: string, indented: (text: string
     signal,
   )
   out.say(`   ready in ${duration(readyMs)}\n\n2. A coding task (\`edgecoder task submit solve\`): ${TASK}`)
-  const client = connectTo(mesh.nodes.find((node) => node.mode === 'gateway')?.dataDir ?? dir)
+  const gatewayDir = mesh.nodes.find((node) => node.mode === 'gateway')?.dataDir ?? dir
+  const reach = () => connectTo(gatewayDir)
+  const client = reach()
   const { id } = await client.call(TASK_ROUTES.submit, { body: solveTask(), signal })
-  const exitCode = await watchTask(client, id, session)
+  const exitCode = await watchTask(reach, id, session)
   if (exitCode !== 0) {
     throw new EdgeCoderError('internal', 'the mesh ran the task, but its tests did not pass', {
       next: `edgecoder task result ${id}`,

@@ -156,15 +156,15 @@ async function send(body: Submission, options: CommonOptions, session: Session):
     session.out.answer(sent, () => JSON.stringify(sent, null, 2))
     return
   }
-  const client = connect(session, ['gateway'])
-  const task = await client.call(TASK_ROUTES.submit, { body, signal: session.signal })
+  const reach = () => connect(session, ['gateway'])
+  const task = await reach().call(TASK_ROUTES.submit, { body, signal: session.signal })
   if (!options.wait) {
     session.out.answer(task, () => taskText(task))
     return
   }
   session.out.say(`task ${task.id} is durable; following it (Ctrl-C stops following, not the task)`)
   try {
-    process.exitCode = await watchTask(client, task.id, session)
+    process.exitCode = await watchTask(reach, task.id, session)
   } catch (error) {
     if (session.signal.aborted) session.out.say(`task ${task.id} goes on: edgecoder task watch ${task.id}`)
     throw error

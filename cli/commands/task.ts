@@ -67,7 +67,7 @@ function registerLooks(task: Command): void {
     .description('everything that happened and happens, until the task ends')
     .action(async (id: string, _options: unknown, command: Command) => {
       const session = sessionOf(command)
-      process.exitCode = await watchTask(connect(session, ['gateway']), id, session)
+      process.exitCode = await watchTask(() => connect(session, ['gateway']), id, session)
     })
   task
     .command('explain <id>')

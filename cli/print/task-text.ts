@@ -76,8 +76,7 @@ export function explanationText(explained: ExplanationJson): string {
     one.reasons.map((reason) => reason.message).join('; '),
   ])
   const head = `${explained.task.id}: ${explained.summary}`
-  if (rows.length === 0)
-    return explained.task.endedMs === undefined ? `${head}\nNo worker is attached.` : head
+  if (rows.length === 0) return head
   const left = explained.workers - rows.length
   const more = left > 0 ? `\n… and ${left} more workers` : ''
   return `${head}\n\n${table(['worker', 'can take it', 'why not'], rows)}${more}`
