@@ -42,7 +42,7 @@ async function runOne(name) {
     cwd: root,
     detached: true,
     stdio: ['ignore', 'pipe', 2],
-    env: { ...process.env, EDGE_BENCH_DIR: dir },
+    env: { ...process.env, BENCH_DIR: dir },
   })
   warden.stdin.write(`${bench.pid}\n`)
   const hangs = setTimeout(() => bench.kill('SIGKILL'), LONGEST_MS)

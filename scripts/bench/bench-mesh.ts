@@ -23,7 +23,7 @@ export async function layOutBenchMesh(
   settings: Readonly<Record<string, string>> = {},
   own: OwnPeers = {},
 ): Promise<ProcessMesh> {
-  const dir = mkdtempSync(join(process.env['EDGE_BENCH_DIR'] ?? tmpdir(), 'mesh-'))
+  const dir = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'mesh-'))
   const mesh = await withFreeBridges(await layOutMesh(dir, size))
   const network: NetworkFile = JSON.parse(readFileSync(mesh.networkFile, 'utf8'))
   const listed: NetworkFile = {
@@ -52,15 +52,15 @@ export function addressOf({ node }: NodeProcess): PeerAddress {
   return { peerId: node.peerId, addresses: [`/ip4/127.0.0.1/tcp/${node.libp2pPort}`] }
 }
 
-/** With EDGE_BENCH_PROFILE set to a folder: what makes a process ready for {@link profiled}. */
+/** With BENCH_PROFILE set to a folder: what makes a process ready for {@link profiled}. */
 export function profiling(): Readonly<Record<string, string>> {
-  const folder = process.env['EDGE_BENCH_PROFILE']
+  const folder = process.env['BENCH_PROFILE']
   return folder === undefined ? {} : { NODE_OPTIONS: `--import ${PROFILER}` }
 }
 
-/** Runs `measure`; with EDGE_BENCH_PROFILE set, the process leaves a CPU profile of that time in the folder it names. */
+/** Runs `measure`; with BENCH_PROFILE set, the process leaves a CPU profile of that time in the folder it names. */
 export async function profiled<T>(node: NodeProcess, measure: () => Promise<T>): Promise<T> {
-  if (process.env['EDGE_BENCH_PROFILE'] === undefined) return measure()
+  if (process.env['BENCH_PROFILE'] === undefined) return measure()
   node.signal('SIGUSR2')
   try {
     return await measure()

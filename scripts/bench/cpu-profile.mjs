@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector'
 import { join } from 'node:path'
 
-const folder = process.env.EDGE_BENCH_PROFILE
+const folder = process.env.BENCH_PROFILE
 const session = new Session()
 session.connect()
 session.post('Profiler.enable')

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { addressOf, layOutBenchMesh, networkIdOf, profiled, profiling } from './bench-mesh.js'
 import type { Metrics } from './main.js'
-import { cpuMs } from './process-usage.js'
+import { cpuMs, mainThreadCpuMs } from './process-usage.js'
 import { attachGateway, type SyntheticGateway } from './synthetic-gateway.js'
 import { identities, joinAll, type SyntheticPeer } from './synthetic-peer.js'
 import { attachWorker } from './synthetic-worker.js'
@@ -54,22 +54,19 @@ export async function bench(): Promise<Metrics> {
 async function throughput(gateways: readonly SyntheticGateway[], pid: number) {
   for (const gateway of gateways) gateway.start()
   await wait(WARM_UP_MS)
+  const used = () => ({ all: cpuMs(pid), main: mainThreadCpuMs(pid), driver: cpuMs(process.pid) })
   const done = () => gateways.reduce((sum, gateway) => sum + gateway.done, 0)
-  const before = { done: done(), cpuMs: cpuMs(pid), own: process.cpuUsage(), atMs: performance.now() }
+  const before = { done: done(), used: used(), atMs: performance.now() }
   await wait(MEASURED_MS)
   const tasks = done() - before.done
-  const own = process.cpuUsage(before.own)
+  const after = used()
   const tookMs = performance.now() - before.atMs
-  const spentMs = cpuMs(pid) - before.cpuMs
   await Promise.all(gateways.map((gateway) => gateway.stop()))
-  const driver = (own.user + own.system) / 1000
+  const share = (of: keyof typeof after): string =>
+    `${Math.round((100 * (after[of] - before.used[of])) / tookMs)} %`
   process.stderr.write(
-    `dispatch: ${gateways.length} gateways, ${tasks} tasks; coordinator ${share(spentMs, tookMs)} and driver ` +
-      `${share(driver, tookMs)} of a core\n`,
+    `dispatch: ${gateways.length} gateways, ${tasks} tasks; of a core: coordinator ${share('all')} ` +
+      `(main thread ${share('main')}), this driver ${share('driver')}\n`,
   )
-  return { tasksPerS: tasks / (tookMs / 1000), cpuMsPerTask: spentMs / tasks }
-}
-
-function share(spentMs: number, tookMs: number): string {
-  return `${Math.round((100 * spentMs) / tookMs)} %`
+  return { tasksPerS: tasks / (tookMs / 1000), cpuMsPerTask: (after.all - before.used.all) / tasks }
 }
