@@ -1,0 +1,103 @@
+import type { Task, TaskStateName } from '../../../src/core/task/task.js'
+import type { Write } from '../../../src/ports/store.js'
+import { readTask } from '../../../src/roles/coordinator/task-record.js'
+import { statements } from '../../../src/wire/envelope.js'
+import { codec, isMalformed } from '../../../src/wire/frame.js'
+import { StoredReceiptSchema } from '../../../src/wire/generated/edgecoder/store/v1/task_pb.js'
+import type { Check, Report, SimEvent } from '../events.js'
+
+const receipts = codec(StoredReceiptSchema, 64 * 1024)
+const ENDED: readonly TaskStateName[] = ['done', 'failed', 'cancelled', 'expired']
+
+/**
+ * What coordinators have on their disks. Each task is held once and ends once, as done with one receipt in the
+ * same commit, or without any; nothing follows an end, but that a gateway orders a cancelled task again. Fences
+ * and attempts never break their bounds.
+ */
+export class RecordCheck implements Check {
+  readonly #report: Report
+  readonly #tasks = new Map<string, Task>()
+  readonly #receipts = new Map<string, bigint>()
+
+  constructor(report: Report) {
+    this.#report = report
+  }
+
+  /** Tasks on the disk of a coordinator that have not ended. */
+  unfinished(coordinator: string): readonly string[] {
+    return [...this.#tasks]
+      .filter(([key, task]) => key.startsWith(`${coordinator} `) && !ENDED.includes(task.state))
+      .map(([, task]) => task.header.id)
+  }
+
+  see(event: SimEvent): void {
+    if (event.type !== 'durable' || !event.at.startsWith('c')) return
+    const paid = new Map<string, bigint>()
+    for (const write of event.writes) {
+      if (write.type === 'put' && write.key.startsWith('r|'))
+        paid.set(write.key.slice(2), this.#receipt(event.at, write))
+    }
+    for (const write of event.writes) {
+      if (!write.key.startsWith('t|')) continue
+      if (write.type === 'put') this.#put(event.at, readTask(write.key, write.value).task, paid)
+      else this.#del(event.at, write.key.slice(2))
+    }
+  }
+
+  #receipt(at: string, { key, value }: Extract<Write, { type: 'put' }>): bigint {
+    const id = key.slice(2)
+    const stored = receipts.decode(value)
+    if (isMalformed(stored)) throw new Error(stored.detail)
+    const receipt = statements.receipt.decode(stored.receipt?.payload ?? new Uint8Array())
+    const acceptance = statements.acceptance.decode(stored.acceptance?.payload ?? new Uint8Array())
+    if (isMalformed(receipt) || isMalformed(acceptance))
+      throw new Error(`${at} keeps a receipt that cannot be read`)
+    if (receipt.taskId !== id || acceptance.taskId !== id || receipt.fence !== acceptance.fence) {
+      this.#report('receipts settle', `${at} keeps a receipt of ${receipt.taskId}#${receipt.fence} for ${id}`)
+    }
+    const before = this.#receipts.get(`${at} ${id}`)
+    if (before !== undefined) {
+      this.#report('paid once', `${at} writes a receipt of ${id}#${receipt.fence} after one of ${before}`)
+    }
+    this.#receipts.set(`${at} ${id}`, receipt.fence)
+    return receipt.fence
+  }
+
+  #put(at: string, task: Task, paid: ReadonlyMap<string, bigint>): void {
+    const { id } = task.header
+    const key = `${at} ${id}`
+    const before = this.#tasks.get(key)
+    this.#tasks.set(key, task)
+    if (task.attempts > task.header.maxAttempts) {
+      this.#report(
+        'attempts are bounded',
+        `${at} counts ${task.attempts} attempts of ${task.header.maxAttempts} of ${id}`,
+      )
+    }
+    if (task.state === 'done' && paid.get(id) !== task.fence && this.#receipts.get(key) !== task.fence) {
+      this.#report(
+        'receipts settle',
+        `${at} holds ${id} as done by fence ${task.fence}, with no receipt of it`,
+      )
+    }
+    if (task.state !== 'done' && paid.has(id)) {
+      this.#report('receipts settle', `${at} keeps a receipt of ${id}, which is ${task.state}`)
+    }
+    if (before === undefined) return
+    if (task.lastFence < before.lastFence) {
+      this.#report('fences grow', `${at} writes fence ${task.lastFence} of ${id} after ${before.lastFence}`)
+    }
+    const isAgain = before.state === 'cancelled' && task.header.fenceFloor >= before.lastFence
+    if (ENDED.includes(before.state) && before.state !== task.state && !isAgain) {
+      this.#report('an end is an end', `${at} ended ${id} as ${before.state}, and then it is ${task.state}`)
+    }
+  }
+
+  #del(at: string, id: string): void {
+    const before = this.#tasks.get(`${at} ${id}`)
+    if (before !== undefined && !ENDED.includes(before.state)) {
+      this.#report('nothing is lost', `${at} drops ${id}, which is ${before.state}`)
+    }
+    this.#tasks.delete(`${at} ${id}`)
+  }
+}

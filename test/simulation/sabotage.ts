@@ -1,0 +1,240 @@
+import type { Link, LinkReceiver, Network } from '../../src/ports/network.js'
+import type { Random } from '../../src/ports/random.js'
+import type { Store, Write } from '../../src/ports/store.js'
+import { codec, frames, isMalformed } from '../../src/wire/frame.js'
+import { Standing } from '../../src/wire/generated/edgecoder/control/v1/gateway_pb.js'
+import { StoredState, StoredTaskSchema } from '../../src/wire/generated/edgecoder/store/v1/task_pb.js'
+import { type RoleName, roleOf } from './events.js'
+import { SECRET } from './plan.js'
+import type { Sabotage } from './sim-process.js'
+
+/** Roles that break their promises on purpose; each must be found out. */
+export const SABOTAGES: Readonly<
+  Record<string, { readonly rules: readonly string[]; readonly how: Sabotage }>
+> = {
+  'a coordinator that acknowledges before it is durable': {
+    rules: [
+      'fences grow',
+      'an end is an end',
+      'promise to the user',
+      'paid once',
+      'only the last lease counts',
+    ],
+    how: { store: (store, name) => (is(name, 'coordinator') ? eager(store) : store) },
+  },
+  'a gateway that acknowledges before it is durable': {
+    rules: ['promise to the user', 'one result', 'no stale result'],
+    how: { store: (store, name) => (is(name, 'gateway') ? eager(store) : store) },
+  },
+  'a coordinator that counts fences anew after a restart': {
+    rules: ['fences grow'],
+    how: { store: (store, name) => (is(name, 'coordinator') ? forgetful(store) : store) },
+  },
+  'a gateway that is deaf to the end of a lease, and so takes stale results': {
+    rules: ['no stale result'],
+    how: {
+      network: (network, name) =>
+        is(name, 'gateway') ? tampered(network, { hears: deafToNewer() }) : network,
+    },
+  },
+  'a coordinator that gives every lease to two workers': {
+    rules: ['fences grow', 'one lease at a time'],
+    how: { network: (network, name) => (is(name, 'coordinator') ? tampered(network, doubled()) : network) },
+  },
+  'a coordinator that pays whatever it is handed': {
+    rules: ['only the last lease counts', 'paid once'],
+    how: {
+      network: (network, name) => (is(name, 'coordinator') ? tampered(network, { says: lenient }) : network),
+    },
+  },
+  'a gateway that shows the prompt to its coordinator': {
+    rules: ['secrecy'],
+    how: {
+      network: (network, name) => (is(name, 'gateway') ? tampered(network, { says: talkative }) : network),
+    },
+  },
+  'a coordinator that answers nothing about the end of tasks': {
+    rules: ['all comes to an end'],
+    how: {
+      network: (network, name) => (is(name, 'worker') ? tampered(network, { says: reticent }) : network),
+    },
+  },
+  'a worker whose timers cannot be cancelled': {
+    rules: ['nothing is left'],
+    how: {
+      clock: (clock, name) => {
+        if (!is(name, 'worker')) return clock
+        const hold = { cancel() {} }
+        return {
+          nowMs: () => clock.nowMs(),
+          monotonicMs: () => clock.monotonicMs(),
+          every: (ms, task) => clock.every(ms, task),
+          after(ms, task) {
+            let over = false
+            clock.after(Math.max(ms, 3_600_000), () => {})
+            const timer = clock.after(ms, () => {
+              if (!over) task()
+            })
+            return {
+              cancel() {
+                over = true
+                timer.cancel()
+                hold.cancel()
+              },
+            }
+          },
+        }
+      },
+    },
+  },
+}
+
+function is(name: string, role: RoleName): boolean {
+  return roleOf(name) === role
+}
+
+/** Says that a commit is on the disk while it is still on its way. */
+function eager(store: Store): Store {
+  return over(store, {
+    async commit(writes) {
+      store.commit(writes).catch(() => {})
+    },
+  })
+}
+
+/** What a restart reads back has no memory of earlier fences. */
+function forgetful(store: Store): Store {
+  const tasks = codec(StoredTaskSchema, 64 * 1024)
+  return over(store, {
+    async *range(range) {
+      for await (const [key, value] of store.range(range)) {
+        const task = key.startsWith('t|') ? tasks.decode(value) : undefined
+        if (task === undefined || isMalformed(task) || task.state !== StoredState.QUEUED) yield [key, value]
+        else yield [key, tasks.encode({ ...task, lastFence: 0n })]
+      }
+    },
+  })
+}
+
+function over(store: Store, part: Partial<Store>): Store {
+  return {
+    get: (key) => store.get(key),
+    range: (range) => store.range(range),
+    commit: (writes: readonly Write[]) => store.commit(writes),
+    close: () => store.close(),
+    ...part,
+  }
+}
+
+interface Tampering {
+  /** @returns what is sent instead; undefined = nothing */
+  says?(frame: Uint8Array, link: Link): Uint8Array | undefined
+  /** @returns what is heard instead; undefined = nothing */
+  hears?(frame: Uint8Array, link: Link): Uint8Array | undefined
+}
+
+function tampered(network: Network, tampering: Tampering): Network {
+  const wrap = (link: Link): Link => tamperedLink(link, tampering)
+  return new Proxy(network, {
+    get(target, name) {
+      if (name === 'dial') {
+        return async (...args: Parameters<Network['dial']>) => wrap(await target.dial(...args))
+      }
+      if (name === 'serve') {
+        return (...[protocol, options, accept]: Parameters<Network['serve']>) =>
+          target.serve(protocol, options, (link) => accept(wrap(link)))
+      }
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+function tamperedLink(link: Link, { says, hears }: Tampering): Link {
+  return new Proxy(link, {
+    get(target, name) {
+      if (name === 'send' && says !== undefined) {
+        return (frame: Uint8Array) => {
+          const instead = says(frame, target)
+          return instead === undefined || target.send(instead)
+        }
+      }
+      if (name === 'receive' && hears !== undefined) {
+        return (receiver: LinkReceiver) =>
+          target.receive({
+            closed: (reason) => receiver.closed(reason),
+            frame(bytes) {
+              const instead = hears(bytes, target)
+              if (instead !== undefined) receiver.frame(instead)
+            },
+          })
+      }
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+/** Hears of the first lease of each task, and of none that comes after, nor that it was put back. */
+function deafToNewer(): NonNullable<Tampering['hears']> {
+  const first = new Map<string, bigint>()
+  return (frame, link) => {
+    if (!link.protocol.includes('/gateway/')) return frame
+    const message = frames.coordinatorToGateway.decode(frame)
+    if (isMalformed(message) || message.body.case !== 'state') return frame
+    const { taskId, fence, standing } = message.body.value
+    const known = first.get(taskId)
+    if (known === undefined) {
+      if (fence > 0n) first.set(taskId, fence)
+      return frame
+    }
+    return standing === Standing.QUEUED || (fence > 0n && fence !== known) ? undefined : frame
+  }
+}
+
+function doubled(): Tampering {
+  const workers = new Set<Link>()
+  return {
+    says(frame, link) {
+      if (!link.protocol.includes('/worker/')) return frame
+      const message = frames.coordinatorToWorker.decode(frame)
+      if (isMalformed(message)) return frame
+      if (message.body.case === 'welcome') workers.add(link)
+      if (message.body.case === 'lease') for (const other of workers) if (other !== link) other.send(frame)
+      return frame
+    },
+  }
+}
+
+/** Every refusal of a result becomes a yes. */
+function lenient(frame: Uint8Array, link: Link): Uint8Array {
+  if (!link.protocol.includes('/worker/')) return frame
+  const message = frames.coordinatorToWorker.decode(frame)
+  if (isMalformed(message) || message.body.case !== 'doneAck' || message.body.value.lease === undefined)
+    return frame
+  const { lease } = message.body.value
+  return frames.coordinatorToWorker.encode({ body: { case: 'doneAck', value: { lease } } })
+}
+
+function talkative(frame: Uint8Array, link: Link): Uint8Array {
+  if (!link.protocol.includes('/gateway/')) return frame
+  const message = frames.gatewayToCoordinator.decode(frame)
+  if (isMalformed(message) || message.body.case !== 'hello') return frame
+  const value = { ...message.body.value, version: `asked for ${SECRET}` }
+  return frames.gatewayToCoordinator.encode({ body: { case: 'hello', value } })
+}
+
+/** A worker that never says that it is done. */
+function reticent(frame: Uint8Array, link: Link): Uint8Array | undefined {
+  if (!link.protocol.includes('/worker/')) return frame
+  const message = frames.workerToCoordinator.decode(frame)
+  return !isMalformed(message) && message.body.case === 'done' ? undefined : frame
+}
+
+/** Chance that the seed does not decide. */
+export const UNSEEDED: Sabotage = {
+  network: (network: Network, name: string, _random: Random) =>
+    is(name, 'coordinator')
+      ? tampered(network, { says: (frame) => (Math.random() < 0.001 ? undefined : frame) })
+      : network,
+}

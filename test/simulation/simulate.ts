@@ -1,0 +1,284 @@
+import type { PolicyView } from '../../src/core/policy/policy-view.js'
+import type { PeerAddress } from '../../src/ports/network.js'
+import {
+  type CoordinatorComponents,
+  createCoordinator,
+} from '../../src/roles/coordinator/create-coordinator.js'
+import { createGateway } from '../../src/roles/gateway/create-gateway.js'
+import { createWorker } from '../../src/roles/worker/create-worker.js'
+import { createSeededRandom } from '../../src/services/clock/seeded-random.js'
+import { createVirtualClock, type VirtualClock } from '../../src/services/clock/virtual-clock.js'
+import { createMemoryMesh, type MemoryMesh } from '../../src/services/network/memory-network.js'
+import { DeliveryCheck } from './checks/delivery-check.js'
+import { ExclusionCheck } from './checks/exclusion-check.js'
+import { LeaseCheck } from './checks/lease-check.js'
+import { LogCheck } from './checks/log-check.js'
+import { RecordCheck } from './checks/record-check.js'
+import { checkRest } from './checks/rest-check.js'
+import { SecrecyCheck } from './checks/secrecy-check.js'
+import { Client, type RunningGateway } from './client.js'
+import type { Check, Report, SimEvent, Violation } from './events.js'
+import { breakThings } from './faults.js'
+import { type EngineTrouble, type Plan, planOf, SECRET, type WorkerPlan } from './plan.js'
+import { simEngine, simSandbox } from './sim-engine.js'
+import { type Sabotage, SimProcess, type SimWorld } from './sim-process.js'
+import { TraceHash } from './trace.js'
+import { verifyInTurn } from './verify-in-turn.js'
+
+export interface SimulationOptions {
+  readonly sabotage?: Sabotage
+  /** Sees every event too. */
+  readonly watcher?: Check
+}
+
+/** What came of one seed. */
+export interface Summary {
+  readonly seed: number
+  readonly virtualS: number
+  readonly wallS: number
+  readonly events: number
+  /** By how they ended. */
+  readonly tasks: Readonly<Record<string, number>>
+  readonly faults: number
+  readonly traceHash: string
+  readonly violations: readonly Violation[]
+}
+
+export type SimCoordinator = SimProcess<ReturnType<typeof createCoordinator>>
+export type SimGateway = SimProcess<RunningGateway>
+export type SimWorker = SimProcess<ReturnType<typeof createWorker>>
+
+/** All processes of a run, by role. */
+export interface Cast {
+  readonly coordinators: readonly SimCoordinator[]
+  readonly gateways: readonly SimGateway[]
+  readonly workers: readonly SimWorker[]
+}
+
+const NETWORK = 'simulated'
+const START_MS = Date.UTC(2030, 0, 1)
+/** Once all is mended every task must end within this time; the longest a model may hang is part of it. */
+const HORIZON_MS = 30 * 60_000
+/** Links and timers kept a while for more work are let go within this time. */
+const REST_MS = 75_000
+/** A broken promise is often broken again and again. */
+const MOST_VIOLATIONS = 20
+
+/** Plays one seed: everything that happens in it follows from the seed. */
+export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Summary> {
+  const startMs = performance.now()
+  const clock = createVirtualClock(START_MS)
+  // Signature checks take their turn below, so that nothing runs beside virtual time.
+  clock.dispose()
+  const putBack = verifyInTurn(clock, createSeededRandom(seed + 0.1 * 2 ** 32))
+  try {
+    const run = new Simulation(planOf(seed), clock, options)
+    await run.play()
+    return { ...run.summary(), wallS: Math.round(performance.now() - startMs) / 1000 }
+  } finally {
+    putBack()
+  }
+}
+
+class Simulation {
+  readonly #plan: Plan
+  readonly #clock: VirtualClock
+  readonly #mesh: MemoryMesh
+  readonly #names = new Map<string, string>()
+  readonly #violations: Violation[] = []
+  readonly #hash = new TraceHash()
+  readonly #records: RecordCheck
+  readonly #checks: readonly Check[]
+  readonly #cast: Cast
+  readonly #clients: readonly Client[]
+  readonly #troubles = new Map<string, EngineTrouble>()
+  readonly #watchers = new Set<(event: SimEvent) => void>()
+  #links = 0
+
+  constructor(plan: Plan, clock: VirtualClock, { sabotage = {}, watcher }: SimulationOptions) {
+    this.#plan = plan
+    this.#clock = clock
+    const { seed, latencyMs, jitterMs } = plan
+    this.#mesh = createMemoryMesh({ clock, random: createSeededRandom(seed + 2 ** 32), latencyMs, jitterMs })
+    const report: Report = (rule, detail) => this.#broken(rule, detail)
+    const nameOf = (peerId: string): string => this.#names.get(peerId) ?? peerId
+    this.#records = new RecordCheck(report)
+    this.#checks = [
+      this.#hash,
+      ...(watcher === undefined ? [] : [watcher]),
+      new LeaseCheck(report),
+      this.#records,
+      new DeliveryCheck(report, nameOf),
+      new ExclusionCheck(report, nameOf),
+      new SecrecyCheck(report, SECRET),
+      new LogCheck(report),
+    ]
+    const world: SimWorld = {
+      seed,
+      clock,
+      mesh: this.#mesh,
+      policy: openPolicy(),
+      syncMs: plan.syncMs,
+      sabotage,
+      report,
+      nameOf,
+      bootstrap: () => this.#cast.coordinators.map(addressOf),
+      see: (event) => this.#see(event),
+      nextLink: () => ++this.#links,
+    }
+    this.#cast = this.#people(world)
+    this.#clients = plan.tasks.map((task) => this.#client(task))
+  }
+
+  async play(): Promise<void> {
+    const { healMs, faults } = this.#plan
+    for (const process of everybody(this.#cast)) process.start()
+    for (const client of this.#clients) client.begin()
+    const mend = breakThings(faults, {
+      clock: this.#clock,
+      mesh: this.#mesh,
+      cast: this.#cast,
+      troubles: this.#troubles,
+      watchers: this.#watchers,
+      note: (at, text) => this.#note(at, text),
+    })
+    await this.#pass(() => false, healMs + 1)
+    mend()
+    const quiet = await this.#pass(() => this.#isQuiet(), HORIZON_MS)
+    if (!quiet)
+      this.#broken('all comes to an end', `not within ${HORIZON_MS / 60_000} minutes: ${this.#unquiet()}`)
+    await this.#pass(() => false, REST_MS)
+    for (const client of this.#clients) client.stop()
+    for (const client of this.#clients) await client.last()
+    if (quiet) checkRest(this.#cast, (rule, detail) => this.#broken(rule, detail))
+  }
+
+  summary(): Omit<Summary, 'wallS'> {
+    const tasks: Record<string, number> = {}
+    for (const { state } of this.#clients) tasks[state] = (tasks[state] ?? 0) + 1
+    return {
+      seed: this.#plan.seed,
+      virtualS: Math.round(this.#clock.monotonicMs() / 1000),
+      events: this.#hash.events,
+      tasks,
+      faults: this.#plan.faults.length,
+      traceHash: this.#hash.digest(),
+      violations: this.#violations,
+    }
+  }
+
+  /** Lets time pass until it holds, looked at once in a while. @returns whether it came to hold */
+  async #pass(holds: () => boolean, limitMs: number): Promise<boolean> {
+    const endMs = this.#clock.monotonicMs() + limitMs
+    while (!holds()) {
+      if (this.#clock.monotonicMs() >= endMs || this.#violations.length >= MOST_VIOLATIONS) return false
+      await this.#clock.advance(Math.min(1_000, endMs - this.#clock.monotonicMs()))
+    }
+    return true
+  }
+
+  #isQuiet(): boolean {
+    if (!this.#clients.every((client) => client.satisfied)) return false
+    if (this.#cast.coordinators.some(({ name }) => this.#records.unfinished(name).length > 0)) return false
+    return this.#cast.workers.every(({ role }) => role?.status().slots.busy === 0)
+  }
+
+  #unquiet(): string {
+    const waiting = this.#clients.filter((client) => !client.satisfied)
+    const clients = waiting.map(
+      ({ plan: { request, gateway } }) => `${gateway} ${request.account}:${request.id}`,
+    )
+    const records = this.#cast.coordinators.flatMap(({ name }) =>
+      this.#records.unfinished(name).map((id) => `${name} ${id}`),
+    )
+    return `users wait for [${clients.join(', ')}], unfinished at coordinators: [${records.join(', ')}]`
+  }
+
+  #people(world: SimWorld): Cast {
+    const { coordinators, gateways, workers, leaseMs } = this.#plan
+    let index = 0
+    const made = <R extends { start(): Promise<void>; stop(signal: AbortSignal): Promise<void> }>(
+      name: string,
+      build: ConstructorParameters<typeof SimProcess<R>>[3],
+    ): SimProcess<R> => {
+      const process = new SimProcess<R>(world, name, ++index, build)
+      this.#names.set(process.peerId, name)
+      return process
+    }
+    const init = { networkId: NETWORK, version: '0.0.0' }
+    const known = coordinators.map((name) =>
+      made(name, (ports: CoordinatorComponents) => createCoordinator(ports, { networkId: NETWORK, leaseMs })),
+    )
+    const addresses = known.map(addressOf)
+    return {
+      coordinators: known,
+      gateways: gateways.map((name) =>
+        made<RunningGateway>(name, (ports) => createGateway(ports, { ...init, coordinators: addresses })),
+      ),
+      workers: workers.map((plan) =>
+        made(plan.name, (ports) => {
+          const engine = simEngine(ports.clock, ports.random, plan, () => this.#troubles.get(plan.name))
+          const sandbox = simSandbox(ports.clock, ports.random, plan)
+          return createWorker(
+            {
+              ...ports,
+              models: modelsOf(plan),
+              ...(plan.models.length > 0 ? { engine } : {}),
+              ...(plan.sandbox ? { sandbox } : {}),
+            },
+            {
+              ...init,
+              agentId: plan.name,
+              slots: plan.slots,
+              coordinators: addresses,
+              priceFloorMicrocredits: 0n,
+            },
+          )
+        }),
+      ),
+    }
+  }
+
+  #client(plan: Plan['tasks'][number]): Client {
+    const gateway = this.#cast.gateways.find(({ name }) => name === plan.gateway)
+    if (gateway === undefined) throw new Error(`no gateway ${plan.gateway}`)
+    return new Client(plan, {
+      clock: this.#clock,
+      gateway,
+      report: (rule, detail) => this.#broken(rule, detail),
+      note: (text) => this.#note(plan.gateway, text),
+    })
+  }
+
+  #note(at: string, text: string): void {
+    this.#see({ atMs: this.#clock.monotonicMs(), at, type: 'note', text })
+  }
+
+  #see(event: SimEvent): void {
+    for (const check of this.#checks) check.see(event)
+    for (const watcher of [...this.#watchers]) watcher(event)
+  }
+
+  #broken(rule: string, detail: string): void {
+    const atMs = Math.round(this.#clock.monotonicMs())
+    if (this.#violations.length < MOST_VIOLATIONS) this.#violations.push({ rule, detail, atMs })
+    this.#note('sim', `VIOLATION ${rule}: ${detail}`)
+  }
+}
+
+export function everybody(cast: Cast): readonly (SimCoordinator | SimGateway | SimWorker)[] {
+  return [...cast.coordinators, ...cast.gateways, ...cast.workers]
+}
+
+function addressOf({ peerId }: SimCoordinator): PeerAddress {
+  return { peerId, addresses: [`/memory/${peerId}/p2p/${peerId}`] }
+}
+
+function modelsOf({ models, tokenMs }: WorkerPlan) {
+  return models.map((name) => ({ name, contextTokens: 0, tokensPerS: 1000 / tokenMs, warm: name === 'tiny' }))
+}
+
+function openPolicy(): PolicyView {
+  const nobody = new Set<string>()
+  return { network: NETWORK, admission: 'open', coordinators: nobody, gateways: nobody, workers: nobody }
+}

@@ -1,0 +1,39 @@
+import crypto, { type KeyLike } from 'node:crypto'
+import { syncBuiltinESMExports } from 'node:module'
+import type { Clock } from '../../src/ports/clock.js'
+import type { Random } from '../../src/ports/random.js'
+
+type Done = (error: Error | null, holds: boolean) => void
+type Verify = (
+  name: string | null,
+  bytes: Uint8Array,
+  key: KeyLike,
+  signature: Uint8Array,
+  done?: Done,
+) => unknown
+
+/** What a check of a signature takes at most, in virtual time. */
+const LONGEST_MS = 2
+
+/**
+ * From here on signature checks take virtual time by the seed. On the thread pool they would end in another order
+ * in each run, and never between two other events.
+ *
+ * @returns puts node's own check back
+ */
+export function verifyInTurn(clock: Clock, random: Random): () => void {
+  const own = crypto.verify
+  const real: Verify = own
+  const inTurn: Verify = (name, bytes, key, signature, done) => {
+    if (done === undefined) return real(name, bytes, key, signature)
+    const holds = real(name, bytes, key, signature) === true
+    return clock.after(random.fraction() * LONGEST_MS, () => done(null, holds))
+  }
+  put(inTurn)
+  return () => put(own)
+}
+
+function put(verify: unknown): void {
+  Reflect.set(crypto, 'verify', verify)
+  syncBuiltinESMExports()
+}
