@@ -146,11 +146,17 @@ class GatewayTalk {
     return { taskId, existed, state: this.#standing(entry) }
   }
 
-  #cancel({ ask, taskId, reason }: Cancel): void {
+  #cancel({ ask, taskId, reason, fence }: Cancel): void {
     const { book, journal } = this.#components
     const entry = this.#own(taskId)
     const why = refusal('cancelled-by-user', `cancelled through its gateway: ${reason}`)
-    const result = entry === undefined ? notFound(taskId) : book.step(entry, { type: 'cancel', why })
+    const pending = reason === 'delivered' && mayHaveDelivered(entry, fence)
+    const result =
+      entry === undefined
+        ? notFound(taskId)
+        : pending
+          ? refusal('result-pending', 'the worker that delivered it has yet to show its receipt')
+          : book.step(entry, { type: 'cancel', why })
     journal.afterwards(() => {
       const state = entry === undefined || entry.gone ? unknownStanding(taskId) : this.#standing(entry)
       const no = isRefusal(result) ? { refusal: toWire(result) } : {}
@@ -189,6 +195,13 @@ class GatewayTalk {
     const entry = this.#components.book.get(taskId)
     return entry?.task.header.gateway === this.#link.peerId ? entry : undefined
   }
+}
+
+/** A lease whose worker has the gateway's acceptance: cancelled now, it would never be paid. */
+function mayHaveDelivered(entry: TaskEntry | undefined, fence: bigint): boolean {
+  const task = entry?.task
+  if (task?.state !== 'leased' && task?.state !== 'running') return false
+  return task.fence <= fence
 }
 
 function notFound(taskId: string): Refusal {

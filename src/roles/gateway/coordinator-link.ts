@@ -123,8 +123,10 @@ export class CoordinatorLink {
     return answer.value
   }
 
-  async cancel(taskId: string, reason: string): Promise<CancelAnswer> {
-    const answer = await this.#ask('cancelled', (ask) => ({ case: 'cancel', value: { ask, taskId, reason } }))
+  /** @param fence with `delivered`: of the lease that brought the result */
+  async cancel(taskId: string, reason: string, fence = 0n): Promise<CancelAnswer> {
+    const value = { taskId, reason, fence }
+    const answer = await this.#ask('cancelled', (ask) => ({ case: 'cancel', value: { ask, ...value } }))
     assert(answer.case === 'cancelled')
     return answer.value
   }

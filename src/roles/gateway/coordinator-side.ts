@@ -4,7 +4,8 @@ import type { PeerAddress } from '../../ports/network.js'
 import type { Store } from '../../ports/store.js'
 import { Standing, type TaskState } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import type { CoordinatorLink } from './coordinator-link.js'
-import type { ErrandReason, Errands } from './errands.js'
+import type { DeliveredTasks } from './delivered-tasks.js'
+import type { Errands } from './errands.js'
 import type { MeshView } from './mesh-view.js'
 import type { SubmitBatcher } from './submit-batcher.js'
 import type { TaskArchive } from './task-archive.js'
@@ -18,6 +19,7 @@ interface Components {
   readonly book: TaskBook
   readonly batcher: SubmitBatcher
   readonly errands: Errands
+  readonly delivered: DeliveredTasks
   readonly mesh: MeshView
   readonly log: Log
   readonly current: () => CoordinatorLink | undefined
@@ -32,6 +34,7 @@ const MOST_STRAYS = 256
 /** Bounds of the record. */
 const ADDRESSES = 16
 const ADDRESS_BYTES = 256
+const OPEN: readonly Standing[] = [Standing.QUEUED, Standing.LEASED, Standing.RUNNING]
 
 /** What the gateway does when a coordinator is attached, speaks, or is lost. */
 export class CoordinatorSide {
@@ -86,7 +89,9 @@ export class CoordinatorSide {
   }
 
   state(link: CoordinatorLink, told: TaskState): void {
-    if (this.#components.book.apply(link.peerId, told) || this.#strays >= MOST_STRAYS) return
+    const { book, delivered } = this.#components
+    if (!OPEN.includes(told.standing)) delivered.told(link.peerId, told.taskId)
+    if (book.apply(link.peerId, told) || this.#strays >= MOST_STRAYS) return
     this.#strays++
     this.#stray(link, told)
       .catch((cause: unknown) => {
@@ -98,10 +103,11 @@ export class CoordinatorSide {
   }
 
   async #settle(link: CoordinatorLink): Promise<void> {
-    const { errands, book, current, addressOf } = this.#components
+    const { errands, book, delivered, current, addressOf } = this.#components
     await syncTasks(this.#components, link)
     if (current() === link) this.#inSync = true
     await this.#remember(link.peerId, addressOf(link.peerId).addresses)
+    await delivered.attached(link.peerId)
     await errands.carryOut(link, (taskId) => book.get(taskId) !== undefined)
   }
 
@@ -113,18 +119,15 @@ export class CoordinatorSide {
 
   /** A coordinator still works for a task that is over here: it is told so, again if need be. */
   async #stray(link: CoordinatorLink, told: TaskState): Promise<void> {
-    const open = [Standing.QUEUED, Standing.LEASED, Standing.RUNNING].includes(told.standing)
     const name = splitWireId(told.taskId)
-    if (!open || name === undefined) return
+    if (!OPEN.includes(told.standing) || name === undefined) return
     const record = await this.#components.archive.record(name.account, name.id)
     // It began to be unfinished while we looked.
     if (this.#components.book.get(told.taskId) !== undefined) return
-    let reason: ErrandReason = 'client-gone'
     if (record?.end?.standing === Standing.DONE) {
       // Said before the coordinator heard of the result.
       if (told.standing !== Standing.QUEUED && told.fence <= record.end.fence) return
-      reason = 'delivered'
-    }
-    await link.cancel(told.taskId, reason)
+      await link.cancel(told.taskId, 'delivered', record.end.fence)
+    } else await link.cancel(told.taskId, 'client-gone')
   }
 }

@@ -11,6 +11,7 @@ import { CoordinatorAttachment } from './coordinator-attachment.js'
 import { CoordinatorLink, type CoordinatorSpeech } from './coordinator-link.js'
 import { CoordinatorSide } from './coordinator-side.js'
 import { DataDesk } from './data-desk.js'
+import { DeliveredTasks } from './delivered-tasks.js'
 import { Errands } from './errands.js'
 import type { Gateway } from './gateway.js'
 import { GATEWAY_LIMITS, type GatewayLimits } from './gateway-limits.js'
@@ -60,13 +61,14 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
   const archive = new TaskArchive(store)
   const book = new TaskBook({ archive, clock, log, metrics, limits })
   const inner = { ...components, log, gatewayMetrics: metrics, limits, archive, book }
-  const { attachment, side, errands, batcher, mesh } = coordinatorParts(inner, init)
+  const { attachment, side, errands, delivered, batcher, mesh } = coordinatorParts(inner, init)
   const admitsWorker = (peerId: string): boolean => admits(policy(), { peerId, role: 'worker' }) === undefined
   const desk = new DataDesk(
     {
       network,
       archive,
       book,
+      delivered,
       clock,
       log,
       metrics,
@@ -128,6 +130,7 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
     },
     { maxAgeMs: limits.errandAgeMs },
   )
+  const delivered = new DeliveredTasks({ archive, errands, log, current })
   const batcher = new SubmitBatcher(
     { archive, book, errands, clock, log, metrics, signer, current },
     { networkId },
@@ -138,6 +141,7 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
     book,
     batcher,
     errands,
+    delivered,
     mesh,
     log,
     current,
@@ -164,7 +168,7 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
       found: (addresses) => init.onCoordinators?.(addresses),
     },
   )
-  return { attachment, side, errands, batcher, mesh }
+  return { attachment, side, errands, delivered, batcher, mesh }
 }
 
 function attacher(

@@ -11,6 +11,7 @@ import type { Chunk, Finish, Open, Output } from '../../wire/generated/edgecoder
 import { DATA_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import { ByteBudget } from './byte-budget.js'
 import { type DataDeskSide, DataLink, type OpenAttempt } from './data-link.js'
+import type { DeliveredTasks } from './delivered-tasks.js'
 import type { GatewayLimits } from './gateway-limits.js'
 import type { GatewayMetrics } from './gateway-metrics.js'
 import { awaitLease } from './lease-wait.js'
@@ -24,6 +25,7 @@ interface Components {
   readonly network: Network
   readonly archive: TaskArchive
   readonly book: TaskBook
+  readonly delivered: DeliveredTasks
   readonly clock: Clock
   readonly log: Log
   readonly metrics: GatewayMetrics
@@ -235,7 +237,7 @@ export class DataDesk implements DataDeskSide {
 
   async #finish(attempt: OpenAttempt, finish: Finish): Promise<void> {
     const { link, task, lease, ref } = attempt
-    const { book, signer, clock, metrics } = this.#components
+    const { book, signer, clock, metrics, delivered } = this.#components
     const whole = attempt.result.whole()
     if (whole === undefined || finish.receipt === undefined) {
       const why = refusal('protocol-violation', 'The receipt came before the whole result.')
@@ -255,19 +257,22 @@ export class DataDesk implements DataDeskSide {
       return this.#broke(attempt, refusal('result-mismatch', 'The result counts no usage.'))
     const counted = { completionTokens: lease.tokens, iterations: usage.iterations, model: usage.model }
     const acceptance = acceptanceOf(signer, networkId, receipt, counted, clock.nowMs())
+    const delivery = {
+      usage,
+      resultBytes: whole.bytes,
+      text: result.body.case === 'chat' ? result.body.value.text : undefined,
+      acceptance: envelopeCodec.encode(acceptance),
+    }
+    const more = delivered.writes(coordinator, task.key, lease.fence)
     try {
-      await book.complete(task, lease, {
-        usage,
-        resultBytes: whole.bytes,
-        text: result.body.case === 'chat' ? result.body.value.text : undefined,
-        acceptance: envelopeCodec.encode(acceptance),
-      })
+      await book.complete(task, lease, delivery, more)
     } finally {
       attempt.finishing = false
     }
     metrics.resultTaken(whole.bytes.length)
     link.drop(attempt)
     link.accept(ref, acceptance)
+    await delivered.added(coordinator, task.key, lease.fence, more)
   }
 
   /** Ends an attempt whose worker broke the protocol or brought what is not the result; its others go on. */

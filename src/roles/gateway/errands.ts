@@ -3,12 +3,16 @@ import { isRefusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Store, Write } from '../../ports/store.js'
+import type { GatewayErrand } from '../../wire/generated/edgecoder/store/v1/gateway_pb.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import { keyParts, keys, recordCodec } from './task-record.js'
 import { wait } from './wait.js'
 
 /** Why a coordinator should drop a task: as in the Cancel message. */
-export type ErrandReason = 'user' | 'client-gone' | 'moved' | 'delivered'
+export type Errand =
+  | { readonly reason: 'user' | 'client-gone' | 'moved' }
+  /** @param fence of the lease that brought the result */
+  | { readonly reason: 'delivered'; readonly fence: bigint }
 
 interface Components {
   readonly store: Store
@@ -57,7 +61,7 @@ export class Errands {
     let old: Write[] = []
     for await (const [key, value] of store.range(keys.allErrandsRange)) {
       if (Number(recordCodec.decodeErrand(key, value).sinceMs) < oldest) old.push({ type: 'del', key })
-      else this.#owe(keyParts(key)[0] ?? '')
+      else this.owed(keyParts(key)[0] ?? '')
       if (old.length < 256) continue
       await store.commit(old)
       old = []
@@ -76,9 +80,10 @@ export class Errands {
   }
 
   /** The write that makes an errand durable, to be committed with what causes it; then call {@link added}. */
-  write(coordinator: string, taskId: string, reason: ErrandReason): Write {
-    const errand = { reason, sinceMs: BigInt(this.#components.clock.nowMs()) }
-    return { type: 'put', key: keys.errand(coordinator, taskId), value: recordCodec.encodeErrand(errand) }
+  write(coordinator: string, taskId: string, errand: Errand): Write {
+    const sinceMs = BigInt(this.#components.clock.nowMs())
+    const value = recordCodec.encodeErrand({ fence: 0n, ...errand, sinceMs })
+    return { type: 'put', key: keys.errand(coordinator, taskId), value }
   }
 
   /** The write that takes one back, because the task goes to that coordinator again. */
@@ -89,10 +94,16 @@ export class Errands {
   /**
    * One became durable. Carried out now when we are attached there; resolves when that is done or cannot be.
    */
-  async added(coordinator: string, taskId: string, reason: ErrandReason): Promise<void> {
+  async added(coordinator: string, taskId: string, errand: Errand): Promise<void> {
     const link = this.#components.current()
-    if (link?.peerId === coordinator && (await this.#tell(link, taskId, reason))) return
-    this.#owe(coordinator)
+    if (link?.peerId === coordinator && (await this.#tell(link, taskId, errand))) return
+    this.owed(coordinator)
+  }
+
+  /** Errands of this coordinator became durable; it is visited in a while. */
+  owed(coordinator: string): void {
+    if (!this.#owed.has(coordinator)) this.#owed.set(coordinator, FIRST_VISIT_MS)
+    this.#wake?.()
   }
 
   /**
@@ -111,7 +122,7 @@ export class Errands {
         all = false
         continue
       }
-      batch.push(this.#tell(link, taskId, recordCodec.decodeErrand(key, value).reason))
+      batch.push(this.#tell(link, taskId, recordCodec.decodeErrand(key, value)))
       if (batch.length < AT_ONCE) continue
       all = (await Promise.all(batch)).every(Boolean) && all
       batch = []
@@ -122,10 +133,12 @@ export class Errands {
     return all
   }
 
-  async #tell(link: CoordinatorLink, taskId: string, reason: string): Promise<boolean> {
+  async #tell(link: CoordinatorLink, taskId: string, told: GatewayErrand | Errand): Promise<boolean> {
     try {
-      // Any answer will do: it is cancelled, or was never there, or has ended.
-      await link.cancel(taskId, reason)
+      const answer = await link.cancel(taskId, told.reason, 'fence' in told ? told.fence : 0n)
+      // Its worker has the result's receipt on the way. Any other answer will do: it is cancelled, or was never
+      // there, or has ended.
+      if (answer.refusal?.code === 'result-pending') return false
       await this.#components.store.commit([this.unwrite(link.peerId, taskId)])
       return true
     } catch (cause) {
@@ -136,11 +149,6 @@ export class Errands {
       })
       return false
     }
-  }
-
-  #owe(coordinator: string): void {
-    if (!this.#owed.has(coordinator)) this.#owed.set(coordinator, FIRST_VISIT_MS)
-    this.#wake?.()
   }
 
   async #run(): Promise<void> {

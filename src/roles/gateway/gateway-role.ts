@@ -133,11 +133,11 @@ export class GatewayRole implements Gateway {
     const detail = reason === 'user' ? 'Cancelled on request.' : 'Cancelled because the client left.'
     const { coordinator } = task.record
     const isKnown = task.order !== 'unsent'
-    const errand = isKnown ? [errands.write(coordinator, task.key, reason)] : []
+    const errand = isKnown ? [errands.write(coordinator, task.key, { reason })] : []
     if (!(await book.conclude(task, 'cancelled', refusal('cancelled-by-user', detail), errand))) {
       return alreadyEnded('ending')
     }
-    if (isKnown) await errands.added(coordinator, task.key, reason)
+    if (isKnown) await errands.added(coordinator, task.key, { reason })
     return task.view()
   }
 

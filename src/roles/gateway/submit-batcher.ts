@@ -75,7 +75,8 @@ export class SubmitBatcher {
     for (;;) {
       const link = this.#components.current()
       if (link === undefined || !link.open || this.#queue.length === 0) return
-      const batch = this.#queue.splice(0, ORDER_HEADERS).filter((task) => this.#wanted(task, link))
+      const next = new Set(this.#queue.splice(0, ORDER_HEADERS))
+      const batch = [...next].filter((task) => this.#wanted(task, link))
       try {
         await this.adopt(batch, link)
       } catch (cause) {
@@ -111,7 +112,7 @@ export class SubmitBatcher {
       book.voidLease(task, refusal('stale-fence', 'The task moved to another coordinator.'))
       if (task.order !== 'unsent') {
         left.push({ coordinator: record.coordinator, task })
-        writes.push(errands.write(record.coordinator, task.key, 'moved'))
+        writes.push(errands.write(record.coordinator, task.key, { reason: 'moved' }))
       }
       writes.push(errands.unwrite(link.peerId, task.key))
       writes.push(archive.saved(Object.assign({ ...record }, moved(task, link.peerId))))
@@ -123,7 +124,7 @@ export class SubmitBatcher {
       if (!task.ending) this.#restart(task)
       log.info('task-moved', { taskId: task.key, from: coordinator, to: link.peerId })
       // Not attached there, so this only notes the debt.
-      await errands.added(coordinator, task.key, 'moved')
+      await errands.added(coordinator, task.key, { reason: 'moved' })
     }
   }
 
@@ -184,12 +185,19 @@ export class SubmitBatcher {
     const { book, log } = this.#components
     try {
       if (!task.promised) await book.erase(task, why)
-      else if (why.retryAfterMs === undefined) await book.conclude(task, 'failed', why)
+      else if (why.retryAfterMs === undefined) await book.conclude(task, endBy(why), why)
       else this.#later(task, why.retryAfterMs)
     } catch (cause) {
       log.error('refusal-not-written', { taskId: task.key, error: asError(cause) })
-      task.settle(why)
+      this.keep(task, why.retryAfterMs ?? LEAST_RETRY_MS)
     }
+  }
+
+  /** It lies on our disk and cannot be taken back, so it is promised, and goes again. */
+  keep(task: LiveTask, afterMs: number): void {
+    task.promised = true
+    task.settle('taken')
+    this.#later(task, afterMs)
   }
 
   /** The user was told that it is taken, so a coordinator that is full now is asked again. */
@@ -199,6 +207,11 @@ export class SubmitBatcher {
       this.enqueue(task)
     })
   }
+}
+
+/** Its deadline may pass while no coordinator could take it. */
+function endBy(why: Refusal): 'failed' | 'expired' {
+  return why.code === 'deadline-passed' ? 'expired' : 'failed'
 }
 
 function moved({ record, order }: LiveTask, coordinator: string) {

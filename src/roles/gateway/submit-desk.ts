@@ -1,4 +1,5 @@
 import { equals } from 'uint8arrays/equals'
+import { EdgeCoderError } from '../../core/errors.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Random } from '../../ports/random.js'
@@ -118,16 +119,28 @@ export class SubmitDesk {
 
   async #outcome(task: LiveTask, startMs: number): Promise<Submission | Refusal> {
     await this.#settled(task, this.#leftMs(startMs))
-    const { book, stopping: isStopping } = this.#components
+    const { stopping: isStopping } = this.#components
     if (isRefusal(task.settled)) return task.settled
     if (task.settled === undefined && task.order === 'unsent') {
       // Nobody outside can know it, so it can be taken back whole.
       const why = isStopping() ? stopping() : noCoordinator()
-      await book.erase(task, why)
-      return why
+      if (await this.#takenBack(task, why)) return why
     }
     task.promised = true
     return { task: task.view(), existed: false }
+  }
+
+  /** @returns false when the disk fails: then it is kept after all */
+  async #takenBack(task: LiveTask, why: Refusal): Promise<boolean> {
+    const { book, batcher } = this.#components
+    try {
+      await book.erase(task, why)
+      return true
+    } catch (cause) {
+      if (!(cause instanceof EdgeCoderError)) throw cause
+      batcher.keep(task, RETRY_MS)
+      return false
+    }
   }
 
   #settled(task: LiveTask, mostMs: number): Promise<void> {

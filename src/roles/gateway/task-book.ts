@@ -97,14 +97,25 @@ export class TaskBook {
     return task
   }
 
-  /** Takes back a task that nobody outside can know, or that was refused. */
+  /**
+   * Takes back a task that nobody outside can know, or that was refused.
+   *
+   * @throws EdgeCoderError of the store; the task then stands as before
+   */
   async erase(task: LiveTask, why: Refusal): Promise<void> {
     this.#live.delete(task.key)
     task.ending = true
-    task.gone = true
     this.voidLease(task, why)
+    try {
+      await this.#components.archive.erase(task.record)
+    } catch (cause) {
+      task.ending = false
+      this.#live.set(task.key, task)
+      task.leaseChanged()
+      throw cause
+    }
+    task.gone = true
     task.leaseChanged()
-    await this.#components.archive.erase(task.record)
     task.settle(why)
   }
 
@@ -188,8 +199,13 @@ export class TaskBook {
     return true
   }
 
-  /** Ends a task with its result. @throws EdgeCoderError of the store; the task then stands as before */
-  async complete(task: LiveTask, lease: Lease, delivery: Delivery): Promise<void> {
+  /**
+   * Ends a task with its result.
+   *
+   * @param more written in the same commit
+   * @throws EdgeCoderError of the store; the task then stands as before
+   */
+  async complete(task: LiveTask, lease: Lease, delivery: Delivery, more: readonly Write[]): Promise<void> {
     const { archive, clock } = this.#components
     await this.#end(task, () => {
       const nowMs = clock.nowMs()
@@ -205,7 +221,7 @@ export class TaskBook {
         acceptance: new Uint8Array(delivery.acceptance),
         resultBytes: delivery.resultBytes.length,
       })
-      return archive.end(task.record, delivery.resultBytes)
+      return archive.end(task.record, delivery.resultBytes, more)
     })
     task.state = 'done'
     task.why = undefined

@@ -198,6 +198,8 @@ export class Attachment {
   }
 
   #frame(bytes: Uint8Array): void {
+    // What was under way when we left is nobody's offence.
+    if (this.#state === 'closed') return
     const message = frames.coordinatorToWorker.decode(bytes)
     if (isMalformed(message)) {
       this.#offend('malformed-frame', message.detail)

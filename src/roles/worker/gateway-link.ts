@@ -132,6 +132,8 @@ export class GatewayLink {
   }
 
   #frame(link: Link, bytes: Uint8Array): void {
+    // What was under way on a link that we left belongs to nothing any more.
+    if (link !== this.#link) return
     const { network } = this.#components
     const message = frames.gatewayToWorker.decode(bytes)
     if (isMalformed(message)) {
