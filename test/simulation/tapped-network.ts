@@ -112,6 +112,8 @@ class TappedLink implements Link {
   readonly #number: number
   readonly #init: TapInit
   readonly #onClosed: () => void
+  /** Given up here: what waits for a frozen process is not for it any more. */
+  #over = false
 
   constructor(inner: Link, number: number, init: TapInit, onClosed: () => void) {
     this.#inner = inner
@@ -147,6 +149,7 @@ class TappedLink implements Link {
     this.#inner.receive({
       frame: (bytes) =>
         gate.run(() => {
+          if (this.#over) return
           this.#tell('received', bytes)
           receiver.frame(bytes)
         }),
@@ -165,6 +168,7 @@ class TappedLink implements Link {
   }
 
   abort(reason: string): void {
+    this.#over = true
     this.#inner.abort(reason)
   }
 

@@ -119,6 +119,8 @@ export class SubmitDesk {
 
   async #outcome(task: LiveTask, startMs: number): Promise<Submission | Refusal> {
     await this.#settled(task, this.#leftMs(startMs))
+    // Its end, or its taking back, is being written: the answer is what comes of that.
+    while (task.settled === undefined && task.ending) await changed(task)
     const { stopping: isStopping } = this.#components
     if (isRefusal(task.settled)) return task.settled
     if (task.settled === undefined && task.order === 'unsent') {
@@ -164,6 +166,13 @@ export class SubmitDesk {
     if (Math.max(book.size, this.#underWay.size) >= unfinishedTasks) return true
     return archive.unfinishedBytes + prepared.payload.length > unfinishedBytes
   }
+}
+
+function changed(task: LiveTask): Promise<void> {
+  return new Promise((resolve) => {
+    task.onSettled(resolve)
+    task.onLease(resolve)
+  })
 }
 
 /** The same id again: with the same content it is the same task. */

@@ -198,7 +198,7 @@ export class Attachment {
   }
 
   #frame(bytes: Uint8Array): void {
-    // What was under way when we left is nobody's offence.
+    // What comes while we leave is nobody's offence.
     if (this.#state === 'closed') return
     const message = frames.coordinatorToWorker.decode(bytes)
     if (isMalformed(message)) {

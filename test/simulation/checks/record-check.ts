@@ -4,7 +4,7 @@ import { readTask } from '../../../src/roles/coordinator/task-record.js'
 import { statements } from '../../../src/wire/envelope.js'
 import { codec, isMalformed } from '../../../src/wire/frame.js'
 import { StoredReceiptSchema } from '../../../src/wire/generated/edgecoder/store/v1/task_pb.js'
-import type { Check, Report, SimEvent } from '../events.js'
+import type { Check, Report, SimEvent, Speech } from '../events.js'
 
 const receipts = codec(StoredReceiptSchema, 64 * 1024)
 const ENDED: readonly TaskStateName[] = ['done', 'failed', 'cancelled', 'expired']
@@ -31,17 +31,46 @@ export class RecordCheck implements Check {
   }
 
   see(event: SimEvent): void {
-    if (event.type !== 'durable' || !event.at.startsWith('c')) return
+    if (!event.at.startsWith('c')) return
+    if (event.type === 'sent') this.#sent(event.at, event.speech)
+    else if (event.type === 'durable') this.#durable(event.at, event.writes)
+  }
+
+  #durable(at: string, writes: readonly Write[]): void {
     const paid = new Map<string, bigint>()
-    for (const write of event.writes) {
+    for (const write of writes) {
       if (write.type === 'put' && write.key.startsWith('r|'))
-        paid.set(write.key.slice(2), this.#receipt(event.at, write))
+        paid.set(write.key.slice(2), this.#receipt(at, write))
     }
-    for (const write of event.writes) {
+    for (const write of writes) {
       if (!write.key.startsWith('t|')) continue
-      if (write.type === 'put') this.#put(event.at, readTask(write.key, write.value).task, paid)
-      else this.#del(event.at, write.key.slice(2))
+      if (write.type === 'put') this.#put(at, readTask(write.key, write.value).task, paid)
+      else this.#del(at, write.key.slice(2))
     }
+  }
+
+  /** What a coordinator promises by these words must be on its disk before. */
+  #sent(at: string, { from, to, body }: Speech): void {
+    if (from !== 'coordinator') return
+    if (to === 'gateway' && body.case === 'submitted') {
+      for (const { taskId, refusal } of body.value.results) {
+        if (refusal === undefined)
+          this.#must(at, taskId, this.#tasks.has(`${at} ${taskId}`), 'that it has it')
+      }
+    }
+    if (to !== 'worker') return
+    if (body.case === 'lease') {
+      const { header, fence } = body.value
+      const task = this.#tasks.get(`${at} ${header?.id}`)
+      this.#must(at, header?.id ?? '', (task?.lastFence ?? 0n) >= fence, `that fence ${fence} is granted`)
+    } else if (body.case === 'doneAck' && body.value.refusal === undefined) {
+      const { taskId = '', fence } = body.value.lease ?? {}
+      this.#must(at, taskId, this.#receipts.get(`${at} ${taskId}`) === fence, 'that it is paid')
+    }
+  }
+
+  #must(at: string, id: string, holds: boolean, what: string): void {
+    if (!holds) this.#report('a word is on the disk', `${at} says of ${id} ${what}, and its disk does not`)
   }
 
   #receipt(at: string, { key, value }: Extract<Write, { type: 'put' }>): bigint {

@@ -223,6 +223,21 @@ test('cancel by the owner only; a running attempt is told to stop', async () => 
   expect(late.value.refusal).toMatchObject({ code: 'task-ended' })
 })
 
+test('what was delivered is left to the worker that brought it; a later lease is cut', async () => {
+  const world = await new World().start()
+  const gateway = await world.gateway()
+  const worker = await world.worker()
+  await gateway.submit(gateway.header('t1'))
+  const lease = await worker.lease()
+  const delivered = (fence: bigint) => (ask: number) =>
+    ({ case: 'cancel', value: { ask, taskId: 'alice:t1', reason: 'delivered', fence } }) as const
+  const early = await gateway.ask('cancelled', delivered(lease.fence))
+  expect(early.value.refusal).toMatchObject({ code: 'result-pending' })
+  const later = await gateway.ask('cancelled', delivered(lease.fence - 1n))
+  expect(later.value).toMatchObject({ state: { standing: Standing.CANCELLED } })
+  expect((await worker.hears('cancel')).value).toMatchObject({ why: { code: 'cancelled-by-user' } })
+})
+
 test('a deadline ends a waiting task', async () => {
   const world = await new World().start()
   const gateway = await world.gateway()

@@ -136,10 +136,33 @@ describe('coordinators', () => {
     expect(c1.cancels).toEqual([])
     bed.mesh.heal(bed.signer.peerId, 'c1')
     await bed.until(() => c1.cancels.length === 1, 600_000)
-    expect(c1.cancels).toEqual([{ taskId: ID, reason: 'moved' }])
+    expect(c1.cancels).toMatchObject([{ taskId: ID, reason: 'moved' }])
     expect(attachedTo()).toBe('c2')
     await bed.clock.advance(600_000)
     expect(c1.cancels).toHaveLength(1)
+  })
+
+  it('tells an old one what was delivered before it was lost, and which lease brought it', async () => {
+    bed = await makeBed({ known: ['c1', 'c2'] })
+    const c1 = bed.coordinator('c1')
+    await attached('c1')
+    await bed.submit(chat({ id: 'one' }))
+    const header = c1.headers.get(ID)
+    if (header === undefined) throw new Error('not ordered')
+    const worker = bed.worker()
+    c1.lease(ID, worker.peerId, 7n)
+    await bed.settle(worker.dial())
+    worker.open(ID, 7n, 'c1')
+    await bed.until(() => worker.heardOf('payload').length > 0)
+    worker.deliver(header, 7n, 'c1', chatResult('done'))
+    await bed.until(() => worker.heardOf('accepted').length > 0)
+    // Its worker never gets to say so.
+    bed.coordinator('c2')
+    bed.mesh.cut(bed.signer.peerId, 'c1', 'closed')
+    await attached('c2')
+    bed.mesh.heal(bed.signer.peerId, 'c1')
+    await bed.until(() => c1.cancels.length === 1, 600_000)
+    expect(c1.cancels).toEqual([{ taskId: ID, reason: 'delivered', fence: 7n }])
   })
 
   it('remembers over a restart what it owes to the old one', async () => {
@@ -153,7 +176,7 @@ describe('coordinators', () => {
     await bed.restart()
     const c1 = bed.coordinator('c1')
     await bed.until(() => c1.cancels.length === 1, 600_000)
-    expect(c1.cancels).toEqual([{ taskId: ID, reason: 'moved' }])
+    expect(c1.cancels).toMatchObject([{ taskId: ID, reason: 'moved' }])
     expect(await bed.view('one')).toMatchObject({ coordinator: 'c2' })
   })
 

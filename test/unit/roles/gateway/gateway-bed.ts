@@ -85,7 +85,7 @@ export class FakeCoordinator {
   readonly peerId: string
   readonly headers = new Map<string, TaskHeader>()
   readonly states = new Map<string, StateInit>()
-  readonly cancels: { taskId: string; reason: string }[] = []
+  readonly cancels: { taskId: string; reason: string; fence: bigint }[] = []
   readonly orders: string[][] = []
   readonly received: Uint8Array[] = []
   readonly syncs: string[][] = []
@@ -166,8 +166,8 @@ export class FakeCoordinator {
       this.orders.push(order.value.headers.map(({ id }) => id))
       if (!this.mute) answer({ case: 'submitted', value: { ask: body.value.ask, results } })
     } else if (body.case === 'cancel') {
-      const { ask, taskId, reason } = body.value
-      this.cancels.push({ taskId, reason })
+      const { ask, taskId, reason, fence } = body.value
+      this.cancels.push({ taskId, reason, fence })
       const known = this.states.get(taskId)
       const state = { taskId, standing: Standing.CANCELLED, why: toWire(refusal('cancelled-by-user', 'so')) }
       if (known !== undefined) this.states.set(taskId, state)

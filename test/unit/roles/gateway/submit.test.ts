@@ -154,6 +154,35 @@ describe('submit', () => {
     expect((await bed.submit(chat({ id: 'one' }))).existed).toBe(false)
   })
 
+  it('keeps what was refused and cannot be taken back: it is promised, and goes again', async () => {
+    const c1 = await attachedBed()
+    c1.no = () => {
+      bed.disk.full = true
+      return refusal('queue-full', 'full', { retryAfterMs: 700 })
+    }
+    expect(await bed.submit(chat({ id: 'one' }))).toMatchObject({
+      existed: false,
+      task: { state: 'submitting' },
+    })
+    bed.disk.full = false
+    c1.no = undefined
+    await bed.until(() => c1.states.get('ann:one')?.standing === Standing.QUEUED)
+    await bed.clock.advance(100)
+    expect(await bed.view('one')).toMatchObject({ state: 'queued' })
+  })
+
+  it('that waited for its coordinator until its deadline has expired', async () => {
+    const c1 = await attachedBed()
+    c1.mute = true
+    await bed.submit(chat({ id: 'one' }))
+    c1.states.clear()
+    c1.mute = false
+    c1.no = () => refusal('deadline-passed', 'too late')
+    await bed.until(() => c1.orders.length === 2)
+    await bed.clock.advance(100)
+    expect(await bed.view('one')).toMatchObject({ state: 'expired', why: { code: 'deadline-passed' } })
+  })
+
   it('holds no more unfinished tasks than its bounds', async () => {
     await attachedBed({ limits: { unfinishedTasks: 2 } })
     await bed.submit()

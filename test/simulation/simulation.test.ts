@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest'
+import { SABOTAGES, UNSEEDED } from './sabotage.js'
+import { type SimulationOptions, simulate } from './simulate.js'
+
+const SEEDS = 60
+/** A plan may leave out what a sabotage needs; of so many, one has it. */
+const SABOTAGED_SEEDS = 60
+
+describe('whole roles under faults keep their promises', () => {
+  it.each(Array.from({ length: SEEDS }, (_, index) => index + 1))('seed %i', async (seed) => {
+    const { violations } = await simulate(seed)
+    expect(violations, `npm run simulate -- --seed ${seed}`).toEqual([])
+  })
+})
+
+describe('one seed', () => {
+  it('plays the same, event by event, each time', async () => {
+    const [first, again, other] = [await simulate(3), await simulate(3), await simulate(4)]
+    expect(again.traceHash).toBe(first.traceHash)
+    expect(other.traceHash).not.toBe(first.traceHash)
+    expect(first.events).toBeGreaterThan(100)
+  })
+
+  it('plays differently when anything in it is left to chance', async () => {
+    const differs = await firstSeed(async (seed) => {
+      const [first, again] = [await sabotaged(seed, UNSEEDED), await sabotaged(seed, UNSEEDED)]
+      return first.traceHash !== again.traceHash
+    })
+    expect(differs).toBeDefined()
+  })
+})
+
+describe('the checks find', () => {
+  it.each(Object.entries(SABOTAGES))('%s', async (_name, { rules, how }) => {
+    const found = await firstSeed(async (seed) => {
+      const { violations } = await sabotaged(seed, how)
+      return violations.some(({ rule }) => rules.includes(rule))
+    })
+    expect(found, `one of ${rules.join(', ')} broken within ${SABOTAGED_SEEDS} seeds`).toBeDefined()
+  })
+})
+
+function sabotaged(seed: number, sabotage: NonNullable<SimulationOptions['sabotage']>) {
+  return simulate(seed, { sabotage })
+}
+
+async function firstSeed(is: (seed: number) => Promise<boolean>): Promise<number | undefined> {
+  for (let seed = 1; seed <= SABOTAGED_SEEDS; seed++) if (await is(seed)) return seed
+  return undefined
+}
