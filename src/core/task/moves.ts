@@ -11,7 +11,7 @@ import type {
   TaskStateName,
   TaskStep,
 } from './task.js'
-import { deadlinePassed, endWithout, same, wake } from './task-end.js'
+import { deadlinePassed, endWithout, LONGEST_WAIT_MS, same, wake } from './task-end.js'
 
 /** `same` = the state stays; `refused` = nothing changes and the sender is told. */
 export type Outcome = TaskStateName | 'same' | 'refused'
@@ -90,8 +90,13 @@ export const MOVES = {
   expired: ENDED,
 } as const satisfies { readonly [State in TaskStateName]: Moves<Extract<Task, { state: State }>> }
 
+const WAITED_TOO_LONG = refusal('deadline-passed', 'the task waited in the queue for seven days', {
+  next: 'Ask `edgecoder task explain` of a waiting task why it waits, and submit it again.',
+})
+
 function expireQueued(task: QueuedTask, _event: TaskEventOf<'clock'>, nowMs: number): TaskStep {
   if (deadlinePassed(task, nowMs)) return endWithout(task, 'expired', DEADLINE_PASSED, nowMs)
+  if (nowMs >= task.queuedMs + LONGEST_WAIT_MS) return endWithout(task, 'expired', WAITED_TOO_LONG, nowMs)
   return same(task, wake(task))
 }
 

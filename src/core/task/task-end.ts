@@ -17,17 +17,20 @@ export function same(task: Task, effects: readonly TaskEffect[] = []): TaskStep 
   return { task, effects, durable: false }
 }
 
-/** When something may be over, at the earliest; undefined = never. */
-function nextWakeMs(task: QueuedTask | HeldTask): number | undefined {
-  const deadlineMs = task.header.deadlineMs === 0 ? Number.POSITIVE_INFINITY : task.header.deadlineMs
-  const atMs =
-    task.state === 'queued' ? deadlineMs : Math.min(deadlineMs, task.leaseExpiresMs, task.runExpiresMs)
-  return atMs === Number.POSITIVE_INFINITY ? undefined : atMs
-}
+/**
+ * In the queue at a stretch, whatever the deadline: a task whose gateway never comes back, or that no worker can take,
+ * holds neither its place nor its credits for ever.
+ */
+export const LONGEST_WAIT_MS = 7 * 24 * 60 * 60 * 1000
 
+/** Asks to be looked at when something may be over, at the earliest. */
 export function wake(task: QueuedTask | HeldTask): readonly TaskEffect[] {
-  const atMs = nextWakeMs(task)
-  return atMs === undefined ? [] : [{ type: 'wake', atMs }]
+  const deadlineMs = task.header.deadlineMs === 0 ? Number.POSITIVE_INFINITY : task.header.deadlineMs
+  const ownMs =
+    task.state === 'queued'
+      ? task.queuedMs + LONGEST_WAIT_MS
+      : Math.min(task.leaseExpiresMs, task.runExpiresMs)
+  return [{ type: 'wake', atMs: Math.min(deadlineMs, ownMs) }]
 }
 
 export function deadlinePassed(task: Task, nowMs: number): boolean {

@@ -3,6 +3,7 @@ import { isRefusal, refusal } from '../../../../src/core/refusal.js'
 import { MAX_EXCLUDED, MAX_UNCOUNTED } from '../../../../src/core/task/attempt-end.js'
 import { MOVES, type Outcome } from '../../../../src/core/task/moves.js'
 import type { Task, TaskEvent, TaskEventName, TaskStateName } from '../../../../src/core/task/task.js'
+import { LONGEST_WAIT_MS } from '../../../../src/core/task/task-end.js'
 import { restore, step, submit } from '../../../../src/core/task/task-machine.js'
 import { assign, header, LEASE_MS, progress, queuedTask, told, WHY, WORKER } from '../../../helpers/tasks.js'
 
@@ -115,6 +116,7 @@ describe('a lease', () => {
         { type: 'record', outcome: 'failure' },
         { type: 'enqueue' },
         { type: 'tell-gateway' },
+        { type: 'wake', atMs: 10_100 + LONGEST_WAIT_MS },
       ],
     })
   })
@@ -149,6 +151,7 @@ describe('a lease', () => {
         { type: 'record', outcome: 'lost' },
         { type: 'enqueue' },
         { type: 'tell-gateway' },
+        { type: 'wake' },
       ],
     })
   })
@@ -218,7 +221,20 @@ describe('an attempt', () => {
 
 describe('credits', () => {
   it('are held at submit, before the task can be taken', () => {
-    expect(submit(header(), 7).effects).toEqual([{ type: 'hold', microcredits: 500n }, { type: 'enqueue' }])
+    expect(submit(header(), 7).effects).toEqual([
+      { type: 'hold', microcredits: 500n },
+      { type: 'enqueue' },
+      { type: 'wake', atMs: 7 + LONGEST_WAIT_MS },
+    ])
+  })
+
+  it('are given back when nobody could take the task for a week', () => {
+    const { task } = submit(header(), 7)
+    expect(step(task, { type: 'clock' }, 6 + LONGEST_WAIT_MS)).toMatchObject({ task: { state: 'queued' } })
+    expect(step(task, { type: 'clock' }, 7 + LONGEST_WAIT_MS)).toMatchObject({
+      task: { state: 'expired', why: { code: 'deadline-passed' } },
+      effects: [{ type: 'dequeue' }, { type: 'release' }, { type: 'tell-gateway' }],
+    })
   })
 
   it('are paid once for a receipt that is said twice', () => {
