@@ -24,7 +24,7 @@ export function launchNode(
 ): number {
   const log = openSync(logFileOf(node), 'a', 0o600)
   try {
-    const child = spawn(process.execPath, [MAIN, 'node', 'start'], {
+    const child = spawn(process.execPath, [...runtimeFlags(node), MAIN, 'node', 'start'], {
       detached: true,
       stdio: ['ignore', log, log],
       cwd: node.dataDir,
@@ -35,6 +35,14 @@ export function launchNode(
   } finally {
     closeSync(log)
   }
+}
+
+/**
+ * What Node.js itself is told. V8 lets the space for young objects grow to 32 MiB while the program loads, and keeps
+ * it; a worker, which mostly waits, lives as well in 4, and its whole process is a fifth smaller.
+ */
+export function runtimeFlags({ mode }: Pick<MeshNode, 'mode'>): readonly string[] {
+  return mode === 'worker' ? ['--max-semi-space-size=2'] : []
 }
 
 /** Settings, by environment name, that make a process this node of the mesh. */

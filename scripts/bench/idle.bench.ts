@@ -6,9 +6,9 @@ import { identities, joinAll } from './synthetic-peer.js'
 import { attachWorker } from './synthetic-worker.js'
 
 const WORKERS = 200
-const SETTLE_MS = 6_000
+const SETTLE_MS = 8_000
 
-/** Memory of processes that have nothing to do: a worker without a model, a coordinator without and with workers. */
+/** Memory of processes that have nothing to do: a worker without a model, a coordinator of few and of many peers. */
 export async function bench(): Promise<Metrics> {
   const keys = identities(WORKERS)
   const mesh = await layOutBenchMesh(
@@ -17,12 +17,9 @@ export async function bench(): Promise<Metrics> {
     { workers: keys.map(({ signer }) => signer.peerId) },
   )
   const rss = (name: string): number => rssMib(mesh.get(name).pid)
-  await mesh.start(['coordinator'])
+  await mesh.start()
   await wait(SETTLE_MS)
-  const coordinator = rss('coordinator')
-  await mesh.start(['worker', 'gateway'])
-  await wait(SETTLE_MS)
-  const [worker, gateway] = [rss('worker'), rss('gateway')]
+  const [coordinator, worker, gateway] = [rss('coordinator'), rss('worker'), rss('gateway')]
   const at = { networkId: networkIdOf(mesh), coordinator: addressOf(mesh.get('coordinator')) }
   for (const peer of await joinAll(keys, at.networkId))
     await attachWorker(peer, { ...at, slots: 1, leased() {} })

@@ -7,7 +7,7 @@ import { connectTo } from '../../cli/connection.js'
 import { freePort } from '../../cli/local-mesh/free-port.js'
 import { layOutMesh, type MeshSize } from '../../cli/local-mesh/layout.js'
 import { type MeshFile, type MeshNode, writeMeshFile } from '../../cli/local-mesh/mesh-file.js'
-import { settingsOf } from '../../cli/local-mesh/node-process.js'
+import { runtimeFlags, settingsOf } from '../../cli/local-mesh/node-process.js'
 import { ADMIN_ROUTES, type AdminClient } from '../../src/bridge/admin-client.js'
 import { CLI, type CliOptions, type CliRun, plainEnv, runCli } from './cli.js'
 import { until } from './until.js'
@@ -52,7 +52,7 @@ export class NodeProcess {
 
   /** @param extra settings of this start only, over those of the mesh */
   start(extra: Readonly<Record<string, string>> = {}): void {
-    const child = spawn(process.execPath, [CLI, 'node', 'start'], {
+    const child = spawn(process.execPath, [...runtimeFlags(this.node), CLI, 'node', 'start'], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...plainEnv(), ...settingsOf(this.#mesh, this.node), ...this.#settings, ...extra },
     })
