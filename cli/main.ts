@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
+import { EdgeCoderError } from '../src/core/errors.js'
 import { printFailure } from './print/failure.js'
 import { createProgram } from './program.js'
 
@@ -11,10 +12,21 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
+function usageError({ code, message }: CommanderError): EdgeCoderError {
+  const why = code === 'commander.help' ? 'a command is missing' : message.replace(/^error: /, '')
+  return new EdgeCoderError('bad-request', why, { next: 'Add --help for the options.' })
+}
+
 const program = createProgram()
 try {
   await program.parseAsync()
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT
-  else process.exitCode = printFailure(error, program.opts<{ json?: boolean }>().json === true, process)
+  const json = program.opts<{ json?: boolean }>().json === true
+  if (!(error instanceof CommanderError)) process.exitCode = printFailure(error, json, process)
+  else if (error.exitCode === 0) process.exitCode = 0
+  else {
+    // Commander has told people already.
+    process.exitCode = USAGE_EXIT
+    if (json) printFailure(usageError(error), json, process)
+  }
 }

@@ -7,6 +7,15 @@ export function positive(text: string): number {
   throw new InvalidArgumentError('A number above 0 is needed.')
 }
 
+/** Reads an option that is a number from `least` to `most`. */
+export function within(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text)
+    if (text.trim() !== '' && number >= least && number <= most) return number
+    throw new InvalidArgumentError(`A number from ${least} to ${most} is needed.`)
+  }
+}
+
 /** Reads an option that is a whole number from `least` to `most`. */
 export function whole(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -24,6 +24,7 @@ export function createProgram(): Command {
     .option('--mesh <dir>', 'folder of the local mesh')
     .option('--account <name>', 'on whose behalf tasks are submitted and listed (default local)')
     .option('--timeout <seconds>', 'give up waiting after this long (exit 124)')
+    .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(add --help for the options)')
     .showSuggestionAfterError()
     .exitOverride()

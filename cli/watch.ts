@@ -23,7 +23,6 @@ export async function watchTask(reach: () => AdminClient, id: string, session: S
   const { out, signal } = session
   const seen = await follow(reach, id, session)
   const client = reach()
-  if (seen.textShown) out.raw('\n')
   const task = await client.call(TASK_ROUTES.show, { params: { id }, signal })
   if (task.state !== 'done') {
     const code = task.why?.code ?? 'internal'
@@ -43,9 +42,12 @@ export async function watchTask(reach: () => AdminClient, id: string, session: S
 }
 
 /** Shows events to people; remembers what is on the line already. */
-class Screen {
+export class Screen {
   readonly #out: Output
   #stage = ''
+  /** Line ends of a stage's text that are written once more text follows. */
+  #owed = ''
+  #textOnLine = false
   textShown = false
 
   constructor(out: Output) {
@@ -56,6 +58,7 @@ class Screen {
     if (event.type === 'text') {
       this.#out.raw(event.text)
       this.textShown = true
+      this.#textOnLine = !event.text.endsWith('\n')
     } else if (event.type === 'stage') this.#showStage(event)
     else if (event.type === 'state') this.#say(stateLine(event.task))
     else this.#say(`  attempt ${event.attempt} begins anew; the text above is void`)
@@ -64,12 +67,20 @@ class Screen {
   /** The text of one stage comes in pieces. */
   #showStage({ stage, iteration, text }: Extract<ProgressJson, { type: 'stage' }>): void {
     const head = `  ${stage}${iteration > 0 ? ` ${iteration}` : ''}: `
-    if (head !== this.#stage) this.#out.murmur(`${this.#stage === '' ? '' : '\n'}${head}`)
+    if (head !== this.#stage) {
+      this.#out.murmur(`${this.#stage === '' ? '' : '\n'}${head}`)
+      this.#owed = ''
+    }
     this.#stage = head
-    this.#out.murmur(text.replaceAll('\n', '\n    '))
+    const whole = this.#owed + text
+    const shown = whole.trimEnd()
+    this.#owed = shown === '' ? whole : whole.slice(shown.length)
+    this.#out.murmur(shown === '' ? '' : shown.replaceAll('\n', '\n    '))
   }
 
   #say(line: string): void {
+    if (this.#textOnLine) this.#out.raw('\n')
+    this.#textOnLine = false
     this.#out.say(`${this.#stage === '' ? '' : '\n'}${line}`)
     this.#stage = ''
   }

@@ -12,14 +12,15 @@ export function registerCompletion(program: Command): void {
     })
 }
 
+/** Words that lead to no command, such as values of options, are passed over. */
 function bashScript(program: Command): string {
-  const cases = walk(program, program.name()).map(
-    ([path, words]) => `    '${path}') words='${words.join(' ')}' ;;`,
-  )
+  const commands = walk(program, program.name())
+  const cases = commands.map(([path, words]) => `    '${path}') words='${words.join(' ')}' ;;`)
+  const paths = commands.map(([path]) => path).join('|')
   return `_edgecoder() {
-  local path='edgecoder' word words=''
+  local path='edgecoder' word words='' paths='|${paths}|'
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$word" in -*) ;; *) path="$path $word" ;; esac
+    case "$paths" in *"|$path $word|"*) path="$path $word" ;; esac
   done
   case "$path" in
 ${cases.join('\n')}
@@ -30,14 +31,19 @@ complete -o default -F _edgecoder edgecoder
 `
 }
 
-/** Every command with the words that may follow it. */
+/** Every command with the words that may follow it: its commands, its options, and those above it. */
 function walk(
   command: Command,
   path: string,
+  inherited: readonly string[] = [],
 ): readonly (readonly [path: string, words: readonly string[]])[] {
-  const words = [
-    ...command.commands.map((each) => each.name()),
-    ...command.options.map((option) => option.long ?? option.short ?? ''),
-  ].filter((word) => word !== '')
-  return [[path, words], ...command.commands.flatMap((each) => walk(each, `${path} ${each.name()}`))]
+  const options = [
+    ...command.options.map((option) => option.long ?? option.short ?? '').filter((word) => word !== ''),
+    ...inherited,
+  ]
+  const names = command.commands.map((each) => each.name())
+  return [
+    [path, [...names, ...options]],
+    ...command.commands.flatMap((each) => walk(each, `${path} ${each.name()}`, options)),
+  ]
 }

@@ -5,6 +5,8 @@ import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { EdgeCoderError } from '../../src/core/errors.js'
 import { isRefusal } from '../../src/core/refusal.js'
 import { loadConfig } from '../../src/node/config.js'
+import { listenOf } from '../../src/node/listen.js'
+import { MODES } from '../../src/node/mode.js'
 import { readNetworkFile } from '../../src/node/network-file.js'
 import type { Config } from '../../src/node/settings.js'
 import { connectTo } from '../connection.js'
@@ -53,7 +55,7 @@ async function examine(session: Session): Promise<readonly Finding[]> {
     settings.finding,
     folderFinding(dataDir),
     ...sandboxAndEngine,
-    ...(await ports(running)),
+    ...(settings.config === undefined ? [] : await ports(settings.config, running)),
     ...running,
   ]
 }
@@ -106,20 +108,35 @@ async function capabilityFindings(config?: Config): Promise<readonly Finding[]> 
   return [sandboxFinding, engineFinding]
 }
 
-/** The well-known ports, unless a node of ours has them. */
-async function ports(running: readonly Finding[]): Promise<readonly Finding[]> {
+/** The ports that a node started here would take, unless a node of ours has them. */
+async function ports(config: Config, running: readonly Finding[]): Promise<readonly Finding[]> {
   if (running.some((finding) => finding.check === 'node' && finding.ok)) return []
   return Promise.all(
-    [
-      ['admin API', 4301, 'EDGE_ADMIN_PORT'],
-      ['bridge', 4310, 'EDGE_BRIDGE_PORT'],
-      ['libp2p', 4400, 'EDGE_LISTEN'],
-    ].map(async ([name, port, setting]) => {
-      const free = (await freePort(Number(port))) === port
+    wantedPorts(config).map(async ({ name, port, setting }) => {
+      const free = (await freePort(port)) === port
       const detail = `port ${port} (${name}) is ${free ? 'free' : 'taken by another process'}`
       return { check: 'port', ok: free, detail, ...(free ? {} : { next: `Choose another with ${setting}.` }) }
     }),
   )
+}
+
+interface WantedPort {
+  readonly name: string
+  readonly port: number
+  readonly setting: string
+}
+
+/** By the settings and the mode; ports that the system chooses are no worry. */
+function wantedPorts(config: Config): readonly WantedPort[] {
+  const mode = MODES[config.mode]
+  const libp2p = listenOf(config, mode).map((address) =>
+    Number(/\/(?:tcp|udp)\/(\d+)/.exec(address)?.[1] ?? 0),
+  )
+  return [
+    { name: 'admin API', port: config.adminPort, setting: 'EDGE_ADMIN_PORT' },
+    ...(mode.gateway ? [{ name: 'bridge', port: config.bridgePort, setting: 'EDGE_BRIDGE_PORT' }] : []),
+    ...libp2p.map((port) => ({ name: 'libp2p', port, setting: 'EDGE_LISTEN' })),
+  ].filter(({ port }) => port !== 0)
 }
 
 async function nodeFinding(dataDir: string, { signal }: Session): Promise<readonly Finding[]> {

@@ -5,7 +5,7 @@ import { TASK_ROUTES } from '../../src/bridge/admin-client.js'
 import { SubmissionJson } from '../../src/bridge/schemas/submission.js'
 import { checked } from '../checked.js'
 import { connect } from '../connection.js'
-import { positive, whole } from '../number-option.js'
+import { positive, whole, within } from '../number-option.js'
 import { taskText } from '../print/task-text.js'
 import { type Session, sessionOf } from '../session.js'
 import { readFiles } from '../submitted-files.js'
@@ -104,9 +104,9 @@ function common(command: Command): Command {
 
 function withModel(command: Command): Command {
   return command
-    .option('--model <name>', 'which model (default: whichever is there)', '')
+    .addOption(new Option('--model <name>', 'which model').default('', 'whichever is there'))
     .option('--max-tokens <n>', 'most tokens to make', whole(1, 1_048_576))
-    .option('--temperature <t>', '0 to 2', Number)
+    .option('--temperature <t>', '0 to 2', within(0, 2))
 }
 
 function withSuite(command: Command): Command {

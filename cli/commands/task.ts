@@ -2,9 +2,11 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { TASK_ROUTES } from '../../src/bridge/admin-client.js'
-import { TASK_STATES } from '../../src/bridge/schemas/task.js'
+import { type ResultJson, TASK_STATES } from '../../src/bridge/schemas/task.js'
+import { EdgeCoderError } from '../../src/core/errors.js'
 import { connect } from '../connection.js'
 import { whole } from '../number-option.js'
+import type { Output } from '../print/output.js'
 import { explanationText, resultText, taskTable, taskText } from '../print/task-text.js'
 import { sessionOf } from '../session.js'
 import { watchTask } from '../watch.js'
@@ -95,13 +97,21 @@ function registerResult(task: Command): void {
         return
       }
       const result = await client.call(TASK_ROUTES.result, input)
-      if (options.write !== undefined && result.kind === 'solve') {
-        // The gateway took no file name that leaves its folder; see docs/decisions/sandbox.md.
-        for (const file of result.files) writeFile(join(options.write, file.path), file)
-        session.out.say(`wrote ${result.files.length} files to ${options.write}`)
-      }
+      if (options.write !== undefined) writeFiles(result, options.write, session.out)
       session.out.answer(result, () => resultText(result))
     })
+}
+
+function writeFiles(result: ResultJson, folder: string, out: Output): void {
+  if (result.kind !== 'solve') {
+    throw new EdgeCoderError('bad-request', `a ${result.kind} task has no files to write`, {
+      next: 'Leave --write out.',
+    })
+  }
+  // The gateway took no file name that leaves its folder; see docs/decisions/sandbox.md.
+  for (const file of result.files) writeFile(join(folder, file.path), file)
+  const { length } = result.files
+  out.say(`wrote ${length} ${length === 1 ? 'file' : 'files'} to ${folder}`)
 }
 
 function writeFile(

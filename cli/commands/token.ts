@@ -1,6 +1,6 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
-import { KeyRequestJson } from '../../src/bridge/schemas/key.js'
+import { type KeyJson, KeyRequestJson, SCOPES } from '../../src/bridge/schemas/key.js'
 import { checked } from '../checked.js'
 import { connect } from '../connection.js'
 import { positive } from '../number-option.js'
@@ -27,20 +27,7 @@ export function registerToken(program: Command): void {
       const { keys } = await connect(session, ['gateway']).call(ADMIN_ROUTES.keyList, {
         signal: session.signal,
       })
-      session.out.answer({ keys }, () =>
-        table(
-          ['id', 'name', 'account', 'scopes', 'created', 'last used', 'state'],
-          keys.map((key) => [
-            key.id,
-            key.name,
-            key.account,
-            key.scopes.join(','),
-            ago(key.createdMs),
-            key.lastUsedMs === undefined ? 'never' : ago(key.lastUsedMs),
-            stateOf(key),
-          ]),
-        ),
-      )
+      session.out.answer({ keys }, () => keysText(keys))
     })
   token
     .command('revoke <id>')
@@ -72,7 +59,7 @@ function registerCreate(token: Command): void {
     .command('create')
     .argument('[name]', 'what you know the key by', 'unnamed')
     .description('make a key; its secret is shown this once')
-    .option('--scope <scope...>', 'tasks:read, tasks:write, models:read, admin (default: all but admin)')
+    .addOption(new Option('--scope <scope...>', 'what it may do; default: all but admin').choices(SCOPES))
     .option('--days <n>', 'days until it expires (default: never)', positive)
     .action(async (name: string, options: CreateOptions, command: Command) => {
       const session = sessionOf(command)
@@ -92,10 +79,23 @@ function registerCreate(token: Command): void {
     })
 }
 
-function stateOf(key: {
-  readonly revokedMs?: number | undefined
-  readonly expiresMs?: number | undefined
-}): string {
+function keysText(keys: readonly KeyJson[]): string {
+  if (keys.length === 0) return 'No API keys.'
+  return table(
+    ['id', 'name', 'account', 'scopes', 'created', 'last used', 'state'],
+    keys.map((key) => [
+      key.id,
+      key.name,
+      key.account,
+      key.scopes.join(','),
+      ago(key.createdMs),
+      key.lastUsedMs === undefined ? 'never' : ago(key.lastUsedMs),
+      stateOf(key),
+    ]),
+  )
+}
+
+function stateOf(key: KeyJson): string {
   if (key.revokedMs !== undefined) return 'revoked'
   return key.expiresMs !== undefined && key.expiresMs <= Date.now() ? 'expired' : 'live'
 }

@@ -35,7 +35,7 @@ export function nodeStatusText(status: Answer<'status'>): string {
 function workerText(worker: NonNullable<Answer<'status'>['worker']>): string {
   const attached = worker.coordinators.map(
     ({ peerId, sinceMs, slotsOffered }) =>
-      `${peerId} (${slotsOffered} slots offered, attached ${ago(sinceMs)})`,
+      `${peerId} (${slotsOffered} ${slotsOffered === 1 ? 'slot' : 'slots'} offered, attached ${ago(sinceMs)})`,
   )
   const models = worker.models.map(
     ({ name, contextTokens, tokensPerS }) =>
@@ -114,9 +114,10 @@ export function queueText(queue: Answer<'coordinatorQueue'>): string {
       ]),
     ),
     table(
-      ['task', 'state', 'since', 'attempts', 'worker', 'why'],
+      ['task', 'account', 'state', 'since', 'attempts', 'worker', 'why'],
       queue.tasks.map((task) => [
         task.id,
+        task.account,
         task.state,
         ago(task.sinceMs),
         String(task.attempts),

@@ -23,7 +23,7 @@ export function taskText(task: TaskJson): string {
     ['Coordinator', task.coordinator],
     ['Steps', stepsText(task)],
     ['Used', usageText(task.usage)],
-    ['Next', task.why?.next],
+    ['Next', task.why?.next ?? (task.state === 'queued' ? `edgecoder task explain ${task.id}` : undefined)],
   ])
 }
 

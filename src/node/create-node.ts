@@ -102,7 +102,7 @@ async function assemble(
     },
   }
   const admin = createAdminApi(
-    { ...roles, keys, log, metrics, clock, random, node: control },
+    { ...roles, ...(bridge === undefined ? {} : { keys }), log, metrics, clock, random, node: control },
     { port: config.adminPort, tokenFile: join(config.dataDir, 'admin-token') },
   )
   const parts = [
@@ -152,7 +152,11 @@ function createRoles(
 ): Roles {
   const { network, store, clock, random, signer, log, metrics, known, capabilities } = services
   const shared = { network, clock, random, signer, metrics, policy }
-  const find = { networkId, version: VERSION, coordinators: known.list(), onCoordinators: known.remember }
+  // No network file need tell a process of the coordinator that it is itself.
+  const self = mode.coordinator ? [{ peerId: network.peerId, addresses: [] }] : []
+  const others = known.list().filter((peer) => !mode.coordinator || peer.peerId !== network.peerId)
+  const coordinators = [...self, ...others]
+  const find = { networkId, version: VERSION, coordinators, onCoordinators: known.remember }
   return {
     ...(mode.coordinator && {
       coordinator: createCoordinator(

@@ -91,7 +91,7 @@ export async function open<S extends DescMessage>(
   if (freshAtMs !== undefined && Math.abs(freshAtMs - issuedMs) > ENVELOPE_AGE_MS) {
     return malformed(
       'stale-envelope',
-      `issued ${new Date(issuedMs).toISOString()}, over ${ENVELOPE_AGE_MS / 60_000} minutes away`,
+      `issued ${new Date(issuedMs).toISOString()}, over ${ENVELOPE_AGE_MS / 60_000} minutes from the time here: check both clocks`,
     )
   }
   const value = kind.decode(envelope.payload)

@@ -224,6 +224,8 @@ describe('what was done is shown', () => {
     expect((await edgecoder('task', 'cancel', 'chat-1')).code).toBe(4)
     expect((await edgecoder('task', 'show', 'chat-1', '--node', folder)).code).toBe(5)
     expect((await edgecoder('task', 'show', 'chat-1', '--account', 'somebody-else')).code).toBe(3)
+    expect((await edgecoder('task', 'result', 'chat-1', '--write', folder)).code).toBe(2)
+    expect((await edgecoder('token', 'create', 'x', '--node', 'coordinator')).code).toBe(3)
   })
 })
 

@@ -42,6 +42,8 @@ function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponent
     const view = coordinator.queue(query.limit ?? QUEUE_ROWS)
     const tasks = view.tasks.map(({ why, ...task }) => ({
       ...task,
+      // Coordinators know a task by account and id; people, by the id they gave or got.
+      id: task.id.replace(`${task.account}:`, ''),
       ...(why === undefined ? {} : { why: problemJson(why) }),
     }))
     return { ...view, tasks }
@@ -71,6 +73,6 @@ function mountKeys(surface: Surface, { node, keys }: NodeComponents): void {
 
 export function notHere(node: NodeControl, role: string): Refusal {
   return refusal('not-found', `this node is no ${role}: it runs as ${node.mode}`, {
-    next: `Ask a node that is one, or start one with EDGE_RUNTIME_MODE=${role}.`,
+    next: `Ask a node that is one (--node names it), or start one with EDGE_RUNTIME_MODE=${role}.`,
   })
 }

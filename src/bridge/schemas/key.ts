@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { accountName } from './parameters.js'
 
 /** What a key may do; `admin` includes the others. */
-const SCOPES = ['tasks:read', 'tasks:write', 'models:read', 'admin'] as const
+export const SCOPES = ['tasks:read', 'tasks:write', 'models:read', 'admin'] as const
 
 export type Scope = (typeof SCOPES)[number]
 

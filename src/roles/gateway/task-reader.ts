@@ -50,7 +50,10 @@ export class TaskReader {
 
   async result(account: string, id: string): Promise<TaskResult | Refusal> {
     if (this.#book.get(wireId(account, id)) !== undefined) {
-      return refusal('result-pending', 'The task has not ended yet.', { retryAfterMs: 1000 })
+      return refusal('result-pending', 'The task has not ended yet.', {
+        next: 'Follow it with `edgecoder task watch`, or ask again in a moment.',
+        retryAfterMs: 1000,
+      })
     }
     const record = await this.#record(account, id)
     if (record === undefined) return notFound(id)
@@ -102,5 +105,7 @@ export class TaskReader {
 }
 
 export function notFound(id: string): Refusal {
-  return refusal('task-not-found', `This account has no task "${id}".`)
+  return refusal('task-not-found', `This account has no task "${id}".`, {
+    next: '`edgecoder task list` shows all.',
+  })
 }

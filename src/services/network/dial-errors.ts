@@ -35,7 +35,9 @@ export function dialFault(cause: unknown, stage: DialStage): EdgeCoderError {
     )
   }
   return new EdgeCoderError('unreachable', `No address of peer ${peerId} answered: ${reasonOf(cause)}.`, {
-    next: 'Check that it runs and that its address and port can be reached from here.',
+    next: names.has('ConnectionClosedError')
+      ? 'It hung up: check that the network file there lists this peer, and that the address is right.'
+      : 'Check that it runs and that its address and port can be reached from here.',
     cause,
   })
 }

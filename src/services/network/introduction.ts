@@ -9,6 +9,8 @@ import type { MeshNode } from './libp2p-node.js'
 /** Between two looks at who is connected: short at first, since a whole mesh may be starting at once. */
 const FIRST_CHECK_MS = 250
 const CHECK_MS = 10_000
+/** A connection that ends sooner was turned away, not lost: trying again at once would only knock. */
+const SETTLED_MS = 2_000
 /** With this many peers connected, those found on the local link are not dialled any more. */
 const PEERS_ENOUGH = 32
 
@@ -46,6 +48,7 @@ export function createIntroduction(
   const stopped = new AbortController()
   const dialling = new Set<string>()
   const unreachable = new Set<string>()
+  const connectedMs = new Map<string, number>()
   let timer: Timer | undefined
 
   const dial = async (peerId: string, addresses: readonly string[]): Promise<void> => {
@@ -71,8 +74,13 @@ export function createIntroduction(
     timer = clock.after(checkMs, () => dialAll(Math.min(CHECK_MS, 2 * checkMs)))
   }
 
+  node.addEventListener('peer:connect', ({ detail }) => {
+    if (peers.has(detail.toString())) connectedMs.set(detail.toString(), clock.monotonicMs())
+  })
   node.addEventListener('peer:disconnect', ({ detail }) => {
     if (timer === undefined || !peers.has(detail.toString())) return
+    const sinceMs = connectedMs.get(detail.toString()) ?? Number.NEGATIVE_INFINITY
+    if (clock.monotonicMs() - sinceMs < SETTLED_MS) return
     timer.cancel()
     dialAll(FIRST_CHECK_MS)
   })

@@ -65,7 +65,12 @@ export async function createLibp2pNetwork(
   const { identity, clock, log, metrics, gate } = components
   const ids = protocolIds(init.networkId)
   const scores = createPeerScores(clock)
-  const admits = (peerId: string): boolean => !scores.denied(peerId) && gate(peerId)
+  const admits = (peerId: string): boolean => {
+    const admitted = !scores.denied(peerId) && gate(peerId)
+    // At debug level: a stranger may come as often as it likes.
+    if (!admitted) log.debug('peer-turned-away', { peer: peerId })
+    return admitted
+  }
   const store = init.dataDir === undefined ? undefined : createPeerStore(init.dataDir)
   const found = (peer: PeerAddress): void => introduction.found(peer)
   const node = await createMeshNode(

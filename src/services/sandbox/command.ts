@@ -17,9 +17,10 @@ export interface Plan {
   readonly runs: readonly Run[]
 }
 
+/** Short enough to reach the user whole: what crosses the wire has a bound. */
 const SUPPORTED =
-  'node FILE [ARGS] · node --test [FILES] · deno run FILE [ARGS] · python3 FILE [ARGS] · ' +
-  'python3 -m unittest [ARGS] · python3 -m MODULE [ARGS]'
+  'node FILE · node --test [FILES] · deno run FILE · python3 FILE · ' +
+  'python3 -m unittest · python3 -m MODULE (arguments may follow)'
 
 /** Bytes of all arguments together. */
 const ARGS_BYTES = 64 * 1024

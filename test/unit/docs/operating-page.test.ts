@@ -1,0 +1,74 @@
+import { homedir } from 'node:os'
+import type { Command } from 'commander'
+import { expect, it } from 'vitest'
+import { createProgram } from '../../../cli/program.js'
+import { SETTINGS } from '../../../src/node/settings.js'
+import { commandsOf, filesBelow, readPage, tableRows } from '../../helpers/pages.js'
+
+const page = readPage('docs/OPERATING.md')
+const written = ['docs/OPERATING.md', 'README.md'].flatMap((path) =>
+  commandsOf(readPage(path)).map((words) => ({ path, words })),
+)
+
+/** The real program, of which no command does anything. */
+function idleProgram(): Command {
+  const idle = (command: Command): void => {
+    command.configureOutput({ writeOut: () => {}, writeErr: () => {} })
+    if (command.commands.length === 0) command.action(() => {})
+    for (const each of command.commands) idle(each)
+  }
+  const program = createProgram()
+  idle(program)
+  return program
+}
+
+it.each(written)('$path: edgecoder $words is a command with options that exist', async ({ words }) => {
+  await idleProgram().parseAsync(words, { from: 'user' })
+})
+
+it('finds commands to look at, and wrong ones', async () => {
+  expect(written.length).toBeGreaterThan(30)
+  expect(commandsOf('```\n$ edgecoder a "b c" \\\n    --d | head\n```')).toEqual([['a', 'b c', '--d']])
+  for (const wrong of [
+    ['task', 'nope'],
+    ['status', '--nope'],
+    ['task', 'show'],
+    ['status', 'x'],
+  ]) {
+    await expect(idleProgram().parseAsync(wrong, { from: 'user' })).rejects.toThrow()
+  }
+})
+
+it('the table of settings is the table in src/node/settings.ts', () => {
+  const rows = Object.entries(SETTINGS).map(([name, { env, fallback, help }]) => [
+    `\`${env}\``,
+    `\`--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}\``,
+    fallback === undefined || fallback === '' ? '' : `\`${fallback.replace(homedir(), '~')}\``,
+    help,
+  ])
+  expect(tableRows(page).filter(([name]) => /^`(EDGE|AGENT)_/.test(name ?? ''))).toEqual(rows)
+})
+
+it('names no setting that does not exist', () => {
+  const known = new Set<string>(Object.values(SETTINGS).map(({ env }) => env))
+  const named = [...page.matchAll(/\b(?:EDGE|AGENT)_[A-Z_]*[A-Z]\b/g)].map(([name]) => name)
+  const strangers = named.filter((name) => !known.has(name) && name !== 'EDGE_ENV_FILE')
+  // In the message about a setting that does not exist.
+  expect(new Set(strangers)).toEqual(new Set(['EDGE_RUNTIME_MOD']))
+})
+
+it('the table of metrics has every metric, and no other', () => {
+  const named = tableRows(page)
+    .map(([name = '']) => /^`(edgecoder_\w+)`$/.exec(name)?.[1])
+    .filter((name) => name !== undefined)
+  const sources = filesBelow('src', '.ts').map(readPage).join('\n')
+  const made = [
+    ...[...sources.matchAll(/\.(?:counter|gauge|histogram)\(\s*'(edgecoder_[a-z0-9_]+)'/g)].map(
+      ([, name]) => name,
+    ),
+    ...[...readPage('src/roles/gateway/gateway-metrics.ts').matchAll(/\bname\('(\w+)'\)/g)].map(
+      ([, rest]) => `edgecoder_gateway_${rest}`,
+    ),
+  ]
+  expect(named.toSorted()).toEqual([...new Set(made)].toSorted())
+})
