@@ -38,8 +38,8 @@ export function launchNode(
 }
 
 /**
- * What Node.js itself is told. V8 lets the space for young objects grow to 32 MiB while the program loads, and keeps
- * it; a worker, which mostly waits, lives as well in 4, and its whole process is a fifth smaller.
+ * What Node.js itself is told. V8 lets the space for young objects grow to 32 MiB while the program loads,
+ * and keeps it; a worker, which mostly waits, lives as well in 4.
  */
 export function runtimeFlags({ mode }: Pick<MeshNode, 'mode'>): readonly string[] {
   return mode === 'worker' ? ['--max-semi-space-size=2'] : []

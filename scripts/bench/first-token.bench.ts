@@ -8,6 +8,7 @@ import { median } from './quantile.js'
 const LONGEST_MS = 25_000
 const ROUNDS = 40
 const WARM_UP = 3
+const LEAST_RATES = 8
 /** Of what the demo model knows, the functions with the longest bodies. */
 const FUNCTIONS = [
   ['isPrime', 'tests whether n is a prime number'],
@@ -45,12 +46,17 @@ export async function bench(): Promise<Metrics> {
   await engine.close()
   await mesh.close()
   const counted = rounds.slice(WARM_UP)
-  const rate = (of: (round: Round) => GenerationTiming): number =>
-    median(counted.map((round) => of(round).tokensPerS))
+  const rates = counted.flatMap(({ alone, mesh: through }) =>
+    alone.tokensPerS === undefined || through.tokensPerS === undefined
+      ? []
+      : [{ alone: alone.tokensPerS, mesh: through.tokensPerS }],
+  )
+  if (rates.length < LEAST_RATES)
+    throw new Error(`only ${rates.length} of ${counted.length} rounds show a rate`)
   return {
     added_ms_p50: median(counted.map((round) => round.mesh.firstMs - round.alone.firstMs)),
-    throughput_ratio: rate((round) => round.mesh) / rate((round) => round.alone),
-    engine_tokens_per_s: rate((round) => round.alone),
+    throughput_ratio: median(rates.map((rate) => rate.mesh)) / median(rates.map((rate) => rate.alone)),
+    engine_tokens_per_s: median(rates.map((rate) => rate.alone)),
   }
 }
 

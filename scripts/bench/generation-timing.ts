@@ -3,8 +3,11 @@ import type { Engine } from '../../src/ports/engine.js'
 /** One generation as its reader saw it. */
 export interface GenerationTiming {
   readonly firstMs: number
-  /** After the first piece of text, until the last. The demo model makes one character a token. */
-  readonly tokensPerS: number
+  /**
+   * After the first piece of text, until the last. The demo model makes one character a token. Undefined when all came
+   * in one piece, as it may on a busy machine.
+   */
+  readonly tokensPerS: number | undefined
 }
 
 export interface Question {
@@ -33,13 +36,11 @@ class Stopwatch {
   }
 
   end(): GenerationTiming {
-    if (this.#length === this.#firstLength)
-      throw new Error('the answer came in one piece: no rate can be told')
+    if (this.#length === 0) throw new Error('the answer was empty')
+    const firstMs = this.#firstMs - this.#startedMs
+    if (this.#length === this.#firstLength) return { firstMs, tokensPerS: undefined }
     const seconds = (this.#lastMs - this.#firstMs) / 1000
-    return {
-      firstMs: this.#firstMs - this.#startedMs,
-      tokensPerS: (this.#length - this.#firstLength) / seconds,
-    }
+    return { firstMs, tokensPerS: (this.#length - this.#firstLength) / seconds }
   }
 }
 

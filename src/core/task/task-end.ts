@@ -18,8 +18,8 @@ export function same(task: Task, effects: readonly TaskEffect[] = []): TaskStep 
 }
 
 /**
- * In the queue at a stretch, whatever the deadline: a task whose gateway never comes back, or that no worker can take,
- * holds neither its place nor its credits for ever.
+ * In the queue at a stretch, whatever the deadline: a task whose gateway never comes back, or that no worker
+ * can take, holds neither its place nor its credits for ever.
  */
 export const LONGEST_WAIT_MS = 7 * 24 * 60 * 60 * 1000
 

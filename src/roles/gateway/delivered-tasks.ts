@@ -16,9 +16,9 @@ interface Components {
 const MOST_UNTOLD = 8_192
 
 /**
- * Tasks with a result here whose coordinator has not said that it knows. Their workers tell it; a worker that dies
- * first, or loses its lease meanwhile, cannot, and the coordinator would keep the task waiting for a gateway that has
- * gone to another. So whoever leaves a coordinator owes it a word about them.
+ * Tasks with a result here whose coordinator has not said that it knows. Their workers tell it; a worker that
+ * dies first, or loses its lease meanwhile, cannot, and the coordinator would keep the task waiting for a
+ * gateway that has gone to another. So whoever leaves a coordinator owes it a word about them.
  */
 export class DeliveredTasks {
   readonly #components: Components

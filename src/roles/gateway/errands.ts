@@ -136,8 +136,8 @@ export class Errands {
   async #tell(link: CoordinatorLink, taskId: string, told: GatewayErrand | Errand): Promise<boolean> {
     try {
       const answer = await link.cancel(taskId, told.reason, 'fence' in told ? told.fence : 0n)
-      // Its worker has the result's receipt on the way. Any other answer will do: it is cancelled, or was never
-      // there, or has ended.
+      // Its worker has the result's receipt on the way. Any other answer will do: it is cancelled, or was
+      // never there, or has ended.
       if (answer.refusal?.code === 'result-pending') return false
       await this.#components.store.commit([this.unwrite(link.peerId, taskId)])
       return true
