@@ -19,6 +19,11 @@ export const ERRORS = {
     exit: 1,
     means: 'A signed statement holds another kind of payload than expected.',
   },
+  'unknown-kind': {
+    http: 400,
+    exit: 1,
+    means: 'Something is of a kind or version that this version does not know: bring EdgeCoder up to date.',
+  },
   'bad-signature': { http: 403, exit: 4, means: 'A signature does not match its key.' },
   'stale-envelope': {
     http: 403,
@@ -68,6 +73,34 @@ export const ERRORS = {
   'excluded-after-failure': { http: 503, exit: 1, means: 'The worker failed this task before.' },
   'worker-quiet': { http: 503, exit: 1, means: 'The worker has not been heard from lately.' },
   'worker-paused': { http: 503, exit: 1, means: 'The worker takes no work now.' },
+  // ledger
+  'insufficient-credits': { http: 402, exit: 4, means: 'The account does not have the credits for this.' },
+  'account-unknown': { http: 404, exit: 3, means: 'The ledger has no such account.' },
+  'hold-unknown': { http: 404, exit: 3, means: 'No credits are held for this task.' },
+  'hold-ended': { http: 409, exit: 4, means: 'The hold of this task was already settled or released.' },
+  'not-home': {
+    http: 409,
+    exit: 4,
+    means: 'Only the home coordinator of an account, in its present epoch, may do this.',
+  },
+  'not-final': {
+    http: 409,
+    exit: 4,
+    means: 'Credits from elsewhere count once enough coordinators cosigned.',
+  },
+  'over-allotment': { http: 409, exit: 4, means: 'More than was allotted, or than policy allows to allot.' },
+  'wrong-amount': { http: 409, exit: 4, means: 'A ledger entry states another amount than the rules give.' },
+  'wrong-evidence': {
+    http: 409,
+    exit: 4,
+    means: 'The signed statement within a ledger entry does not say what the entry says.',
+  },
+  'entry-conflict': {
+    http: 409,
+    exit: 4,
+    means: 'Another ledger entry already has this id, reference or place in an order.',
+  },
+  'log-forked': { http: 409, exit: 4, means: 'Two states of one log contradict each other: its owner lies.' },
   // sandbox
   'bad-file-name': {
     http: 400,

@@ -1,7 +1,7 @@
-import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { create, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf'
 import { concat } from 'uint8arrays/concat'
 import { fromString } from 'uint8arrays/from-string'
+import { signatureHolds } from './ed25519.js'
 import type { Codec } from './frame.js'
 import { codec, isMalformed } from './frame.js'
 import { type Envelope, EnvelopeSchema } from './generated/edgecoder/envelope/v1/envelope_pb.js'
@@ -42,10 +42,6 @@ export const statements = {
 export const envelopeCodec = codec(EnvelopeSchema, GOSSIP_BYTES)
 
 const DOMAIN = 'edgecoder-envelope/1'
-const KEY_CACHE_SIZE = 4096
-/** DER head of an Ed25519 SubjectPublicKeyInfo; the 32 raw bytes follow. RFC 8410 §4. */
-const SPKI_PREFIX = fromString('302a300506032b6570032100', 'hex')
-const keys = new Map<string, KeyObject>()
 
 /** Signs one statement. */
 export function seal<S extends DescMessage>(
@@ -69,7 +65,7 @@ export function seal<S extends DescMessage>(
 }
 
 /**
- * The one place where a signature is checked. Runs on the thread pool, so that the caller's thread stays
+ * The one place where a statement is checked. Runs on the thread pool, so that the caller's thread stays
  * free.
  *
  * @param freshAtMs when given, envelopes issued more than {@link ENVELOPE_AGE_MS} before or after it are
@@ -108,27 +104,4 @@ export async function open<S extends DescMessage>(
 
 function signedBytes(network: string, type: string, issuedMs: number, payload: Uint8Array): Uint8Array {
   return concat([fromString(`${DOMAIN}\n${network}\n${type}\n${issuedMs}\n`), payload])
-}
-
-function signatureHolds(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): Promise<boolean> {
-  const key = keyObject(publicKey)
-  if (key === undefined) return Promise.resolve(false)
-  return new Promise((resolve) => {
-    verify(null, bytes, key, signature, (error, holds) => resolve(error === null && holds))
-  })
-}
-
-function keyObject(publicKey: Uint8Array): KeyObject | undefined {
-  const id = Buffer.from(publicKey).toString('latin1')
-  const known = keys.get(id)
-  if (known !== undefined) return known
-  let key: KeyObject
-  try {
-    key = createPublicKey({ key: Buffer.from(concat([SPKI_PREFIX, publicKey])), format: 'der', type: 'spki' })
-  } catch {
-    return undefined
-  }
-  if (keys.size >= KEY_CACHE_SIZE) keys.delete(keys.keys().next().value as string)
-  keys.set(id, key)
-  return key
 }

@@ -10,6 +10,7 @@ export interface Malformed {
     | 'out-of-bounds'
     | 'wrong-network'
     | 'wrong-type'
+    | 'unknown-kind'
     | 'bad-signature'
     | 'stale-envelope'
   readonly detail: string
