@@ -89,6 +89,11 @@ export const ERRORS = {
     means: 'Credits from elsewhere count once enough coordinators cosigned.',
   },
   'over-allotment': { http: 409, exit: 4, means: 'More than was allotted, or than policy allows to allot.' },
+  'usage-disputed': {
+    http: 409,
+    exit: 4,
+    means: 'Worker and gateway count the work of a task differently; a verifier decides.',
+  },
   'wrong-amount': { http: 409, exit: 4, means: 'A ledger entry states another amount than the rules give.' },
   'wrong-evidence': {
     http: 409,

@@ -18,3 +18,20 @@ export const ORDER_HEADERS = 256
 export const ENVELOPE_AGE_MS = 10 * 60 * 1000
 /** Streams of one protocol a peer may hold open to us; one is normal, a second during a reconnect. */
 export const STREAMS_PER_PEER = 4
+
+/** Largest ledger entry: entry bundles of tlog-tiles give its length 16 bits. */
+export const ENTRY_BYTES = 65_535
+/** Largest signed order within a hold entry: about 100 headers. Gateways sign orders that fit. */
+export const HELD_ORDER_BYTES = 48 * 1024
+/** Tasks in one hold entry. */
+export const HOLD_ROWS = 256
+/** Largest signed statement in an entry, of kinds that have one each (receipt, acceptance, grant). */
+export const STATEMENT_BYTES = 8 * 1024
+/** Largest signed policy message, or checkpoint with cosignatures and proof. */
+export const LONG_STATEMENT_BYTES = 32 * 1024
+/** Accounts in one part of an issuance; a window has as many parts as it needs. */
+export const ISSUE_ROWS = 512
+/** Gateways that may order for one account. */
+export const ACCOUNT_GATEWAYS = 8
+/** Largest amount in a ledger entry, in microcredits: 9.2 · 10¹² credits. */
+export const MOST_MICROCREDITS = 2n ** 63n - 1n
