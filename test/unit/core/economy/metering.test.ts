@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { smaller } from '../../../../src/core/economy/fixed-point.js'
 import {
   agreeUsage,
   divideHold,

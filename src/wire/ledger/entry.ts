@@ -1,0 +1,99 @@
+import { decode, encode } from 'cborg'
+import { ENTRY_BYTES } from '../limits.js'
+import { type Malformed, malformed } from '../malformed.js'
+import { ENTRY_SHAPES } from './entry-shapes.js'
+import { bytes, FieldFault, readShape, type Shape, type ShapeValue, uint, writeShape } from './field.js'
+
+export type EntryKind = keyof typeof ENTRY_SHAPES
+
+interface EntryHead<Kind extends EntryKind> {
+  readonly kind: Kind
+  /** 16 bytes, made by who wants the entry before it is first sent: the same id again is the same wish. */
+  readonly id: Uint8Array
+  /** Wall clock of the writer; informative, nothing is ordered by it. */
+  readonly timeMs: number
+}
+
+export type EntryOf<Kind extends EntryKind> = Kind extends EntryKind
+  ? EntryHead<Kind> & ShapeValue<(typeof ENTRY_SHAPES)[Kind]['shape']>
+  : never
+
+/** One entry of a log, of whatever kind. */
+export type Entry = EntryOf<EntryKind>
+
+/** Version of the form; the first item of every entry. */
+const VERSION = 1
+const HEAD = { version: uint(), number: uint(), id: bytes(16, 16), timeMs: uint() }
+const HEAD_LENGTH = 4
+const KIND_BY_NUMBER: ReadonlyMap<unknown, EntryKind> = new Map(
+  (Object.keys(ENTRY_SHAPES) as EntryKind[]).map((kind) => [ENTRY_SHAPES[kind].number, kind]),
+)
+const STRICT = {
+  strict: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowInfinity: false,
+  allowNaN: false,
+  rejectDuplicateMapKeys: true,
+} as const
+
+/**
+ * The one encoding of an entry: a CBOR array `[version, kind, id, time, …fields]` of RFC 8949 §4.2 form.
+ * Bounds are not checked here; {@link decodeEntry} is what tells whether others will take it.
+ */
+export function encodeEntry(entry: Entry): Uint8Array {
+  const { number, shape } = shapeOf(entry.kind)
+  const head = writeShape(HEAD, { version: VERSION, number, id: entry.id, timeMs: entry.timeMs })
+  const fields: ShapeValue<Shape> = { ...entry }
+  return encode([...head, ...writeShape(shape, fields)])
+}
+
+/**
+ * Reads an entry. Never throws. Bytes that are not the one encoding of their value are refused, so that an
+ * entry has one hash; hash the bytes as they came all the same.
+ *
+ * @returns byte fields are views of `encoded`
+ */
+export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
+  if (encoded.length > ENTRY_BYTES) {
+    return malformed('frame-too-large', `an entry of ${encoded.length} bytes, at most ${ENTRY_BYTES}`)
+  }
+  let items: unknown
+  try {
+    items = decode(encoded, STRICT)
+  } catch (cause) {
+    // cborg throws for anything unreadable, and the stack ends at senseless depth.
+    return malformed(
+      'malformed',
+      `not canonical CBOR: ${cause instanceof Error ? cause.message : 'unreadable'}`,
+    )
+  }
+  if (!Array.isArray(items) || items.length < HEAD_LENGTH) {
+    return malformed('malformed', `an entry is an array of at least ${HEAD_LENGTH}`)
+  }
+  const [version, number] = items
+  const kind = KIND_BY_NUMBER.get(number)
+  if (version !== VERSION || kind === undefined) {
+    return malformed('unknown-kind', `an entry of version ${show(version)}, kind ${show(number)}`)
+  }
+  let entry: Entry
+  try {
+    const { id, timeMs } = readShape(HEAD, items.slice(0, HEAD_LENGTH), '')
+    entry = { kind, id, timeMs, ...readShape(shapeOf(kind).shape, items.slice(HEAD_LENGTH), '') } as Entry
+  } catch (cause) {
+    if (!(cause instanceof FieldFault)) throw cause
+    return malformed('out-of-bounds', `${kind}: ${cause.message}`)
+  }
+  if (!Buffer.from(encodeEntry(entry)).equals(encoded)) {
+    return malformed('malformed', `${kind}: not the canonical encoding of its value`)
+  }
+  return entry
+}
+
+function shapeOf(kind: EntryKind): { readonly number: number; readonly shape: Shape } {
+  return ENTRY_SHAPES[kind]
+}
+
+function show(value: unknown): string {
+  return typeof value === 'number' ? String(value) : typeof value
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isMalformed } from '../../../src/wire/frame.js'
+import { decodeEntry, type Entry, encodeEntry } from '../../../src/wire/ledger/entry.js'
+import { ENTRY_BYTES } from '../../../src/wire/limits.js'
+import { sha256Tree } from '../../../src/wire/tree-hash.js'
+import { ALL_SAMPLES, SAMPLE_ENTRIES } from '../../helpers/sample-entries.js'
+
+interface Vector {
+  readonly name: string
+  readonly hex: string
+  readonly accept: boolean
+  readonly expect: unknown
+  readonly leafHash?: string
+}
+
+const vectors: readonly Vector[] = JSON.parse(
+  readFileSync(new URL('../../../protocols/vectors/entries.json', import.meta.url), 'utf8'),
+)
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+
+function plain(entry: Entry): unknown {
+  return JSON.parse(
+    JSON.stringify(entry, (_key, value: unknown) => {
+      if (typeof value === 'bigint') return String(value)
+      return value instanceof Uint8Array ? hex(value) : value
+    }),
+  )
+}
+
+function read(bytes: Uint8Array): Entry {
+  const entry = decodeEntry(bytes)
+  if (isMalformed(entry)) throw new Error(entry.detail)
+  return entry
+}
+
+describe('entry vectors', () => {
+  it.each(vectors)('$name', (vector) => {
+    const bytes = Uint8Array.from(Buffer.from(vector.hex, 'hex'))
+    const entry = decodeEntry(bytes)
+    expect(isMalformed(entry)).toBe(!vector.accept)
+    if (isMalformed(entry)) {
+      expect(entry.code).toBe(vector.expect)
+      expect(entry.detail).not.toBe('')
+      return
+    }
+    expect(plain(entry)).toEqual(vector.expect)
+    expect(hex(encodeEntry(entry))).toBe(vector.hex)
+    expect(hex(sha256Tree.leaf(bytes))).toBe(vector.leafHash)
+  })
+
+  it('hold at least one accepted of each kind, and many refused', () => {
+    const kinds = new Set(
+      vectors.filter(({ accept }) => accept).map(({ expect: value }) => (value as Entry).kind),
+    )
+    expect([...kinds].sort()).toEqual(ALL_SAMPLES.map(({ kind }) => kind).sort())
+    expect(vectors.filter(({ accept }) => !accept).length).toBeGreaterThan(30)
+  })
+})
+
+describe('entries', () => {
+  it.each(ALL_SAMPLES)('$kind is read as it was written', (entry) => {
+    expect(read(encodeEntry(entry))).toEqual(entry)
+  })
+
+  it('are refused over their bounds, however they are built', () => {
+    const { genesis, hold, grant } = SAMPLE_ENTRIES
+    const row = hold.rows[0] as (typeof hold.rows)[number]
+    const codes = [
+      new Uint8Array(ENTRY_BYTES + 1),
+      Buffer.alloc(ENTRY_BYTES, 0x81),
+      encodeEntry({ ...hold, rows: Array(257).fill(row) }),
+      encodeEntry({ ...grant, statement: new Uint8Array(8_193) }),
+      encodeEntry({ ...genesis, network: 'a b' }),
+    ].map((bytes) => {
+      const entry = decodeEntry(bytes)
+      return isMalformed(entry) && entry.code
+    })
+    expect(codes).toEqual(['frame-too-large', 'malformed', 'out-of-bounds', 'out-of-bounds', 'out-of-bounds'])
+  })
+
+  it('name the field that is wrong', () => {
+    const { hold } = SAMPLE_ENTRIES
+    const row = { ...hold.rows[0], task: 'no spaces' } as (typeof hold.rows)[number]
+    const entry = decodeEntry(encodeEntry({ ...hold, rows: [row] }))
+    expect(isMalformed(entry) && entry.detail).toBe('hold: rows[0].task: not a task id')
+  })
+
+  it('any bytes are read or refused, never thrown at', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void decodeEntry(bytes)),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('with a byte changed, are refused or are another entry: no two encodings have one value', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...ALL_SAMPLES),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        (entry, pick, flip) => {
+          const bytes = encodeEntry(entry)
+          const hurt = bytes.slice()
+          const at = pick % hurt.length
+          hurt[at] = (hurt[at] ?? 0) ^ flip
+          const other = decodeEntry(hurt)
+          if (!isMalformed(other)) expect(plain(other)).not.toEqual(plain(entry))
+        },
+      ),
+      { numRuns: 3_000 },
+    )
+  })
+})
