@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { decode, encode } from 'cborg'
 import { ENTRY_BYTES } from '../limits.js'
 import { type Malformed, malformed } from '../malformed.js'
@@ -88,6 +89,26 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
     return malformed('malformed', `${kind}: not the canonical encoding of its value`)
   }
   return entry
+}
+
+/**
+ * Digest of what an entry says, whenever it was written down: the same wish sent again has the same one.
+ *
+ * @returns 32 bytes
+ */
+export function contentDigest(entry: Entry): Uint8Array {
+  return Uint8Array.from(hash('sha256', encodeEntry({ ...entry, timeMs: 0 }), 'buffer'))
+}
+
+/**
+ * An id that follows from what the entry is about, so that a writer that crashed makes the same one again.
+ *
+ * @param about such as the task and the fence; parts hold no line break
+ */
+export function derivedEntryId(kind: EntryKind, ...about: readonly string[]): Uint8Array {
+  return Uint8Array.from(
+    hash('sha256', ['edgecoder-entry-id/1', kind, ...about].join('\n'), 'buffer').subarray(0, 16),
+  )
 }
 
 function shapeOf(kind: EntryKind): { readonly number: number; readonly shape: Shape } {

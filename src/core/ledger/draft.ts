@@ -1,0 +1,119 @@
+import { invariant } from '../invariant.js'
+import { type Refusal, refusal } from '../refusal.js'
+import { mayBeNegative, transitAccount } from './account-name.js'
+import { Overlay } from './overlay.js'
+import type {
+  AccountRecord,
+  Change,
+  LedgerRecords,
+  LedgerView,
+  LogRecord,
+  PolicyRecord,
+  Table,
+} from './records.js'
+
+/** What an entry does to one account: more (above zero) or less. */
+export interface Posting {
+  readonly account: string
+  readonly amount: bigint
+}
+
+/** Largest balance, so that stores can keep it in 64 bits. */
+const MOST_BALANCE = 2n ** 63n - 1n
+
+/** One entry being applied: reads through to the state, gathers what changes. Dropped when it is refused. */
+export class Draft implements LedgerView {
+  readonly #state: Overlay
+  readonly #postings = new Map<string, bigint>()
+
+  constructor(view: LedgerView) {
+    this.#state = new Overlay(view)
+  }
+
+  get<T extends Table>(table: T, key: string): LedgerRecords[T] | undefined {
+    return this.#state.get(table, key)
+  }
+
+  set(change: Change): void {
+    this.#state.set(change)
+  }
+
+  get log(): LogRecord {
+    const log = this.get('log', '')
+    invariant(log !== undefined, 'rules apply to a log that has begun')
+    return log
+  }
+
+  get policy(): PolicyRecord {
+    const policy = this.get('policy', '')
+    invariant(policy !== undefined, 'a log begins with its policy')
+    return policy
+  }
+
+  /** Moves credits. The only way a balance changes, so that every entry sums to zero. */
+  move(from: string, to: string, amount: bigint): Refusal | undefined {
+    invariant(amount >= 0n, 'credits move forward')
+    if (amount === 0n || from === to) return undefined
+    const has = this.get('balance', from) ?? 0n
+    if (has < amount && !mayBeNegative(from)) {
+      return refusal(
+        'insufficient-credits',
+        `${from} has ${has} microcredits, ${amount} are needed: ${amount - has} are missing`,
+      )
+    }
+    const more = (this.get('balance', to) ?? 0n) + amount
+    if (more > MOST_BALANCE || amount - has > MOST_BALANCE) {
+      return refusal('wrong-amount', `a balance of ${to} or ${from} would not fit in 64 bits`)
+    }
+    this.#post(from, -amount)
+    this.#post(to, amount)
+    return undefined
+  }
+
+  /** Credits an owner's account, or sends the credits to its home when that is elsewhere. */
+  credit(from: string, account: string, amount: bigint): Refusal | undefined {
+    const record = this.get('account', account)
+    if (record === undefined) return unknownAccount(account)
+    const away = record.home !== this.log.home
+    return this.move(from, away ? transitAccount(record.home) : account, amount)
+  }
+
+  /** An account that this log may debit, or whose credits it may make: its home is here, and the epoch holds. */
+  homeAccount(account: string): AccountRecord | Refusal {
+    const record = this.get('account', account)
+    if (record === undefined) return unknownAccount(account)
+    const { home, epoch } = this.log
+    if (record.home !== home) {
+      return refusal('not-home', `the home of ${account} is ${record.home}, not ${home}`, {
+        next: 'Send it through a coordinator of its home, or have credits allotted to this one.',
+      })
+    }
+    const latest = this.get('home', home)?.epoch ?? epoch
+    if (latest === epoch) return record
+    return refusal(
+      'not-home',
+      `epoch ${epoch} of ${home} is over: it was handed over, ${latest} is the present one`,
+    )
+  }
+
+  /** What the entry did. */
+  result(): { readonly postings: readonly Posting[]; readonly changes: readonly Change[] } {
+    const postings = [...this.#postings]
+      .filter(([, amount]) => amount !== 0n)
+      .map(([account, amount]) => ({ account, amount }))
+    const sum = postings.reduce((total, { amount }) => total + amount, 0n)
+    invariant(sum === 0n, 'the postings of an entry sum to zero')
+    return { postings, changes: this.#state.changes() }
+  }
+
+  #post(account: string, amount: bigint): void {
+    this.#postings.set(account, (this.#postings.get(account) ?? 0n) + amount)
+    this.set({ table: 'balance', key: account, value: (this.get('balance', account) ?? 0n) + amount })
+  }
+}
+
+export function unknownAccount(account: string): Refusal {
+  return refusal('account-unknown', `no account ${account} in this ledger`, {
+    next: 'It must be opened before credits can come or go.',
+  })
+}

@@ -1,0 +1,170 @@
+import type { EntryOf } from '../../wire/ledger/entry.js'
+import type { Rates, Usage } from '../economy/metering.js'
+import type { EconomyTerms } from '../economy/terms.js'
+
+/** Which log this is, and how far it is applied. Key: ''. */
+export interface LogRecord {
+  readonly network: string
+  /** Name of the line of logs: the peer id of its first coordinator. Accounts have a home of this name. */
+  readonly home: string
+  /** Grows with each hand-over of the home; each epoch has a log of its own. */
+  readonly epoch: number
+  /** Peer id of who writes this log. */
+  readonly coordinator: string
+  /** Entries applied; the index of the next. */
+  readonly size: number
+}
+
+/** The policy in force. Key: ''. */
+export interface PolicyRecord {
+  readonly sequence: number
+  readonly digest: Uint8Array
+  readonly terms: EconomyTerms
+}
+
+/** The latest epoch of a home, as policy says. Key: the home. */
+export interface HomeRecord {
+  readonly epoch: number
+  readonly coordinator: string
+}
+
+/** Key: the account, or `account@home` for a slice that this home was allotted. */
+export interface AccountRecord {
+  readonly role: 'user' | 'contributor'
+  readonly home: string
+  /** Grows when its home moves. */
+  readonly epoch: number
+  /** Whose orders may spend; none = any gateway's. */
+  readonly gateways: readonly string[]
+}
+
+/** What is reserved for a task, and what became of it. Key: the task. */
+export interface HoldRecord {
+  readonly state: 'held' | 'settled' | 'released'
+  readonly account: string
+  readonly amount: bigint
+  readonly rates: Rates
+  readonly gateway: string
+  /** Fences that may be paid are above it. */
+  readonly fenceFloor: number
+  /** Of the settlement or release; 0 while held. */
+  readonly fence: number
+  /** As policy had them when the credits were held. */
+  readonly feeBasisPoints: bigint
+  readonly treasuryBasisPoints: bigint
+  /** Set when settled: what each got and has not given back. */
+  readonly paid?: PaidParts
+  /** Given back to the account after settlement, whoever paid it. */
+  readonly reversed: bigint
+}
+
+export interface PaidParts {
+  /** Account of the worker's owner. */
+  readonly account: string
+  /** Where the fee went. */
+  readonly coordinator: string
+  readonly worker: bigint
+  readonly fee: bigint
+  readonly treasury: bigint
+  /** All three, as they were at settlement. */
+  readonly cost: bigint
+}
+
+/** Key: the entry's id in hexadecimal. */
+export interface EntryRecord {
+  readonly index: number
+  /** Digest of what the entry says, its time left out. */
+  readonly digest: Uint8Array
+}
+
+/** Key: the external reference. */
+export interface GrantRecord {
+  readonly account: string
+  readonly amount: bigint
+  readonly source: 'issuance' | 'treasury' | 'reserve'
+  readonly reversed: bigint
+}
+
+/** What came from elsewhere, once. Key: `home/id/account`, of the entry there and the account here. */
+export interface ArrivalRecord {
+  readonly index: number
+}
+
+/** A bounded counter: what another home may have spent. Key: `account@home`. */
+export interface AllotmentRecord {
+  /** Both only ever grow; `returned` never passes `allotted`. */
+  readonly allotted: bigint
+  readonly returned: bigint
+}
+
+/** Key: the task. */
+export interface VerdictRecord {
+  readonly fence: number
+  readonly valid: boolean
+  readonly usage: Usage
+}
+
+/** Key: the peer id. */
+export interface NodeRecord {
+  readonly agent: string
+  readonly account: string
+  readonly role: EntryOf<'enrol'>['role']
+  readonly publicKey: Uint8Array
+  readonly state: EntryOf<'node-state'>['state']
+}
+
+/** Key: the subject. */
+export interface BlacklistRecord {
+  readonly reason: EntryOf<'blacklist'>['reason']
+  readonly evidence: Uint8Array
+  readonly expiresMs: number
+}
+
+/** The issuance window written last. Key: ''. */
+export interface WindowRecord {
+  readonly window: number
+  readonly part: number
+  readonly closed: boolean
+}
+
+/** The largest checkpoint seen of another log. Key: its origin. */
+export interface CheckpointRecord {
+  readonly size: number
+  readonly root: Uint8Array
+}
+
+/** All state of a ledger, by table. */
+export interface LedgerRecords {
+  readonly log: LogRecord
+  readonly policy: PolicyRecord
+  readonly home: HomeRecord
+  readonly account: AccountRecord
+  /** Microcredits, key: any account name; absent = 0. */
+  readonly balance: bigint
+  readonly hold: HoldRecord
+  readonly entry: EntryRecord
+  readonly grant: GrantRecord
+  readonly arrival: ArrivalRecord
+  readonly allotment: AllotmentRecord
+  readonly verdict: VerdictRecord
+  readonly node: NodeRecord
+  readonly blacklist: BlacklistRecord
+  readonly window: WindowRecord
+  readonly checkpoint: CheckpointRecord
+}
+
+export type Table = keyof LedgerRecords
+
+/** How the rules read state: one record by its key, now. A store behind it reads ahead what an entry needs. */
+export interface LedgerView {
+  get<T extends Table>(table: T, key: string): LedgerRecords[T] | undefined
+}
+
+/** A record as it is after an entry; undefined = it is gone. */
+export type Change = {
+  readonly [T in Table]: {
+    readonly table: T
+    readonly key: string
+    readonly value: LedgerRecords[T] | undefined
+  }
+}[Table]

@@ -1,0 +1,66 @@
+import { refusal } from '../../refusal.js'
+import { disagreement, sameValue } from '../facts.js'
+import { sameBytes } from '../merkle/tree-hash.js'
+import type { Rule } from './rule.js'
+
+/**
+ * Begins a log. That of a later epoch goes on with the state at which the one before was cut; its first
+ * entry says where that was.
+ */
+export const genesis: Rule<'genesis'> = (draft, { entry, evidence }) => {
+  const { network, home, epoch, coordinator, policy: digest, continues } = entry
+  const before = draft.get('log', '')
+  const follows =
+    before === undefined
+      ? continues === undefined
+      : before.network === network &&
+        before.home === home &&
+        epoch > before.epoch &&
+        continues?.size === before.size
+  if (!follows) return refusal('entry-conflict', `epoch ${epoch} of ${home} does not follow what is there`)
+  const { sequence, terms } = evidence
+  if (sequence < (draft.get('policy', '')?.sequence ?? 0)) {
+    return refusal('entry-conflict', `policy ${sequence} is older than the one in force`)
+  }
+  draft.set({ table: 'log', key: '', value: { network, home, epoch, coordinator, size: 0 } })
+  draft.set({ table: 'home', key: home, value: { epoch, coordinator } })
+  draft.set({ table: 'policy', key: '', value: { sequence, digest, terms } })
+  return undefined
+}
+
+/** A policy message comes into force: the one that follows the present one, and no other. */
+export const policy: Rule<'policy'> = (draft, { entry, evidence }) => {
+  const { terms, handover, ...said } = evidence
+  const differs = disagreement(entry, said)
+  if (differs !== undefined) return differs
+  const { sequence, previous, digest } = entry
+  const present = draft.policy
+  if (sequence !== present.sequence + 1 || !sameBytes(previous, present.digest)) {
+    return refusal('entry-conflict', `policy ${sequence} does not follow policy ${present.sequence}`)
+  }
+  draft.set({ table: 'policy', key: '', value: { sequence, digest, terms } })
+  if (handover === undefined) return undefined
+  const { home, epoch, coordinator } = handover
+  const latest = draft.get('home', home)?.epoch ?? -1
+  if (epoch <= latest) return refusal('entry-conflict', `${home} is in epoch ${latest} already`)
+  draft.set({ table: 'home', key: home, value: { epoch, coordinator } })
+  return undefined
+}
+
+/** A checkpoint of another log; of one log they only grow, and never contradict each other. */
+export const checkpointSeen: Rule<'checkpoint-seen'> = (draft, { entry, evidence }) => {
+  const differs = disagreement(entry, evidence)
+  if (differs !== undefined) return differs
+  const { origin, size, root } = entry
+  const before = draft.get('checkpoint', origin)
+  if (before?.size === size && !sameValue(before.root, root)) {
+    return refusal('log-forked', `${origin} has two roots at size ${size}`, {
+      next: 'Keep both checkpoints: together they prove it.',
+    })
+  }
+  if (before !== undefined && size <= before.size) {
+    return refusal('entry-conflict', `${origin} was seen at size ${before.size} already`)
+  }
+  draft.set({ table: 'checkpoint', key: origin, value: { size, root } })
+  return undefined
+}

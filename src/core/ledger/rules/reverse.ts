@@ -1,0 +1,70 @@
+import { smaller } from '../../economy/fixed-point.js'
+import { splitByWeight } from '../../economy/split.js'
+import { type Refusal, refusal } from '../../refusal.js'
+import { BURN, feeAccount, holdAccount, RESERVE, TREASURY } from '../account-name.js'
+import type { Draft } from '../draft.js'
+import { disagreement, type FactsOf } from '../facts.js'
+import type { Rule } from './rule.js'
+
+/** Compensation for an entry that stands: credits go back the way they came, never more than came. */
+export const reverse: Rule<'reverse'> = (draft, facts) => {
+  const differs = disagreement(facts.entry, facts.evidence)
+  if (differs !== undefined) return differs
+  return facts.entry.target === 'settle' ? reverseSettle(draft, facts) : reverseGrant(draft, facts)
+}
+
+/** Back to who held; taken from those who were paid, in proportion, or from the treasury. */
+function reverseSettle(draft: Draft, { entry }: FactsOf<'reverse'>): Refusal | undefined {
+  const { key: task, amount, payer } = entry
+  const held = draft.get('hold', task)
+  const paid = held?.paid
+  if (held === undefined || paid === undefined) {
+    return refusal('hold-unknown', `${task} was not settled, so nothing of it can be reversed`)
+  }
+  const left = paid.cost - held.reversed
+  if (amount > left) return tooMuch(task, amount, left)
+  const reversed = held.reversed + amount
+  // By way of the hold's own account, which is empty since the settlement.
+  const pot = holdAccount(task)
+  if (payer === 'treasury') {
+    draft.set({ table: 'hold', key: task, value: { ...held, reversed } })
+    return draft.move(TREASURY, pot, amount) ?? draft.credit(pot, held.account, amount)
+  }
+  const owner = draft.homeAccount(paid.account)
+  if ('refused' in owner) return owner
+  const [worker = 0n, fee = 0n, treasury = 0n] = splitByWeight(amount, [
+    { id: '1 worker', weight: paid.worker },
+    { id: '2 fee', weight: paid.fee },
+    { id: '3 treasury', weight: paid.treasury },
+  ])
+  const rest = {
+    ...paid,
+    worker: paid.worker - worker,
+    fee: paid.fee - fee,
+    treasury: paid.treasury - treasury,
+  }
+  draft.set({ table: 'hold', key: task, value: { ...held, reversed, paid: rest } })
+  return (
+    draft.move(paid.account, pot, worker) ??
+    draft.move(feeAccount(paid.coordinator), pot, fee) ??
+    draft.move(TREASURY, pot, treasury) ??
+    draft.credit(pot, held.account, amount)
+  )
+}
+
+function reverseGrant(draft: Draft, { entry }: FactsOf<'reverse'>): Refusal | undefined {
+  const { key: reference, amount } = entry
+  const grant = draft.get('grant', reference)
+  if (grant === undefined) return refusal('not-found', `nothing was granted under ${reference}`)
+  const left = grant.amount - grant.reversed
+  if (amount > left) return tooMuch(reference, amount, left)
+  const owner = draft.homeAccount(grant.account)
+  if ('refused' in owner) return owner
+  draft.set({ table: 'grant', key: reference, value: { ...grant, reversed: grant.reversed + amount } })
+  const back = { issuance: BURN, treasury: TREASURY, reserve: RESERVE } as const
+  return draft.move(grant.account, back[grant.source], amount)
+}
+
+function tooMuch(key: string, amount: bigint, left: bigint): Refusal {
+  return refusal('wrong-amount', `${amount} microcredits of ${key}; ${smaller(left, amount)} can be reversed`)
+}
