@@ -23,7 +23,7 @@ export interface NoteKey {
 /** Signature type bytes. @see https://c2sp.org/signed-note, https://c2sp.org/tlog-cosignature */
 const TYPE_BYTE = { note: 0x01, cosignature: 0x04 } as const satisfies Record<NoteKeyKind, number>
 /** Longest name of a key; ours have about 130 characters. */
-export const KEY_NAME_CHARACTERS = 256
+const KEY_NAME_CHARACTERS = 256
 /** Unicode spaces (as Go's unicode.IsSpace has them), plus, and other control characters. */
 const NOT_IN_NAMES =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused

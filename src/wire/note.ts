@@ -38,7 +38,7 @@ export interface NoteSigner {
 /** Largest note: room for 100 cosignatures, and for some larger ones of kinds to come. */
 export const NOTE_BYTES = 128 * 1024
 /** Signature lines of one note, as many as Go takes. */
-export const NOTE_SIGNATURES = 100
+const NOTE_SIGNATURES = 100
 
 const LINE_START = '— '
 const KEY_ID_BYTES = 4

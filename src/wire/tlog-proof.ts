@@ -19,7 +19,7 @@ export interface TlogProof {
 }
 
 /** Largest proof: a note, 64 hashes, and the largest entry in base64. */
-export const TLOG_PROOF_BYTES = NOTE_BYTES + 96 * 1024
+const TLOG_PROOF_BYTES = NOTE_BYTES + 96 * 1024
 
 const HEAD = 'c2sp.org/tlog-proof@v1'
 const PATH_HASHES = 64

@@ -139,7 +139,7 @@ export interface LedgerRecords {
   readonly policy: PolicyRecord
   readonly home: HomeRecord
   readonly account: AccountRecord
-  /** Microcredits, key: any account name; absent = 0. */
+  /** Microcredits, key: the name of an account of whatever kind; absent = 0. */
   readonly balance: bigint
   readonly hold: HoldRecord
   readonly entry: EntryRecord

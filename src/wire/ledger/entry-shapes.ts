@@ -21,7 +21,7 @@ import {
 } from './field.js'
 
 const some = amount(1n)
-const any = amount(0n)
+const orNone = amount(0n)
 const digest = bytes(32, 32)
 /** A signed statement, as the exact bytes that were sent; checked outside, never written anew. */
 const statement = bytes(1, STATEMENT_BYTES)
@@ -35,7 +35,7 @@ const name = matching(/^[A-Za-z0-9._:/-]{1,128}$/, 'a name')
 const fence = uint()
 const tokens = uint(2 ** 32 - 1)
 const usage = group({ inputTokens: tokens, outputTokens: tokens, sandboxMs: tokens })
-const rates = group({ inputPer1000Tokens: any, outputPer1000Tokens: any, perSandboxSecond: any })
+const rates = group({ inputPer1000Tokens: orNone, outputPer1000Tokens: orNone, perSandboxSecond: orNone })
 
 /**
  * All kinds of entries: number, and fields in the order in which they are written. A kind never changes once
@@ -94,9 +94,9 @@ export const ENTRY_SHAPES = {
       fence,
       worker: peer,
       usage,
-      paid: any,
-      fee: any,
-      treasury: any,
+      paid: orNone,
+      fee: orNone,
+      treasury: orNone,
       receipt: statement,
       acceptance: optional(statement),
     },
@@ -119,8 +119,8 @@ export const ENTRY_SHAPES = {
       inputs: digest,
       policy: digest,
       rows: list(group({ account, amount: some }), 0, ISSUE_ROWS),
-      coordinator: any,
-      reserve: any,
+      coordinator: orNone,
+      reserve: orNone,
     },
   },
   'transfer-out': { number: 9, shape: { from: spender, to: account, toHome: peer, amount: some, statement } },

@@ -1,7 +1,7 @@
 import { HASH_BYTES, isTreeSize, sameBytes, type TreeHash } from './tree-hash.js'
 
 /** A proof has at most one hash a level. */
-export const MAX_PROOF_HASHES = 64
+const MAX_PROOF_HASHES = 64
 
 /**
  * Is the leaf in the tree, at this place? For any input from anywhere: what makes no sense is a no.

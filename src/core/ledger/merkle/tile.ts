@@ -4,9 +4,7 @@ import { foldSubtrees, HASH_BYTES, type NodeId, type TreeHash } from './tree-has
 /** Levels of the tree in one tile. @see https://c2sp.org/tlog-tiles */
 export const TILE_HEIGHT = 8
 /** Hashes in a full tile. */
-export const TILE_WIDTH = 256
-/** Bytes of a full tile. */
-export const TILE_BYTES = TILE_WIDTH * HASH_BYTES
+const TILE_WIDTH = 256
 
 /** Where a node's hash is found, or can be computed from: `width` hashes of a tile, from `start`. */
 export interface TilePlace {
@@ -46,7 +44,7 @@ export function nodeInTile(tile: Uint8Array, place: TilePlace, tree: TreeHash): 
   return row[0]
 }
 
-/** The tile's path, as any reader of tlog-tiles asks for it. @param width 1–256; 256 = a full tile */
+/** The tile's path, as readers of tlog-tiles ask for it. @param width 1–256; 256 = a full tile */
 export function tilePath(level: number, index: number, width: number): string {
   invariant(width >= 1 && width <= TILE_WIDTH, `a tile of ${width} hashes`)
   const digits = String(index)

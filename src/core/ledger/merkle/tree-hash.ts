@@ -1,7 +1,5 @@
 /** Bytes of one hash. */
 export const HASH_BYTES = 32
-/** Leaves a tree may have; sizes are numbers, exact to here. */
-export const MAX_TREE_SIZE = Number.MAX_SAFE_INTEGER
 
 /**
  * The hashing of a tree, handed in: the core has no hash function of its own. `wire/tree-hash.ts` is the one
@@ -26,6 +24,7 @@ export interface TreeNode extends NodeId {
   readonly hash: Uint8Array
 }
 
+/** Sizes are numbers: a tree has at most 2^53 − 1 leaves. */
 export function isTreeSize(size: number): boolean {
   return Number.isSafeInteger(size) && size >= 0
 }
