@@ -38,7 +38,7 @@ const { continues: _cut, ...fresh } = genesis
 add('genesis of a first epoch', encodeEntry({ ...fresh, continues: undefined }))
 
 const { id } = genesis
-const fee = (...fields: readonly unknown[]) => [1, 7, id, 5, ...fields]
+const fee = (...fields: readonly unknown[]) => [1, 7, id, ...fields, 5]
 const good = encode(fee('bob', 2_000))
 add('a small fee', good)
 add('nothing', new Uint8Array())
@@ -47,11 +47,11 @@ add('a byte behind it', Uint8Array.of(...good, 0))
 add('another entry behind it', Uint8Array.of(...good, ...good))
 add('not an array', encode({ v: 1 }))
 add('an array of three', encode([1, 7, id]))
-add('a version to come', encode([2, 7, id, 5, 'bob', 1]))
-add('a kind to come', encode([1, 99, id, 5, 'bob', 1]))
-add('a kind that is text', encode([1, 'fee', id, 5, 'bob', 1]))
-add('an id of 15 bytes', encode([1, 7, id.subarray(1), 5, 'bob', 1]))
-add('a time below zero', encode([1, 7, id, -1, 'bob', 1]))
+add('a version to come', encode([2, 7, id, 'bob', 1, 5]))
+add('a kind to come', encode([1, 99, id, 'bob', 1, 5]))
+add('a kind that is text', encode([1, 'fee', id, 'bob', 1, 5]))
+add('an id of 15 bytes', encode([1, 7, id.subarray(1), 'bob', 1, 5]))
+add('a time below zero', encode([1, 7, id, 'bob', 1, -1]))
 add('a field missing', encode(fee('bob')))
 add('a field too many', encode(fee('bob', 1, 1)))
 add('an account with a colon', encode(fee('bob:x', 1)))
@@ -64,9 +64,9 @@ add('an amount of 2^63 - 1', encode(fee('bob', 2n ** 63n - 1n)))
 add('an amount of 2^63', encode(fee('bob', 2n ** 63n)))
 add('an amount that is text', encode(fee('bob', '5')))
 add('an amount that is null', encode(fee('bob', null)))
-/** Puts other bytes in the place of the amount, the last item of a small fee. */
+/** Puts other bytes in the place of the amount, which stands before the time in a small fee. */
 const withAmount = (amount: string) =>
-  Buffer.concat([encode(fee('bob', 1)).subarray(0, -1), Buffer.from(amount, 'hex')])
+  Buffer.concat([encode(fee('bob', 1)).subarray(0, -2), Buffer.from(amount, 'hex'), Buffer.of(5)])
 add('an amount of 1 in two bytes', withAmount('1801'))
 add('an amount of 1 in nine bytes', withAmount('1b0000000000000001'))
 add('an amount of 1 as a float', withAmount('f93c00'))
@@ -85,7 +85,7 @@ add('257 rows', encodeEntry({ ...first.hold, rows: Array(257).fill(first.hold.ro
 add('a statement without bytes', encodeEntry({ ...first.grant, statement: new Uint8Array() }))
 add('a statement of 8,193 bytes', encodeEntry({ ...first.grant, statement: new Uint8Array(8_193) }))
 add('a reason with a line break', encodeEntry({ ...first.reverse, reason: 'a\nb' }))
-add('an unknown choice', encode([1, 6, id, 5, 'ann:job-1', 0, 9]))
+add('an unknown choice', encode([1, 6, id, 'ann:job-1', 0, 9, 5]))
 
 // Long ones would only fill the file; the test makes them itself.
 process.stdout.write(

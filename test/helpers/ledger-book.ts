@@ -4,7 +4,14 @@ import type { Posting } from '../../src/core/ledger/draft.js'
 import type { Evidence, Facts } from '../../src/core/ledger/facts.js'
 import { Overlay } from '../../src/core/ledger/overlay.js'
 import { isRefusal, type Refusal } from '../../src/core/refusal.js'
-import { contentDigest, derivedEntryId, type EntryKind, type EntryOf } from '../../src/wire/ledger/entry.js'
+import {
+  contentDigest,
+  derivedEntryId,
+  type Entry,
+  type EntryKind,
+  type EntryOf,
+  encodeEntry,
+} from '../../src/wire/ledger/entry.js'
 
 export const STATEMENT = Uint8Array.of(1)
 export const POLICY_DIGEST = new Uint8Array(32).fill(1)
@@ -54,7 +61,7 @@ export class Book {
       entry,
       index: this.size,
       evidence,
-      digest: contentDigest(entry),
+      digest: digestOf(entry),
     }
     const outcome = apply(this.state, facts as unknown as Facts)
     if (!isRefusal(outcome) && outcome.outcome === 'applied') {
@@ -115,6 +122,10 @@ export class Book {
     const said = { account, toHome, amount }
     return this.enter('allot', { ...said, statement: STATEMENT }, said, id)
   }
+}
+
+export function digestOf(entry: Entry): Uint8Array {
+  return contentDigest(entry, encodeEntry(entry))
 }
 
 /** `ok`, `existed` or the code of the refusal. */

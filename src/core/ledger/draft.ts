@@ -65,8 +65,8 @@ export class Draft implements LedgerView {
     if (more > MOST_BALANCE || amount - has > MOST_BALANCE) {
       return refusal('wrong-amount', `a balance of ${to} or ${from} would not fit in 64 bits`)
     }
-    this.#post(from, -amount)
-    this.#post(to, amount)
+    this.#post(from, -amount, has - amount)
+    this.#post(to, amount, more)
     return undefined
   }
 
@@ -106,9 +106,9 @@ export class Draft implements LedgerView {
     return { postings, changes: this.#state.changes() }
   }
 
-  #post(account: string, amount: bigint): void {
+  #post(account: string, amount: bigint, balance: bigint): void {
     this.#postings.set(account, (this.#postings.get(account) ?? 0n) + amount)
-    this.set({ table: 'balance', key: account, value: (this.get('balance', account) ?? 0n) + amount })
+    this.set({ table: 'balance', key: account, value: balance })
   }
 }
 

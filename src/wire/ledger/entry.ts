@@ -3,7 +3,7 @@ import { decode, encode } from 'cborg'
 import { ENTRY_BYTES } from '../limits.js'
 import { type Malformed, malformed } from '../malformed.js'
 import { ENTRY_SHAPES } from './entry-shapes.js'
-import { bytes, FieldFault, readShape, type Shape, type ShapeValue, uint, writeShape } from './field.js'
+import { bytes, FieldFault, type Fields, readFields, type ShapeValue, uint, writeFields } from './field.js'
 
 export type EntryKind = keyof typeof ENTRY_SHAPES
 
@@ -24,11 +24,16 @@ export type Entry = EntryOf<EntryKind>
 
 /** Version of the form; the first item of every entry. */
 const VERSION = 1
-const HEAD = { version: uint(), number: uint(), id: bytes(16, 16), timeMs: uint() }
-const HEAD_LENGTH = 4
-const KIND_BY_NUMBER: ReadonlyMap<unknown, EntryKind> = new Map(
-  (Object.keys(ENTRY_SHAPES) as EntryKind[]).map((kind) => [ENTRY_SHAPES[kind].number, kind]),
-)
+/** Version, kind and id stand before the fields; the time stands last. */
+const HEAD_LENGTH = 3
+const ID = bytes(16, 16)
+const TIME = uint()
+const FIELDS = new Map<string, Fields>()
+const KIND_BY_NUMBER = new Map<unknown, EntryKind>()
+for (const [kind, { number, shape }] of Object.entries(ENTRY_SHAPES)) {
+  FIELDS.set(kind, [...Object.entries<Fields[number][1]>(shape), ['timeMs', TIME]])
+  KIND_BY_NUMBER.set(number, kind as EntryKind)
+}
 const STRICT = {
   strict: true,
   allowIndefinite: false,
@@ -39,14 +44,12 @@ const STRICT = {
 } as const
 
 /**
- * The one encoding of an entry: a CBOR array `[version, kind, id, time, …fields]` of RFC 8949 §4.2 form.
+ * The one encoding of an entry: a CBOR array `[version, kind, id, …fields, time]` of RFC 8949 §4.2 form.
  * Bounds are not checked here; {@link decodeEntry} is what tells whether others will take it.
  */
 export function encodeEntry(entry: Entry): Uint8Array {
-  const { number, shape } = shapeOf(entry.kind)
-  const head = writeShape(HEAD, { version: VERSION, number, id: entry.id, timeMs: entry.timeMs })
-  const fields: ShapeValue<Shape> = { ...entry }
-  return encode([...head, ...writeShape(shape, fields)])
+  const { number } = ENTRY_SHAPES[entry.kind]
+  return encode([VERSION, number, entry.id, ...writeFields(fieldsOf(entry.kind), { ...entry })])
 }
 
 /**
@@ -69,21 +72,23 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
       `not canonical CBOR: ${cause instanceof Error ? cause.message : 'unreadable'}`,
     )
   }
-  if (!Array.isArray(items) || items.length < HEAD_LENGTH) {
-    return malformed('malformed', `an entry is an array of at least ${HEAD_LENGTH}`)
+  if (!Array.isArray(items) || items.length <= HEAD_LENGTH) {
+    return malformed('malformed', `an entry is an array of more than ${HEAD_LENGTH}`)
   }
-  const [version, number] = items
+  const [version, number, id] = items
   const kind = KIND_BY_NUMBER.get(number)
   if (version !== VERSION || kind === undefined) {
     return malformed('unknown-kind', `an entry of version ${show(version)}, kind ${show(number)}`)
   }
   let entry: Entry
   try {
-    const { id, timeMs } = readShape(HEAD, items.slice(0, HEAD_LENGTH), '')
-    entry = { kind, id, timeMs, ...readShape(shapeOf(kind).shape, items.slice(HEAD_LENGTH), '') } as Entry
+    entry = { kind, id: ID.read(id), ...readFields(fieldsOf(kind), items.slice(HEAD_LENGTH)) } as Entry
   } catch (cause) {
     if (!(cause instanceof FieldFault)) throw cause
-    return malformed('out-of-bounds', `${kind}: ${cause.message}`)
+    return malformed(
+      'out-of-bounds',
+      `${kind}: ${cause.path === '' ? '' : `${cause.path}: `}${cause.message}`,
+    )
   }
   if (!Buffer.from(encodeEntry(entry)).equals(encoded)) {
     return malformed('malformed', `${kind}: not the canonical encoding of its value`)
@@ -94,10 +99,12 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
 /**
  * Digest of what an entry says, whenever it was written down: the same wish sent again has the same one.
  *
+ * @param encoded the entry's encoding; its time is the end of it
  * @returns 32 bytes
  */
-export function contentDigest(entry: Entry): Uint8Array {
-  return Uint8Array.from(hash('sha256', encodeEntry({ ...entry, timeMs: 0 }), 'buffer'))
+export function contentDigest(entry: Entry, encoded: Uint8Array): Uint8Array {
+  const said = encoded.subarray(0, encoded.length - encode(entry.timeMs).length)
+  return Uint8Array.from(hash('sha256', said, 'buffer'))
 }
 
 /**
@@ -106,13 +113,12 @@ export function contentDigest(entry: Entry): Uint8Array {
  * @param about such as the task and the fence; parts hold no line break
  */
 export function derivedEntryId(kind: EntryKind, ...about: readonly string[]): Uint8Array {
-  return Uint8Array.from(
-    hash('sha256', ['edgecoder-entry-id/1', kind, ...about].join('\n'), 'buffer').subarray(0, 16),
-  )
+  const parts = ['edgecoder-entry-id/1', kind, ...about].join('\n')
+  return Uint8Array.from(hash('sha256', parts, 'buffer').subarray(0, 16))
 }
 
-function shapeOf(kind: EntryKind): { readonly number: number; readonly shape: Shape } {
-  return ENTRY_SHAPES[kind]
+function fieldsOf(kind: EntryKind): Fields {
+  return FIELDS.get(kind) ?? []
 }
 
 function show(value: unknown): string {

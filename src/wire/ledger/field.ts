@@ -3,7 +3,7 @@ import { MOST_MICROCREDITS } from '../limits.js'
 /** One place in an entry: its plain CBOR value ↔ its checked value. */
 export interface Field<V> {
   /** @throws FieldFault what is wrong, in words; caught by the entry's decoder, which returns it */
-  read(value: unknown, path: string): V
+  read(value: unknown): V
   write(value: V): unknown
 }
 
@@ -14,17 +14,22 @@ export type Shape = Readonly<Record<string, Field<unknown>>>
 
 export type ShapeValue<S extends Shape> = { readonly [Name in keyof S]: FieldValue<S[Name]> }
 
+/** A field that is wrong, and where; the way to it grows while the fault comes back. */
 export class FieldFault extends Error {
   override readonly name = 'FieldFault'
+  path = ''
 }
+
+/** Fields in the order in which they are written. */
+export type Fields = readonly (readonly [name: string, field: Field<unknown>])[]
 
 /** A whole number from 0. */
 export function uint(most: number = Number.MAX_SAFE_INTEGER): Field<number> {
   return {
-    read(value, path) {
+    read(value) {
       if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= most)
         return value
-      throw new FieldFault(`${path}: not a whole number from 0 to ${most}`)
+      throw new FieldFault(`not a whole number from 0 to ${most}`)
     },
     write: (value) => value,
   }
@@ -33,10 +38,10 @@ export function uint(most: number = Number.MAX_SAFE_INTEGER): Field<number> {
 /** Microcredits. @param least 0n or 1n */
 export function amount(least: bigint): Field<bigint> {
   return {
-    read(value, path) {
+    read(value) {
       const number = typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
       if (typeof number === 'bigint' && number >= least && number <= MOST_MICROCREDITS) return number
-      throw new FieldFault(`${path}: not microcredits from ${least} to ${MOST_MICROCREDITS}`)
+      throw new FieldFault(`not microcredits from ${least} to ${MOST_MICROCREDITS}`)
     },
     write: (value) => value,
   }
@@ -44,9 +49,9 @@ export function amount(least: bigint): Field<bigint> {
 
 export function bytes(least: number, most: number): Field<Uint8Array> {
   return {
-    read(value, path) {
+    read(value) {
       if (value instanceof Uint8Array && value.length >= least && value.length <= most) return value
-      throw new FieldFault(`${path}: not ${least === most ? least : `${least} to ${most}`} bytes`)
+      throw new FieldFault(`not ${least === most ? least : `${least} to ${most}`} bytes`)
     },
     write: (value) => value,
   }
@@ -55,9 +60,9 @@ export function bytes(least: number, most: number): Field<Uint8Array> {
 /** Text of a form that the whole of it must have. */
 export function matching(form: RegExp, what: string): Field<string> {
   return {
-    read(value, path) {
+    read(value) {
       if (typeof value === 'string' && form.test(value)) return value
-      throw new FieldFault(`${path}: not ${what}`)
+      throw new FieldFault(`not ${what}`)
     },
     write: (value) => value,
   }
@@ -68,19 +73,19 @@ export function text(mostCharacters: number): Field<string> {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   const control = /[\u0000-\u001f\u007f]/
   return {
-    read(value, path) {
+    read(value) {
       const fits = typeof value === 'string' && value.length <= mostCharacters && !control.test(value)
       if (fits) return value
-      throw new FieldFault(`${path}: not text of at most ${mostCharacters} characters`)
+      throw new FieldFault(`not text of at most ${mostCharacters} characters`)
     },
     write: (value) => value,
   }
 }
 
 export const flag: Field<boolean> = {
-  read(value, path) {
+  read(value) {
     if (typeof value === 'boolean') return value
-    throw new FieldFault(`${path}: not true or false`)
+    throw new FieldFault(`not true or false`)
   },
   write: (value) => value,
 }
@@ -88,10 +93,10 @@ export const flag: Field<boolean> = {
 /** One of some words, written as its place among them: only ever add words at the end. */
 export function choice<const Word extends string>(...words: readonly Word[]): Field<Word> {
   return {
-    read(value, path) {
+    read(value) {
       const word = typeof value === 'number' ? words[value] : undefined
       if (word !== undefined) return word
-      throw new FieldFault(`${path}: a choice that this version does not know`)
+      throw new FieldFault(`a choice that this version does not know`)
     },
     write: (value) => words.indexOf(value),
   }
@@ -99,11 +104,11 @@ export function choice<const Word extends string>(...words: readonly Word[]): Fi
 
 export function list<V>(of: Field<V>, least: number, most: number): Field<readonly V[]> {
   return {
-    read(value, path) {
+    read(value) {
       if (!Array.isArray(value) || value.length < least || value.length > most) {
-        throw new FieldFault(`${path}: not a list of ${least} to ${most}`)
+        throw new FieldFault(`not a list of ${least} to ${most}`)
       }
-      return value.map((each, at) => of.read(each, `${path}[${at}]`))
+      return value.map((each, at) => readAt(at, of, each))
     },
     write: (value) => value.map((each) => of.write(each)),
   }
@@ -112,32 +117,47 @@ export function list<V>(of: Field<V>, least: number, most: number): Field<readon
 /** Written as null when it is absent. */
 export function optional<V>(of: Field<V>): Field<V | undefined> {
   return {
-    read: (value, path) => (value === null ? undefined : of.read(value, path)),
+    read: (value) => (value === null ? undefined : of.read(value)),
     write: (value) => (value === undefined ? null : of.write(value)),
   }
 }
 
 /** Fields within a field. */
 export function group<S extends Shape>(shape: S): Field<ShapeValue<S>> {
+  const fields: Fields = Object.entries(shape)
   return {
-    read: (value, path) => readShape(shape, value, `${path}.`),
-    write: (value) => writeShape(shape, value),
+    read: (value) => readFields(fields, value) as ShapeValue<S>,
+    write: (value) => writeFields(fields, value),
   }
 }
 
 /** @throws FieldFault */
-export function readShape<S extends Shape>(shape: S, value: unknown, path: string): ShapeValue<S> {
-  const names = Object.keys(shape)
-  if (!Array.isArray(value) || value.length !== names.length) {
-    throw new FieldFault(`${path === '' ? 'body' : path}: not an array of ${names.length}`)
+export function readFields(fields: Fields, values: unknown): Readonly<Record<string, unknown>> {
+  if (!Array.isArray(values) || values.length !== fields.length) {
+    throw new FieldFault(`not an array of ${fields.length}`)
   }
   const read: Record<string, unknown> = {}
-  names.forEach((name, at) => {
-    read[name] = shape[name]?.read(value[at], `${path}${name}`)
-  })
-  return read as ShapeValue<S>
+  for (let at = 0; at < fields.length; at++) {
+    const [name, field] = fields[at] as Fields[number]
+    read[name] = readAt(name, field, values[at])
+  }
+  return read
 }
 
-export function writeShape<S extends Shape>(shape: S, value: ShapeValue<S>): readonly unknown[] {
-  return Object.keys(shape).map((name) => shape[name]?.write(value[name]))
+export function writeFields(fields: Fields, values: Readonly<Record<string, unknown>>): unknown[] {
+  return fields.map(([name, field]) => field.write(values[name]))
+}
+
+function readAt<V>(place: string | number, field: Field<V>, value: unknown): V {
+  try {
+    return field.read(value)
+  } catch (cause) {
+    if (cause instanceof FieldFault)
+      cause.path = within(typeof place === 'number' ? `[${place}]` : place, cause.path)
+    throw cause
+  }
+}
+
+function within(place: string, path: string): string {
+  return path === '' || path.startsWith('[') ? `${place}${path}` : `${place}.${path}`
 }

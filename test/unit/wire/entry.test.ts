@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isMalformed } from '../../../src/wire/frame.js'
-import { decodeEntry, type Entry, encodeEntry } from '../../../src/wire/ledger/entry.js'
+import {
+  contentDigest,
+  decodeEntry,
+  derivedEntryId,
+  type Entry,
+  encodeEntry,
+} from '../../../src/wire/ledger/entry.js'
 import { ENTRY_BYTES } from '../../../src/wire/limits.js'
 import { sha256Tree } from '../../../src/wire/tree-hash.js'
 import { ALL_SAMPLES, SAMPLE_ENTRIES } from '../../helpers/sample-entries.js'
@@ -80,11 +86,31 @@ describe('entries', () => {
     expect(codes).toEqual(['frame-too-large', 'malformed', 'out-of-bounds', 'out-of-bounds', 'out-of-bounds'])
   })
 
+  it('have a digest of what they say, whatever the time', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...ALL_SAMPLES), fc.nat(2 ** 40), fc.nat(255), (entry, timeMs, byte) => {
+        const digest = (of: Entry) => hex(contentDigest(of, encodeEntry(of)))
+        expect(digest({ ...entry, timeMs })).toBe(digest(entry))
+        const other = { ...entry, id: Uint8Array.from(entry.id, (each) => each ^ (byte | 1)) }
+        expect(digest(other)).not.toBe(digest(entry))
+      }),
+    )
+  })
+
   it('name the field that is wrong', () => {
     const { hold } = SAMPLE_ENTRIES
     const row = { ...hold.rows[0], task: 'no spaces' } as (typeof hold.rows)[number]
     const entry = decodeEntry(encodeEntry({ ...hold, rows: [row] }))
     expect(isMalformed(entry) && entry.detail).toBe('hold: rows[0].task: not a task id')
+  })
+
+  it('have an id that follows from what they are about', () => {
+    const id = derivedEntryId('settle', 'ann:1', '4')
+    expect(id).toHaveLength(16)
+    expect(derivedEntryId('settle', 'ann:1', '4')).toEqual(id)
+    for (const other of [derivedEntryId('release', 'ann:1', '4'), derivedEntryId('settle', 'ann:1', '5')]) {
+      expect(other).not.toEqual(id)
+    }
   })
 
   it('any bytes are read or refused, never thrown at', () => {

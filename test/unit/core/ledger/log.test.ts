@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { DEFAULT_TERMS } from '../../../../src/core/economy/terms.js'
 import { apply } from '../../../../src/core/ledger/apply.js'
 import type { Evidence, Facts } from '../../../../src/core/ledger/facts.js'
-import { contentDigest, type EntryKind } from '../../../../src/wire/ledger/entry.js'
-import { Book, POLICY_DIGEST, STATEMENT, wordOf } from '../../../helpers/ledger-book.js'
+import type { EntryKind } from '../../../../src/wire/ledger/entry.js'
+import { Book, digestOf, POLICY_DIGEST, STATEMENT, wordOf } from '../../../helpers/ledger-book.js'
 import { SAMPLE_ENTRIES } from '../../../helpers/sample-entries.js'
 
 const HOME = 'HomeA'
@@ -15,7 +15,7 @@ describe('the order of a log', () => {
     const grant = SAMPLE_ENTRIES.grant
     const { account, amount, source, reference } = grant
     const evidence = { account, amount, source, reference }
-    const facts: Facts = { kind: 'grant', entry: grant, index: 0, digest: contentDigest(grant), evidence }
+    const facts: Facts = { kind: 'grant', entry: grant, index: 0, digest: digestOf(grant), evidence }
     expect(wordOf(apply({ get: () => undefined }, facts))).toBe('entry-conflict')
     const book = new Book(HOME)
     const fields = {
@@ -35,7 +35,7 @@ describe('the order of a log', () => {
     const book = new Book(HOME)
     const entry = { ...SAMPLE_ENTRIES.fee, account: 'ann' }
     for (const index of [0, 2, 5]) {
-      const facts: Facts = { kind: 'fee', entry, index, digest: contentDigest(entry), evidence: undefined }
+      const facts: Facts = { kind: 'fee', entry, index, digest: digestOf(entry), evidence: undefined }
       expect(wordOf(apply(book.state, facts))).toBe('entry-conflict')
     }
   })
@@ -57,7 +57,7 @@ describe('the order of a log', () => {
         continues,
       }
       const evidence = { sequence, terms: DEFAULT_TERMS }
-      const facts: Facts = { kind: 'genesis', entry, index: 0, digest: contentDigest(entry), evidence }
+      const facts: Facts = { kind: 'genesis', entry, index: 0, digest: digestOf(entry), evidence }
       const outcome = apply(book.state, facts)
       if ('changes' in outcome) book.state.absorb(outcome.changes)
       return wordOf(outcome)
