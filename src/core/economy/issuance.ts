@@ -72,6 +72,15 @@ export function windowPool(daily: bigint, windowMs: number, work: bigint, terms:
   return work < terms.leastWork ? (pool * work) / terms.leastWork : pool
 }
 
+/**
+ * How much of a contributor's judged work held up, in millionths, rounded down; one whole for who was never
+ * judged.
+ */
+export function reliabilityOf(verified: bigint, failed: bigint): bigint {
+  const judged = verified + failed
+  return judged > 0n ? (verified * MILLION) / judged : MILLION
+}
+
 /** Divides a pool. The order of the input does not matter. */
 export function splitIssuance(input: IssuanceInput, terms: IssuanceTerms): IssuanceSplit {
   const { pool } = input

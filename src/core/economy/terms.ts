@@ -1,4 +1,7 @@
-import { CREDIT } from './fixed-point.js'
+import { BASIS_POINTS, CREDIT, MILLION } from './fixed-point.js'
+
+/** Largest amount, so that stores can keep it in 64 bits. */
+const MOST = 2n ** 63n - 1n
 
 /** Classes of models by parameters, largest first; a class costs what its factor says. */
 export const MODEL_CLASSES = ['large', 'medium', 'small', 'tiny'] as const
@@ -13,6 +16,8 @@ export interface PriceList {
 
 /** How the price follows demand. */
 export interface PricingTerms {
+  /** Length of a window. */
+  readonly windowMs: number
   /** Share of the capacity at which the price stays, in basis points. */
   readonly targetBasisPoints: bigint
   /** A window moves the multiplier by at most one part in so many: 8 = 12.5 %. */
@@ -24,6 +29,9 @@ export interface PricingTerms {
 
 /** How new credits are made and divided. */
 export interface IssuanceTerms {
+  /** Length of a window, and how often its figures are computed anew while it is open. */
+  readonly windowMs: number
+  readonly recalculateMs: number
   /** Microcredits a day at a load of one, and the bounds of what load makes of it. */
   readonly baseDailyPool: bigint
   readonly leastDailyPool: bigint
@@ -65,12 +73,15 @@ export const DEFAULT_TERMS: EconomyTerms = {
   prices: { inputPer1000Tokens: 50_000n, outputPer1000Tokens: 200_000n, perSandboxSecond: 10_000n },
   classFactors: { large: 1_000_000n, medium: 700_000n, small: 500_000n, tiny: 300_000n },
   pricing: {
+    windowMs: 600_000,
     targetBasisPoints: 8_000n,
     stepDivisor: 8n,
     leastMultiplier: 250_000n,
     mostMultiplier: 4_000_000n,
   },
   issuance: {
+    windowMs: 86_400_000,
+    recalculateMs: 3_600_000,
     baseDailyPool: 10_000n * CREDIT,
     leastDailyPool: 2_500n * CREDIT,
     mostDailyPool: 100_000n * CREDIT,
@@ -88,6 +99,53 @@ export const DEFAULT_TERMS: EconomyTerms = {
   usageTolerance: { basisPoints: 200n, units: 8n },
   mostAllotted: 1_000n * CREDIT,
 }
+
+/**
+ * Why terms cannot be in force: signed or not, the rules must be able to compute with them.
+ *
+ * @returns undefined = they can
+ */
+export function termsFault(terms: EconomyTerms): string | undefined {
+  const { prices, classFactors, pricing, issuance, usageTolerance } = terms
+  const amounts: readonly Span[] = [
+    ...Object.entries(prices).map(([name, value]): Span => [name, value, 0n, MOST]),
+    ...Object.entries(classFactors).map(
+      ([name, value]): Span => [`factor ${name}`, value, 0n, 1_000n * MILLION],
+    ),
+    ['treasuryBasisPoints', terms.treasuryBasisPoints, 0n, BASIS_POINTS],
+    ['feeBasisPoints', terms.feeBasisPoints, 0n, BASIS_POINTS - terms.treasuryBasisPoints],
+    ['usageTolerance.basisPoints', usageTolerance.basisPoints, 0n, BASIS_POINTS],
+    ['usageTolerance.units', usageTolerance.units, 0n, MOST],
+    ['mostAllotted', terms.mostAllotted, 0n, MOST],
+    ['targetBasisPoints', pricing.targetBasisPoints, 1n, BASIS_POINTS],
+    ['stepDivisor', pricing.stepDivisor, 1n, MILLION],
+    ['mostMultiplier', pricing.mostMultiplier, 1n, 1_000n * MILLION],
+    ['leastMultiplier', pricing.leastMultiplier, 1n, pricing.mostMultiplier],
+    ['mostDailyPool', issuance.mostDailyPool, 0n, MOST],
+    ['leastDailyPool', issuance.leastDailyPool, 0n, issuance.mostDailyPool],
+    ['baseDailyPool', issuance.baseDailyPool, 0n, MOST],
+    ['loadSlope', issuance.loadSlope, 0n, 1_000n * MILLION],
+    ['smoothing', issuance.smoothing, 0n, MILLION],
+    ['mostLoad', issuance.mostLoad, 0n, 1_000n * MILLION],
+    ['leastLoad', issuance.leastLoad, 0n, issuance.mostLoad],
+    ['reserveBasisPoints', issuance.reserveBasisPoints, 0n, BASIS_POINTS],
+    [
+      'coordinatorBasisPoints',
+      issuance.coordinatorBasisPoints,
+      0n,
+      BASIS_POINTS - issuance.reserveBasisPoints,
+    ],
+    ['capBasisPoints', issuance.capBasisPoints, 0n, BASIS_POINTS],
+    ['leastWork', issuance.leastWork, 0n, MOST],
+  ]
+  const broken = amounts.find(([, value, least, most]) => value < least || value > most)
+  if (broken !== undefined) return `${broken[0]}: ${broken[1]} is not within ${broken[2]} to ${broken[3]}`
+  const times = [pricing.windowMs, issuance.windowMs, issuance.recalculateMs]
+  return times.every((ms) => Number.isSafeInteger(ms) && ms > 0) ? undefined : 'a window has no length'
+}
+
+/** Name, value, and its bounds, both included. */
+type Span = readonly [name: string, value: bigint, least: bigint, most: bigint]
 
 /** The class of a model. @param parametersMillions of all its parameters, such as 7,000 */
 export function modelClassOf(parametersMillions: number): ModelClass {

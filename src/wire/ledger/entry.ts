@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { decode, encode } from 'cborg'
+import { equals } from 'uint8arrays/equals'
 import { ENTRY_BYTES } from '../limits.js'
 import { type Malformed, malformed } from '../malformed.js'
 import { ENTRY_SHAPES } from './entry-shapes.js'
@@ -90,7 +91,7 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
       `${kind}: ${cause.path === '' ? '' : `${cause.path}: `}${cause.message}`,
     )
   }
-  if (!Buffer.from(encodeEntry(entry)).equals(encoded)) {
+  if (!equals(encodeEntry(entry), encoded)) {
     return malformed('malformed', `${kind}: not the canonical encoding of its value`)
   }
   return entry

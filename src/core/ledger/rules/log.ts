@@ -1,4 +1,5 @@
-import { refusal } from '../../refusal.js'
+import { type EconomyTerms, termsFault } from '../../economy/terms.js'
+import { type Refusal, refusal } from '../../refusal.js'
 import { disagreement, sameValue } from '../facts.js'
 import { sameBytes } from '../merkle/tree-hash.js'
 import type { Rule } from './rule.js'
@@ -19,6 +20,8 @@ export const genesis: Rule<'genesis'> = (draft, { entry, evidence }) => {
         continues?.size === before.size
   if (!follows) return refusal('entry-conflict', `epoch ${epoch} of ${home} does not follow what is there`)
   const { sequence, terms } = evidence
+  const fault = badTerms(terms)
+  if (fault !== undefined) return fault
   if (sequence < (draft.get('policy', '')?.sequence ?? 0)) {
     return refusal('entry-conflict', `policy ${sequence} is older than the one in force`)
   }
@@ -33,6 +36,8 @@ export const policy: Rule<'policy'> = (draft, { entry, evidence }) => {
   const { terms, handover, ...said } = evidence
   const differs = disagreement(entry, said)
   if (differs !== undefined) return differs
+  const fault = badTerms(terms)
+  if (fault !== undefined) return fault
   const { sequence, previous, digest } = entry
   const present = draft.policy
   if (sequence !== present.sequence + 1 || !sameBytes(previous, present.digest)) {
@@ -45,6 +50,11 @@ export const policy: Rule<'policy'> = (draft, { entry, evidence }) => {
   if (epoch <= latest) return refusal('entry-conflict', `${home} is in epoch ${latest} already`)
   draft.set({ table: 'home', key: home, value: { epoch, coordinator } })
   return undefined
+}
+
+function badTerms(terms: EconomyTerms): Refusal | undefined {
+  const fault = termsFault(terms)
+  return fault === undefined ? undefined : refusal('out-of-bounds', `the policy cannot be in force: ${fault}`)
 }
 
 /** A checkpoint of another log; of one log they only grow, and never contradict each other. */

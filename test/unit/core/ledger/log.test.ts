@@ -118,6 +118,13 @@ describe('policy', () => {
     expect(book.state.get('hold', 'ann:1')?.feeBasisPoints).toBe(0n)
   })
 
+  it('is refused when nobody could compute with its terms', () => {
+    const [entry, evidence] = entering({})
+    const terms = { ...DEFAULT_TERMS, feeBasisPoints: 9_501n }
+    expect(wordOf(new Book(HOME).enter('policy', entry, { ...evidence, terms }))).toBe('out-of-bounds')
+    expect(() => new Book(HOME, terms)).toThrow('out-of-bounds')
+  })
+
   it('hands a home over forwards only', () => {
     const book = new Book(HOME)
     const handover = { home: HOME, epoch: 1, coordinator: 'HomeB' }
