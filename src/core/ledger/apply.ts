@@ -65,11 +65,11 @@ const RULES: { readonly [Kind in EntryKind]: Rule<Kind> } = {
  * @returns a refusal when the entry may not stand; the state is then as it was
  */
 export function apply(view: LedgerView, facts: Facts): Applied | Existed | Refusal {
-  const id = hexOf(facts.entry.id)
-  const known = view.get('entry', id)
+  const key = `${facts.kind}/${hexOf(facts.entry.id)}`
+  const known = view.get('entry', key)
   if (known !== undefined) {
     if (sameBytes(known.digest, facts.digest)) return { outcome: 'existed', index: known.index }
-    return refusal('entry-conflict', `entry ${known.index} has the id ${id} and says something else`)
+    return refusal('entry-conflict', `entry ${known.index} has the same id and says something else`)
   }
   const misplaced = misplacedEntry(view, facts)
   if (misplaced !== undefined) return misplaced
@@ -77,7 +77,7 @@ export function apply(view: LedgerView, facts: Facts): Applied | Existed | Refus
   const refused = ruleOn(draft, facts)
   if (refused !== undefined) return refused
   draft.set({ table: 'log', key: '', value: { ...draft.log, size: facts.index + 1 } })
-  draft.set({ table: 'entry', key: id, value: { index: facts.index, digest: facts.digest } })
+  draft.set({ table: 'entry', key, value: { index: facts.index, digest: facts.digest } })
   return { outcome: 'applied', ...draft.result() }
 }
 

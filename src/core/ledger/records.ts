@@ -70,7 +70,7 @@ export interface PaidParts {
   readonly cost: bigint
 }
 
-/** Key: the entry's id in hexadecimal. */
+/** Key: `kind/id`. Ids of one kind cannot be taken by another: some are foreseeable. */
 export interface EntryRecord {
   readonly index: number
   /** Digest of what the entry says, its time left out. */
@@ -85,7 +85,7 @@ export interface GrantRecord {
   readonly reversed: bigint
 }
 
-/** What came from elsewhere, once. Key: `home/id/account`, of the entry there and the account here. */
+/** What came from elsewhere, once. Key: `home/nature/id/account`. */
 export interface ArrivalRecord {
   readonly index: number
 }

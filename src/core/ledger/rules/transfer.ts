@@ -38,7 +38,7 @@ export const transferIn: Rule<'transfer-in'> = (draft, facts) => {
   if (!withinCut || epoch > (draft.get('home', home)?.epoch ?? epoch)) {
     return refusal('not-home', `epoch ${epoch} of ${home} does not hold for these credits`)
   }
-  const key = `${home}/${hexOf(transfer)}/${to}`
+  const key = `${home}/${nature}/${hexOf(transfer)}/${to}`
   if (draft.get('arrival', key) !== undefined) {
     return refusal('entry-conflict', `these credits of ${home} have arrived already`)
   }

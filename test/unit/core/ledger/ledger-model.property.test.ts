@@ -279,4 +279,6 @@ it('an entry sent again changes nothing, and its id says nothing else ever again
   expect(enter(5n, 99)).toEqual({ outcome: 'existed', index: size - 1 })
   expect(wordOf(enter(6n, 1))).toBe('entry-conflict')
   expect([book.balance('ann'), book.size]).toEqual([5n, size])
+  // Nobody can keep a settlement out by taking its id for a transfer.
+  expect(wordOf(book.transferOut('ann', 'ann', 'HomeA', 1n, id))).toBe('ok')
 })

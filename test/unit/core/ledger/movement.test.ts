@@ -74,6 +74,7 @@ describe('transfers', () => {
     expect(arrive(book, arriving({ index: 10, amount: 1n }))).toBe('entry-conflict')
     expect(arrive(book, arriving({ to: 'bob' }))).toBe('ok')
     expect(arrive(book, arriving({ home: 'HomeC' }))).toBe('ok')
+    expect(arrive(book, arriving({ nature: 'settle' }))).toBe('ok')
   })
 
   it('of an epoch that policy does not know yet are refused', () => {
