@@ -70,6 +70,25 @@ describe('entries', () => {
     expect(read(encodeEntry(entry))).toEqual(entry)
   })
 
+  it('are read as they were written, whatever their numbers and bytes', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...ALL_SAMPLES), fc.infiniteStream(fc.nat(2 ** 32 - 1)), (sample, dice) => {
+        const next = () => dice.next().value as number
+        const varied = (value: unknown): unknown => {
+          if (typeof value === 'number') return (next() >> (next() % 31)) >>> 0
+          if (typeof value === 'bigint') return ((BigInt(next()) << 31n) | BigInt(next() >>> 1)) + 1n
+          if (value instanceof Uint8Array) return value.map(() => next())
+          if (Array.isArray(value)) return value.map(varied)
+          if (typeof value !== 'object' || value === null) return value
+          return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, varied(each)]))
+        }
+        const entry = varied(sample) as Entry
+        expect(read(encodeEntry(entry))).toEqual(entry)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   it('are refused over their bounds, however they are built', () => {
     const { genesis, hold, grant } = SAMPLE_ENTRIES
     const row = hold.rows[0] as (typeof hold.rows)[number]
