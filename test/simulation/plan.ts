@@ -54,8 +54,7 @@ export type CrashMoment = 'writing' | 'durable' | 'sent' | 'received'
 
 export type Fault = {
   readonly atMs: number
-} & /** `kill -9`, `delayMs` after the `nth` such moment from `atMs` on; what is not on the disk is lost. */
-(
+} /** `kill -9`, `delayMs` after the `nth` such moment from `atMs` on; what is not on the disk is lost. */ & (
   | {
       readonly type: 'crash'
       readonly process: string
