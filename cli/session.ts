@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { z } from 'zod'
 import { EdgeCoderError } from '../src/core/errors.js'
 import { DEFAULT_MESH_DIR, type MeshFile, type MeshNode, readMeshFile } from './local-mesh/mesh-file.js'
 import { createOutput, type Output } from './print/output.js'
@@ -80,17 +81,15 @@ function namedNode(given: string, mesh: MeshFile | undefined, meshDir: string): 
   )
 }
 
+const adminFile = z.object({ url: z.url(), tokenFile: z.string().min(1), pid: z.number().int().min(1) })
+
 /** What a running node leaves in its data folder for the CLI: where its admin API is, and its process. */
-export interface AdminFile {
-  readonly url: string
-  readonly tokenFile: string
-  readonly pid: number
-}
+export type AdminFile = z.output<typeof adminFile>
 
 /** @throws EdgeCoderError `unreachable` when no node has run from this folder */
 export function readAdminFile(dataDir: string): AdminFile {
   try {
-    return JSON.parse(readFileSync(join(dataDir, 'admin.json'), 'utf8')) as AdminFile
+    return adminFile.parse(JSON.parse(readFileSync(join(dataDir, 'admin.json'), 'utf8')))
   } catch (cause) {
     throw new EdgeCoderError('unreachable', `no node runs from ${dataDir}`, {
       cause,

@@ -5,6 +5,7 @@ import type { Gateway } from '../roles/gateway/gateway.js'
 import type { ApiKeys } from './api-keys.js'
 import { createApp } from './app.js'
 import { keyAuthorizer } from './auth.js'
+import { BodyBudget } from './body-budget.js'
 import { type MetricsPage, mountHealth, type Roles } from './health.js'
 import { type HttpServer, listen } from './http-server.js'
 import { type BridgeLimits, DEFAULT_LIMITS, RateLimits } from './limits.js'
@@ -67,7 +68,7 @@ class HttpBridge implements Bridge {
     this.#server = await listen((request, bindings) => app.fetch(request, bindings), clock, {
       host,
       port,
-      connections: limits.connections,
+      limits,
       portSetting: 'EDGE_BRIDGE_PORT',
     })
     this.#streams = streams
@@ -95,6 +96,7 @@ function bridgeApp(
     app,
     prefix: '',
     maxBodyBytes: limits.bodyBytes,
+    bodies: new BodyBudget({ perKey: limits.bodyBytesPerKey, total: limits.bodiesBytes }),
     log,
     problem: restProblem,
     authorize,

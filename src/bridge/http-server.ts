@@ -1,14 +1,16 @@
 import { createServer, type Server } from 'node:http'
-import type { Socket } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { EdgeCoderError } from '../core/errors.js'
+import { refusal } from '../core/refusal.js'
 import type { Clock } from '../ports/clock.js'
+import { type ConnectionLimits, Connections } from './connections.js'
+import { problemResponse, restProblem } from './problem.js'
 
 export interface HttpServerInit {
   readonly host: string
   /** 0 = any free one. */
   readonly port: number
-  readonly connections: number
+  readonly limits: ConnectionLimits
   /** What to change when the port is taken. */
   readonly portSetting: string
 }
@@ -19,6 +21,8 @@ const SWEEP_MS = 25
 /** A request's head and body must be here by then; answers may take as long as they need. */
 const REQUEST_MS = 120_000
 const HEAD_MS = 15_000
+/** How late that may be noticed. */
+const CHECK_MS = 2_000
 
 /** A listening HTTP server. */
 export interface HttpServer {
@@ -38,13 +42,19 @@ export async function listen(
   // The library would swap the process's global Request and Response for its own otherwise.
   const listener = getRequestListener((request, bindings) => fetch(request, http1(bindings)), {
     overrideGlobalObjects: false,
+    errorHandler: unreadable,
   })
-  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: HEAD_MS }, listener)
-  server.maxConnections = init.connections
-  const silent = silentSockets(server)
+  const timeouts = {
+    requestTimeout: REQUEST_MS,
+    headersTimeout: HEAD_MS,
+    connectionsCheckingInterval: CHECK_MS,
+  }
+  const server = createServer(timeouts, listener)
+  const connections = new Connections(clock, init.limits)
+  connections.watch(server)
   const port = await bind(server, init)
   const host = init.host.includes(':') ? `[${init.host}]` : init.host
-  return { url: `http://${host}:${port}`, port, stop: () => stop(server, silent, clock) }
+  return { url: `http://${host}:${port}`, port, stop: () => stop(server, connections, clock) }
 }
 
 function http1(bindings: Parameters<Parameters<typeof getRequestListener>[0]>[1]): HttpBindings {
@@ -71,21 +81,18 @@ function bind(server: Server, init: HttpServerInit): Promise<number> {
   })
 }
 
-/** Connections that never asked anything: Node counts them as busy, not as idle. */
-function silentSockets(server: Server): ReadonlySet<Socket> {
-  const silent = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    silent.add(socket)
-    socket.once('close', () => silent.delete(socket))
+/** What the library makes of a request that has no URL, before any route sees it; the rest is the app's. */
+function unreadable(): Response {
+  const no = refusal('bad-request', 'the request names no valid host and path', {
+    next: 'Send the header Host and a path such as /healthz.',
   })
-  server.on('request', (request) => silent.delete(request.socket))
-  return silent
+  return problemResponse(no, restProblem(no))
 }
 
-function stop(server: Server, silent: ReadonlySet<Socket>, clock: Clock): Promise<void> {
+function stop(server: Server, connections: Connections, clock: Clock): Promise<void> {
   return new Promise((resolve) => {
     const cut = clock.after(GRACE_MS, () => server.closeAllConnections())
-    for (const socket of silent) socket.destroy()
+    connections.dropSilent()
     // A connection that is kept alive becomes idle only when its answer has ended.
     const sweep = clock.every(SWEEP_MS, () => server.closeIdleConnections())
     server.close(() => {

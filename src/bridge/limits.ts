@@ -2,10 +2,15 @@ import { createHash } from 'node:crypto'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { type Refusal, refusal } from '../core/refusal.js'
 import type { Random } from '../ports/random.js'
+import { callerAddress } from './address.js'
+import type { ConnectionLimits } from './connections.js'
 
 /** Bounds of the HTTP surfaces. */
-export interface BridgeLimits {
+export interface BridgeLimits extends ConnectionLimits {
   readonly bodyBytes: number
+  /** Bytes of bodies that are being read, of one key and in all. */
+  readonly bodyBytesPerKey: number
+  readonly bodiesBytes: number
   /** Requests of one key, and of one address, in {@link WINDOW_S}. */
   readonly requestsPerKey: number
   readonly requestsPerAddress: number
@@ -13,19 +18,23 @@ export interface BridgeLimits {
   readonly failuresPerAddress: number
   readonly streamsPerKey: number
   readonly streams: number
-  readonly connections: number
 }
 
 const WINDOW_S = 10
+const MIB = 1024 * 1024
 
 export const DEFAULT_LIMITS: BridgeLimits = {
-  bodyBytes: 10 * 1024 * 1024,
+  bodyBytes: 10 * MIB,
+  bodyBytesPerKey: 64 * MIB,
+  bodiesBytes: 256 * MIB,
   requestsPerKey: 1_000,
   requestsPerAddress: 2_000,
   failuresPerAddress: 20,
   streamsPerKey: 64,
   streams: 1_024,
   connections: 2_048,
+  connectionsPerAddress: 512,
+  unreadBytes: 256 * MIB,
 }
 
 /** Addresses share this many counters, so that a stranger with many addresses cannot fill the memory. */
@@ -66,16 +75,9 @@ export class RateLimits {
   }
 
   #counter(address: string): string {
-    const digest = createHash('sha256').update(this.#salt).update(network(address)).digest()
+    const digest = createHash('sha256').update(this.#salt).update(callerAddress(address)).digest()
     return String(digest.readUInt32BE() % ADDRESS_COUNTERS)
   }
-}
-
-/** An IPv6 host has its whole /64 to choose from; it counts as one. */
-function network(address: string): string {
-  if (!address.includes(':') || address.startsWith('::ffff:')) return address
-  const [head = ''] = address.split('::')
-  return head.split(':').slice(0, 4).join(':')
 }
 
 async function spend(

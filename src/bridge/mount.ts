@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { isRefusal, type Refusal, refusal } from '../core/refusal.js'
 import type { Log } from '../ports/log.js'
 import { readJson } from './body.js'
+import type { BodyBudget } from './body-budget.js'
 import { faultRefusal, type ProblemBody, problemResponse } from './problem.js'
 import { NO_BODY, type Route } from './route.js'
 import { ErrorJson } from './schemas/problem.js'
@@ -34,6 +35,7 @@ export interface Surface {
   /** Before each path: `/api/v1`. */
   readonly prefix: string
   readonly maxBodyBytes: number
+  readonly bodies: BodyBudget
   readonly log: Log
   readonly problem: ProblemBody
   authorize(context: HttpContext, needs: Route['needs']): Promise<Caller | Refusal>
@@ -74,7 +76,7 @@ export function mount<P extends z.ZodObject, Q extends z.ZodObject, B extends z.
       if (query.wrong) return no(query.why, query.field)
       const read = isBodiless(route)
         ? { value: undefined }
-        : await readJson(http.req.raw, surface.maxBodyBytes)
+        : await readJson(http.req.raw, surface.maxBodyBytes, surface.bodies.open(caller.keyId))
       if (isRefusal(read)) return no(read)
       const body = check(route.body, read.value, 'body')
       if (body.wrong) return no(body.why, body.field)

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AdminApi, createAdminApi } from '../bridge/admin/admin-api.js'
 import { createApiKeys } from '../bridge/api-keys.js'
@@ -13,10 +12,10 @@ import type { Gateway } from '../roles/gateway/gateway.js'
 import { createWorker } from '../roles/worker/create-worker.js'
 import type { Worker } from '../roles/worker/worker.js'
 import { measureEngine } from '../services/engine/measure-engine.js'
-import { writeAdminFile } from './admin-file.js'
 import type { LoadedConfig } from './config.js'
+import { makeDataFolder, writeAdminFile } from './data-folder.js'
 import { asError, type Part, startParts, stopParts } from './lifecycle.js'
-import { listenOf } from './listen.js'
+import { checkAddresses, listenOf } from './listen.js'
 import { MODES, type Mode, rolesOf } from './mode.js'
 import { readNetworkFile } from './network-file.js'
 import { guardOpenAdmission, policyOf } from './policy.js'
@@ -56,10 +55,11 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
       next: 'Set it to the network file you were given; or run `edgecoder up` for a local mesh of your own.',
     })
   }
+  checkAddresses(config)
   const mode = MODES[config.mode]
   const network = readNetworkFile(config.networkFile)
   const listen = listenOf(config, mode)
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
+  await makeDataFolder(config.dataDir)
   const services = await openServices(config, network, mode, listen)
   try {
     guardOpenAdmission(network, listen, services.log)

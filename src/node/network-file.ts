@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { EdgeCoderError } from '../core/errors.js'
+import { endsInPeer } from './listen.js'
 
 const peerId = z
   .string()
@@ -10,7 +11,10 @@ const schema = z.strictObject({
   /** Names the network; part of every protocol id. */
   id: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, '1 to 64 of A-Z a-z 0-9 . _ -'),
   /** Multiaddrs with /p2p/… of peers to start from. */
-  bootstrap: z.array(z.string().startsWith('/')).max(64).default([]),
+  bootstrap: z
+    .array(z.string().refine(endsInPeer, 'must be a multiaddr that ends in /p2p/<peer id>'))
+    .max(64)
+    .default([]),
   coordinators: z.array(peerId).max(256).default([]),
   gateways: z.array(peerId).max(4096).default([]),
   /** Allowlist of worker peer ids. */

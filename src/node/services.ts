@@ -15,6 +15,7 @@ import { createMetrics, type ProcessMetrics } from '../services/observe/metrics.
 import { openLevelStore } from '../services/store/level-store.js'
 import { protocolIds } from '../wire/protocol-ids.js'
 import { type Capabilities, findCapabilities } from './capabilities.js'
+import { claimStore } from './data-folder.js'
 import { type KnownCoordinators, openKnownCoordinators } from './known-coordinators.js'
 import type { Mode } from './mode.js'
 import type { NetworkFile } from './network-file.js'
@@ -53,6 +54,7 @@ export async function openServices(
   const bootstrap = [...network.bootstrap, ...config.bootstrap]
   const store = await openLevelStore(join(config.dataDir, 'store'))
   try {
+    await claimStore(store, config.dataDir, identity.signer.peerId)
     const [known, capabilities, libp2p] = await Promise.all([
       openKnownCoordinators(store, bootstrap),
       mode.worker ? findCapabilities({ clock, log }, config, mode.sandbox) : NO_CAPABILITIES,

@@ -85,9 +85,12 @@ export async function open<S extends DescMessage>(
   }
   const issuedMs = Number(envelope.issuedMs)
   if (freshAtMs !== undefined && Math.abs(freshAtMs - issuedMs) > ENVELOPE_AGE_MS) {
+    // In minutes and not as a date: the bounds allow times that no date can hold.
+    const minutes = Math.round(Math.abs(freshAtMs - issuedMs) / 60_000)
+    const side = issuedMs < freshAtMs ? 'ago' : 'from now'
     return malformed(
       'stale-envelope',
-      `issued ${new Date(issuedMs).toISOString()}, over ${ENVELOPE_AGE_MS / 60_000} minutes from the time here: check both clocks`,
+      `issued ${minutes} minutes ${side}, at most ${ENVELOPE_AGE_MS / 60_000} are taken: check both clocks`,
     )
   }
   const value = kind.decode(envelope.payload)

@@ -3,6 +3,7 @@ import type { Log } from '../../ports/log.js'
 import type { Random } from '../../ports/random.js'
 import { createApp } from '../app.js'
 import { bearer } from '../auth.js'
+import { BodyBudget } from '../body-budget.js'
 import { type MetricsPage, mountHealth } from '../health.js'
 import { type HttpServer, listen } from '../http-server.js'
 import { DEFAULT_LIMITS } from '../limits.js'
@@ -62,11 +63,11 @@ class LocalAdminApi implements AdminApi {
     requireLoopback(host)
     const streams = new LiveStreams({ perKey: DEFAULT_LIMITS.streams, total: DEFAULT_LIMITS.streams })
     const app = adminApp(this.#components, streams, (token) => this.#token?.matches(token) === true)
-    const connections = DEFAULT_LIMITS.connections
     const server = await listen((request, bindings) => app.fetch(request, bindings), clock, {
       host,
       port,
-      connections,
+      // All of its callers have the one address.
+      limits: { ...DEFAULT_LIMITS, connectionsPerAddress: DEFAULT_LIMITS.connections },
       portSetting: 'EDGE_ADMIN_PORT',
     })
     try {
@@ -104,6 +105,7 @@ function adminApp(
     app,
     prefix: '',
     maxBodyBytes: DEFAULT_LIMITS.bodyBytes,
+    bodies: new BodyBudget({ perKey: DEFAULT_LIMITS.bodiesBytes, total: DEFAULT_LIMITS.bodiesBytes }),
     log,
     problem: restProblem,
     authorize: async (http, needs) => authorize(http, needs, isToken),

@@ -26,9 +26,10 @@ export async function writeTokenFile(path: string, random: Random): Promise<Toke
     await rename(fresh, path)
   } catch (cause) {
     await rm(fresh, { force: true })
-    throw new EdgeCoderError('store-failed', `cannot write the admin token file ${path}`, {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new EdgeCoderError('store-failed', `cannot write the admin token file ${path}: ${why}`, {
       cause,
-      next: 'Check that the data folder exists and is yours.',
+      next: 'Check that the data folder exists and is yours, and that its disk has room.',
     })
   }
   const bytes = Buffer.from(token)

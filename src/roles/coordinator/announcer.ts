@@ -107,14 +107,16 @@ export class Announcer {
   }
 
   /** Takes no work from others; only what is true and new is passed on. */
-  async #judge({ bytes }: GossipMessage): Promise<GossipVerdict> {
+  async #judge({ bytes, from }: GossipMessage): Promise<GossipVerdict> {
     const { clock, policy } = this.#components
     const envelope = envelopeCodec.decode(bytes)
     if (isMalformed(envelope)) return 'reject'
     const opened = await open(envelope, policy().network, statements.announcement, clock.nowMs())
     if (isMalformed(opened)) return opened.code === 'stale-envelope' ? 'ignore' : 'reject'
     const { signer, value } = opened
-    if (admits(policy(), { peerId: signer, role: 'coordinator' }) !== undefined) return 'reject'
+    // As workers judge it: what one rejects and another passes on would be held against who passed it on.
+    if (signer !== from) return 'reject'
+    if (admits(policy(), { peerId: signer, role: 'coordinator' }) !== undefined) return 'ignore'
     if (value.sequence <= (this.#seen.get(signer) ?? 0n)) return 'ignore'
     this.#remember(signer, value.sequence)
     return 'accept'

@@ -11,6 +11,8 @@ import { clientId, type TaskRecord } from './task-record.js'
 const MOST_STEPS = 60
 /** Text of one attempt; the bound of a chat's result on the wire. */
 const MOST_CHARS = 8 * 1024 * 1024
+/** What one attempt may count: as many as an acceptance can say. */
+const MOST_TOKENS = 0xffff_ffff
 
 /** Who may run a task now, as its coordinator named them, and what came of it so far. */
 export interface Lease {
@@ -145,8 +147,9 @@ export class LiveTask {
     lease.resumed = false
     lease.chars += output.text.length
     if (lease.chars > MOST_CHARS) return `the attempt said more than ${MOST_CHARS} characters`
-    lease.seenSeq = output.seq
     lease.tokens += output.tokens
+    if (lease.tokens > MOST_TOKENS) return `the attempt counted more than ${MOST_TOKENS} tokens`
+    lease.seenSeq = output.seq
     this.#running(nowMs)
     if (!this.spoke) this.step('first-token', nowMs)
     this.spoke = true

@@ -3,7 +3,8 @@ import { EdgeCoderError } from '../../core/errors.js'
 import type { GenerationEvent } from '../../ports/engine.js'
 import { faultInStream } from './server-faults.js'
 
-const count = z.number().int().nonnegative()
+/** As many as a receipt can say. */
+const count = z.number().int().min(0).max(0xffff_ffff)
 const chunk = z.looseObject({
   choices: z
     .array(

@@ -14,6 +14,7 @@ import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { EdgeCoderError } from '../../core/errors.js'
 import type { Signer } from '../../ports/signer.js'
 import { peerIdOf } from '../../wire/peer-id.js'
+import { isDiskFull, storeFault } from '../store/store-fault.js'
 
 /** One Ed25519 key, in the two shapes that are asked for. */
 export interface Identity {
@@ -41,6 +42,7 @@ export async function loadIdentity(path: string): Promise<Identity> {
     return identityOf((await readKey(path)) ?? (await createKey(path)))
   } catch (cause) {
     if (cause instanceof EdgeCoderError) throw cause
+    if (isDiskFull(cause)) throw storeFault(dirname(path), cause)
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new EdgeCoderError('store-failed', `The identity key ${path} cannot be used: ${why}.`, {
       next: 'Check that the data folder exists and belongs to the user that runs edgecoder.',
@@ -78,7 +80,7 @@ function parseKey(path: string, text: string): KeyObject {
   }
   if (key?.asymmetricKeyType === 'ed25519') return key
   throw new EdgeCoderError('store-corrupt', `The identity key ${path} holds no Ed25519 private key.`, {
-    next: 'Restore it from a backup. Without one, remove the file: the node then starts under a new peer id.',
+    next: 'Restore it from a backup, or move the data folder away to start as a new peer.',
   })
 }
 

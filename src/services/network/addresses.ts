@@ -29,6 +29,16 @@ export function publicAddresses(
   })
 }
 
+/** Can it be read as a multiaddr at all? */
+export function isMultiaddr(address: string): boolean {
+  try {
+    multiaddr(address)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** @returns the multiaddrs that can be read, each ending in the peer's id; others are left out */
 export function dialTargets(peerId: string, addresses: readonly string[]): Multiaddr[] {
   return addresses.flatMap((address) => {

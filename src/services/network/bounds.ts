@@ -16,6 +16,24 @@ export const BURST_SECONDS = 4
 /** Streams a peer may open per second, and at once after a rest: each costs as much as a hundred frames. */
 export const OPENINGS_PER_SECOND = 8
 export const OPENINGS_BURST = 64
+/** Peers whose rates are remembered for each protocol; more than may be connected. */
+export const CALLERS = 16_384
+/** Streams a peer may have open at once on a connection, whatever for. */
+export const STREAMS_PER_CONNECTION = 256
+/** The same two of one connection over all protocols: the DHT opens a stream for each question. */
+export const STREAMS_PER_SECOND = 64
+export const STREAMS_BURST = 512
+/** By then a connection to a WebSocket address must have become one; until then nothing is known of it. */
+export const UPGRADE_MS = 10_000
+/** Connections to a WebSocket address; libp2p bounds those it knows of, not those that say nothing. */
+export const WEBSOCKETS = 16_384
+/** Largest WebSocket message; noise makes none over 64 KiB, and a write may carry several of its messages. */
+export const WEBSOCKET_MESSAGE_BYTES = 1024 * 1024
+/** Messages of gossip that one neighbour may pass on: each of the coordinators says one a second at most. */
+export const GOSSIP_PER_SECOND = 256
+export const GOSSIP_BURST = 1024
+/** Neighbours whose rate of gossip is remembered; more than one has. */
+export const GOSSIP_SOURCES = 4096
 /** Messages of gossip remembered, so that each is judged once. */
 export const GOSSIP_SEEN = 10_000
 /** How long a dial goes on when nobody answers at all. */

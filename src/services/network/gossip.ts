@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { type GossipSub, type Message, TopicValidatorResult } from '@libp2p/gossipsub'
 import { EdgeCoderError } from '../../core/errors.js'
+import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
-import type { GossipMessage, GossipVerdict } from '../../ports/network.js'
+import type { GossipMessage, GossipVerdict, Offence } from '../../ports/network.js'
 import { GOSSIP_BYTES } from '../../wire/limits.js'
+import { GOSSIP_BURST, GOSSIP_PER_SECOND, GOSSIP_SOURCES } from './bounds.js'
+import { createQuota, type Quota } from './quota.js'
 
 const VERDICTS: Record<GossipVerdict, TopicValidatorResult> = {
   accept: TopicValidatorResult.Accept,
@@ -20,12 +23,32 @@ export interface Gossip {
   ): () => void
 }
 
+export interface GossipComponents {
+  readonly pubsub: GossipSub
+  readonly clock: Clock
+  readonly log: Log
+  /** Told of a neighbour who passes on what no honest peer would. */
+  penalise(peerId: string, offence: Offence): void
+}
+
+type Judge = Parameters<Gossip['subscribe']>[1]
+
 /** @param topics all there are; gossipsub would drop any other without a word */
-export function createGossip(
-  components: { readonly pubsub: GossipSub; readonly log: Log },
-  topics: readonly string[],
-): Gossip {
-  const { pubsub, log } = components
+export function createGossip(components: GossipComponents, topics: readonly string[]): Gossip {
+  const { pubsub, log, penalise } = components
+  const sources = createSources(components.clock)
+
+  const judged = async (from: string, message: Message, judge: Judge): Promise<TopicValidatorResult> => {
+    if (!sources(from).take()) {
+      penalise(from, 'flood')
+      return TopicValidatorResult.Ignore
+    }
+    const verdict = await verdictOf(message, judge, log)
+    // Whoever passes it on has judged it first, so its origin is not asked for.
+    if (verdict === TopicValidatorResult.Reject) penalise(from, 'malformed-frame')
+    return verdict
+  }
+
   return {
     async publish(topic, bytes) {
       assert(topics.includes(topic), `topic ${topic} is not among those of this network`)
@@ -44,7 +67,7 @@ export function createGossip(
     },
     subscribe(topic, judge) {
       assert(topics.includes(topic), `topic ${topic} is not among those of this network`)
-      pubsub.topicValidators.set(topic, (_peer, message) => verdictOf(message, judge, log))
+      pubsub.topicValidators.set(topic, (from, message) => judged(from.toString(), message, judge))
       pubsub.subscribe(topic)
       return () => {
         pubsub.topicValidators.delete(topic)
@@ -54,11 +77,21 @@ export function createGossip(
   }
 }
 
-async function verdictOf(
-  message: Message,
-  judge: (message: GossipMessage) => GossipVerdict | Promise<GossipVerdict>,
-  log: Log,
-): Promise<TopicValidatorResult> {
+/** How much each neighbour may still pass on; the one longest unheard is forgotten first. */
+function createSources(clock: Clock): (peerId: string) => Quota {
+  const quotas = new Map<string, Quota>()
+  return (peerId) => {
+    const quota =
+      quotas.get(peerId) ?? createQuota(GOSSIP_PER_SECOND, GOSSIP_BURST, () => clock.monotonicMs())
+    quotas.delete(peerId)
+    quotas.set(peerId, quota)
+    const [oldest] = quotas.keys()
+    if (quotas.size > GOSSIP_SOURCES && oldest !== undefined) quotas.delete(oldest)
+    return quota
+  }
+}
+
+async function verdictOf(message: Message, judge: Judge, log: Log): Promise<TopicValidatorResult> {
   if (message.type !== 'signed' || message.data.length > GOSSIP_BYTES) return TopicValidatorResult.Reject
   const { topic, data } = message
   try {

@@ -105,10 +105,12 @@ export class Libp2pLink implements Link {
   async close(): Promise<void> {
     if (this.#inbox.ended) return
     this.#closing = true
+    const late = this.#clock.after(CLOSE_TIMEOUT_MS, () => this.abort('the other end does not read'))
     while (this.#queuedBytes > 0 && !this.#inbox.ended) {
       this.#flush()
       if (this.#queuedBytes > 0) await this.#wait()
     }
+    late.cancel()
     if (this.#inbox.ended) return
     try {
       await this.#stream.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) })

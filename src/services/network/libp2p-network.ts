@@ -73,21 +73,26 @@ export async function createLibp2pNetwork(
   }
   const store = init.dataDir === undefined ? undefined : createPeerStore(init.dataDir)
   const found = (peer: PeerAddress): void => introduction.found(peer)
+  const flooded = (streams: readonly Stream[]): void => network.flooded(streams)
   const node = await createMeshNode(
     {
       privateKey: identity.privateKey,
       ids,
       gater: createConnectionGate(admits),
+      nowMs: () => clock.monotonicMs(),
       found,
+      flooded,
       ...(store === undefined ? {} : { datastore: store.datastore }),
     },
     init,
   )
   const introduction = createIntroduction({ node, clock, log }, init.bootstrap)
   const rendezvous = createRendezvous({ node, clock, log }, ids.dht)
-  const gossip = createGossip({ pubsub: node.services.pubsub, log }, init.topics)
+  const penalise = (peerId: string, offence: Offence): void => network.penalise(peerId, offence)
+  const gossip = createGossip({ pubsub: node.services.pubsub, clock, log, penalise }, init.topics)
   const parts = { node, store, scores, introduction, rendezvous, gossip, clock, log, metrics, admits }
-  return new NetworkOverLibp2p(parts, init.listen)
+  const network = new NetworkOverLibp2p(parts, init.listen)
+  return network
 }
 
 interface Parts {
@@ -258,6 +263,12 @@ class NetworkOverLibp2p implements Libp2pNetwork {
     void this.disconnect(peerId)
   }
 
+  /** Scores the peer behind a connection by the streams of it. */
+  flooded(streams: readonly Stream[]): void {
+    const connection = this.#parts.node.getConnections().find((each) => each.streams === streams)
+    if (connection !== undefined) this.penalise(connection.remotePeer.toString(), 'flood')
+  }
+
   async disconnect(peerId: string): Promise<void> {
     const { node, log } = this.#parts
     try {
@@ -320,7 +331,6 @@ class NetworkOverLibp2p implements Libp2pNetwork {
 
   #disconnected(peerId: string): void {
     this.#latenciesMs.delete(peerId)
-    for (const served of this.#served.values()) served.forget(peerId)
     this.#count()
     for (const listener of [...this.#listeners]) listener(peerId)
   }

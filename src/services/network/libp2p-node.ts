@@ -5,14 +5,13 @@ import { networkInterfaces } from 'node:os'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { dcutr } from '@libp2p/dcutr'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
+import { createTopicScoreParams } from '@libp2p/gossipsub/score'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
-import type { ConnectionGater, Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
+import type { ConnectionGater, Libp2p, PrivateKey, ServiceMap, Stream } from '@libp2p/interface'
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { mdns } from '@libp2p/mdns'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { webSockets } from '@libp2p/websockets'
-import { yamux } from '@libp2p/yamux'
 import type { LevelDatastore } from 'datastore-level'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import type { PeerAddress } from '../../ports/network.js'
@@ -20,7 +19,9 @@ import { GOSSIP_BYTES } from '../../wire/limits.js'
 import type { ProtocolIds } from '../../wire/protocol-ids.js'
 import { publicAddresses } from './addresses.js'
 import { batchedNoise } from './batched-noise.js'
-import { DIAL_TIMEOUT_MS, MAX_QUEUED_BYTES } from './bounds.js'
+import { boundedWebSockets } from './bounded-websockets.js'
+import { boundedYamux } from './bounded-yamux.js'
+import { DIAL_TIMEOUT_MS } from './bounds.js'
 
 /** How a peer takes part in the mesh below the roles. */
 export interface MeshInit {
@@ -62,8 +63,11 @@ interface NodeParts {
   readonly ids: Pick<ProtocolIds, 'dht' | 'prefix'>
   readonly gater: ConnectionGater
   readonly datastore?: LevelDatastore
+  nowMs(): number
   /** Called for each peer that mDNS finds. */
   found(peer: PeerAddress): void
+  /** Called with the streams of a connection that opens them faster than allowed; it is closed then. */
+  flooded(streams: readonly Stream[]): void
 }
 
 /** A dead coordinator stays findable for this long; live ones say so again every ten minutes. */
@@ -74,6 +78,21 @@ const PROVIDER_TTL_MS = 60 * 60_000
 const RELAY_TTL_MS = 30 * 60_000
 const RELAY_BYTES = 64n * 1024n * 1024n
 const RELAY_RESERVATIONS = 256
+
+/**
+ * Messages that gossipsub finds invalid itself never come to our judge. After a few of them nothing more is
+ * heard from who sent them until they have faded. Nothing else counts: our traffic is too thin to tell a good
+ * neighbour by.
+ */
+const INVALID_ONLY = createTopicScoreParams({
+  topicWeight: 1,
+  timeInMeshWeight: 0,
+  firstMessageDeliveriesWeight: 0,
+  meshMessageDeliveriesWeight: 0,
+  meshFailurePenaltyWeight: 0,
+  invalidMessageDeliveriesWeight: -10,
+  invalidMessageDeliveriesDecay: 0.99,
+})
 
 /** Wires libp2p up for a network, not yet started: TCP and WebSocket, noise and yamux, and nothing else. */
 export function createMeshNode(parts: NodeParts, init: MeshInit): Promise<MeshNode> {
@@ -90,11 +109,9 @@ export function createMeshNode(parts: NodeParts, init: MeshInit): Promise<MeshNo
       // network.
       appendAnnounce: init.dht === 'server' ? publicAddresses(init.listen, networkInterfaces()) : [],
     },
-    transports: [tcp(), webSockets(), circuitRelayTransport()],
+    transports: [tcp(), boundedWebSockets(), circuitRelayTransport()],
     connectionEncrypters: [batchedNoise()],
-    streamMuxers: [
-      yamux({ maxInboundStreams: 256, streamOptions: { maxWriteBufferLength: 2 * MAX_QUEUED_BYTES } }),
-    ],
+    streamMuxers: [boundedYamux(parts)],
     connectionGater: parts.gater,
     connectionManager: connectionLimits(init),
     // It opens a stream per connection and ten seconds; roles send beats over the streams they have.
@@ -154,7 +171,10 @@ function pubsub(init: MeshInit): ReturnType<typeof gossipsub> {
     // Head room for signature, key and the frame of the message.
     maxInboundDataLength: 2 * GOSSIP_BYTES,
     maxOutboundBufferSize: 4 * 1024 * 1024,
-    scoreParams: { IPColocationFactorWeight: init.ipColocationWeight ?? 0 },
+    scoreParams: {
+      IPColocationFactorWeight: init.ipColocationWeight ?? 0,
+      topics: Object.fromEntries(init.topics.map((topic) => [topic, INVALID_ONLY])),
+    },
   })
 }
 

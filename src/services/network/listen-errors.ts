@@ -17,6 +17,6 @@ export function listenFault(cause: unknown, listen: readonly string[]): EdgeCode
 }
 
 function firstLine(message: string): string {
-  const named = message.split('\n').find((line) => /\b(EACCES|EADDRNOTAVAIL|Error)\b/.test(line))
+  const named = message.split('\n').find((line) => /EACCES|EADDRNOTAVAIL|Error: /.test(line))
   return (named ?? message.split('\n')[0] ?? '').trim().slice(0, 200)
 }

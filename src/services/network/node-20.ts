@@ -17,5 +17,13 @@ if (promise.withResolvers === undefined) {
   }
 }
 
+/** As that of Node 22, which ends no process over an error that nobody listens for. It closes itself after one. */
+class WebSocketOfNode22 extends WebSocket {
+  constructor(...given: ConstructorParameters<typeof WebSocket>) {
+    super(...given)
+    this.on('error', () => {})
+  }
+}
+
 const scope = globalThis as { WebSocket?: unknown }
-scope.WebSocket ??= WebSocket
+scope.WebSocket ??= WebSocketOfNode22

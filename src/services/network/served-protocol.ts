@@ -1,7 +1,7 @@
 import type { Connection, Stream, StreamHandler } from '@libp2p/interface'
 import type { Clock } from '../../ports/clock.js'
 import type { Link, Offence, ServeOptions } from '../../ports/network.js'
-import { BURST_SECONDS, OPENINGS_BURST, OPENINGS_PER_SECOND } from './bounds.js'
+import { BURST_SECONDS, CALLERS, OPENINGS_BURST, OPENINGS_PER_SECOND } from './bounds.js'
 import { Libp2pLink } from './libp2p-link.js'
 import { createQuota, type Quota } from './quota.js'
 
@@ -15,8 +15,6 @@ interface Caller {
 /** One protocol this peer serves, with its bounds on each caller. */
 export interface ServedProtocol {
   readonly handler: StreamHandler
-  /** Drops what is remembered of a peer whose last connection is gone. */
-  forget(peerId: string): void
 }
 
 interface ServedProtocolComponents {
@@ -31,19 +29,21 @@ export function createServedProtocol(
   accept: (link: Link) => void,
 ): ServedProtocol {
   const { framesPerSecond, maxFrameBytes, streamsPerPeer } = options
-  // Bounded by the connections there may be.
+  // Kept over the end of a connection: a peer that comes back at once finds no fresh quota.
   const callers = new Map<string, Caller>()
   const nowMs = (): number => clock.monotonicMs()
 
   const callerOf = (peerId: string): Caller => {
     const known = callers.get(peerId)
-    if (known !== undefined) return known
-    const caller: Caller = {
+    const caller: Caller = known ?? {
       links: 0,
       frames: createQuota(framesPerSecond, framesPerSecond * BURST_SECONDS, nowMs),
       openings: createQuota(OPENINGS_PER_SECOND, OPENINGS_BURST, nowMs),
     }
+    callers.delete(peerId)
     callers.set(peerId, caller)
+    const [oldest] = callers.keys()
+    if (callers.size > CALLERS && oldest !== undefined) callers.delete(oldest)
     return caller
   }
 
@@ -72,6 +72,5 @@ export function createServedProtocol(
       })
       accept(link.open())
     },
-    forget: (peerId) => callers.delete(peerId),
   }
 }

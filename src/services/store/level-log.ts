@@ -12,8 +12,9 @@ const LAST = 4
 const MASK_DELTA = 0xa282ead8
 
 /**
- * Refuses a database whose log has a damaged record before an intact one. LevelDB would open it without a
- * word and leave out what the damaged part held; a torn tail is what a crash leaves behind, and is fine.
+ * Refuses a database that LevelDB would start anew, or whose log has a damaged record before an intact one:
+ * it would open the latter without a word and leave out what the damaged part held. A torn tail is what a
+ * crash leaves behind, and is fine.
  *
  * @throws EdgeCoderError `store-corrupt`
  */
@@ -23,6 +24,12 @@ export async function assertLogsWhole(path: string): Promise<void> {
     names = await readdir(path)
   } catch {
     return
+  }
+  // Without it LevelDB makes a new database in this place, and deletes the tables of the old one.
+  if (!names.includes('CURRENT') && names.some((name) => /\.(ldb|log)$/.test(name))) {
+    throw new EdgeCoderError('store-corrupt', `${join(path, 'CURRENT')} is missing, though data are there.`, {
+      next: `Stop the node and restore ${path} from a backup, or move it away to start empty.`,
+    })
   }
   for (const name of names.filter((each) => /^\d+\.log$/.test(each))) {
     const hole = holeInLog(await readFile(join(path, name)))

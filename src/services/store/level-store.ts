@@ -179,7 +179,7 @@ const levelDisk: Disk = {
       throw new EdgeCoderError(
         'store-full',
         `The disk that holds ${path} has less than ${RECOVERY_BYTES / 2 ** 20} MiB free; nothing written.`,
-        { next: 'Free some space on it; the store goes on by itself.', cause },
+        { next: 'Free some space on it; a node that runs goes on by itself.', cause },
       )
     } finally {
       await rm(name, { force: true })

@@ -3,6 +3,9 @@ import { EdgeCoderError } from '../../core/errors.js'
 /** Texts by which LevelDB and the system say that nothing more fits (no space, quota, file size limit). */
 const FULL = /ENOSPC|EDQUOT|EFBIG|No space left on device|Disk quota exceeded|File too large/
 
+/** LevelDB takes a file of its own that is missing or empty for a failure of the disk. */
+const CORRUPT = /^LEVEL_CORRUPTION$|^Corruption:|\/(MANIFEST|\d+\.ldb).*: (No such file|Invalid argument)/
+
 export function isDiskFull(cause: unknown): boolean {
   return texts(cause).some((text) => FULL.test(text))
 }
@@ -19,11 +22,11 @@ export function storeFault(path: string, cause: unknown): EdgeCoderError {
   }
   if (all.some((text) => FULL.test(text))) {
     return new EdgeCoderError('store-full', `The disk that holds ${path} is full; nothing was written.`, {
-      next: 'Free some space on it; the store goes on by itself.',
+      next: 'Free some space on it; a node that runs goes on by itself.',
       cause,
     })
   }
-  if (all.some((text) => text === 'LEVEL_CORRUPTION' || /^Corruption:/.test(text))) {
+  if (all.some((text) => CORRUPT.test(text))) {
     return new EdgeCoderError('store-corrupt', `The database in ${path} is damaged: ${all.at(-1)}`, {
       next: `Stop the node and restore ${path} from a backup, or move it away to start empty.`,
       cause,

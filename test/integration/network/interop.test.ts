@@ -20,7 +20,9 @@ beforeEach(async () => {
       // Everything as in a network of ours, but ping under the name that other implementations know.
       ids: { ...protocolIds('interop'), prefix: 'ipfs' },
       gater: createConnectionGate(() => true),
+      nowMs: () => performance.now(),
       found() {},
+      flooded() {},
     },
     { listen: ['/ip4/127.0.0.1/tcp/0/ws'], dht: 'server', topics: [FOREIGN_TOPIC] },
   )

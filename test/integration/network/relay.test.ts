@@ -52,7 +52,9 @@ test('peers offer each other to make a relayed connection a direct one', async (
       privateKey: createIdentity().privateKey,
       ids: protocolIds('contract'),
       gater: createConnectionGate(() => true),
+      nowMs: () => performance.now(),
       found() {},
+      flooded() {},
     },
     { listen: [], dht: 'client', topics: [] },
   )

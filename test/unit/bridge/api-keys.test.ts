@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ApiKeys, createApiKeys } from '../../../src/bridge/api-keys.js'
 import type { CreatedKeyJson } from '../../../src/bridge/schemas/key.js'
@@ -7,6 +8,7 @@ import { systemRandom } from '../../../src/services/clock/system-random.js'
 import { createVirtualClock, type VirtualClock } from '../../../src/services/clock/virtual-clock.js'
 import { createLog } from '../../../src/services/observe/log.js'
 import { createMemoryDisk } from '../../../src/services/store/memory-store.js'
+import { mutated } from '../../helpers/any-message.js'
 
 const log = createLog({ level: 'error', destination: { write: () => {} } })
 let clock: VirtualClock
@@ -150,5 +152,22 @@ describe('ApiKeys', () => {
     await store.commit([{ type: 'put', key: 'api-key|x', value: Buffer.from('{"id":1}') }])
     await store.close()
     await expect(opened()).rejects.toMatchObject({ code: 'store-corrupt', next: expect.any(String) })
+  })
+
+  it('starts on a record with a few bytes changed, or names it as corrupt', async () => {
+    const { key } = made(await keys.create(REQUEST))
+    const name = `api-key|${key.id}`
+    const store = createMemoryDisk().open()
+    const [good] = commits[0] ?? []
+    if (good?.type !== 'put') throw new Error('a key is put')
+    await fc.assert(
+      fc.asyncProperty(mutated(fc.constant(good.value)), async (value) => {
+        await store.commit([{ type: 'put', key: name, value }])
+        const others = createApiKeys({ store, clock, random, log })
+        const fault = await others.start().catch((error: unknown) => error)
+        if (fault !== undefined) expect(fault).toMatchObject({ code: 'store-corrupt' })
+        else await others.stop()
+      }),
+    )
   })
 })

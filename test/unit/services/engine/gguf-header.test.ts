@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { EdgeCoderError } from '../../../../src/core/errors.js'
 import { parse, readGgufHeader } from '../../../../src/services/engine/gguf-header.js'
+import { mutated } from '../../../helpers/any-message.js'
 import { TINY_CODER_PATH } from '../../../helpers/tiny-coder.js'
 
 async function withFile(bytes: Uint8Array, body: (path: string) => Promise<void>): Promise<void> {
@@ -70,5 +71,19 @@ test('any bytes are read or refused', () => {
         expect(error).toBeInstanceOf(EdgeCoderError)
       }
     }),
+  )
+})
+
+test('a true header with a few bytes changed is read or refused', async () => {
+  const head = (await readFile(TINY_CODER_PATH)).subarray(0, 4_096)
+  fc.assert(
+    fc.property(mutated(fc.constant(head)), (bytes) => {
+      try {
+        parse(Buffer.from(bytes))
+      } catch (error) {
+        expect(error).toBeInstanceOf(EdgeCoderError)
+      }
+    }),
+    { numRuns: 500 },
   )
 })

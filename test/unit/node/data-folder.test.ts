@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { readAdminFile } from '../../../cli/session.js'
-import { writeAdminFile } from '../../../src/node/admin-file.js'
+import { writeAdminFile } from '../../../src/node/data-folder.js'
 
 let dir: string
 
