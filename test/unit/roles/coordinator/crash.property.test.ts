@@ -71,11 +71,12 @@ class Scene {
 
   /** Reads what came, and acts as the peers that it came to. */
   collect(): void {
+    const granted: { readonly peerId: string; readonly lease: Lease }[] = []
     for (const worker of this.workers) {
       const held = this.leases.get(worker) ?? []
       for (const body of worker.heard.splice(0)) {
         if (body.case === 'lease') {
-          this.observed.lease(worker.peerId, body.value)
+          granted.push({ peerId: worker.peerId, lease: body.value })
           held.push(body.value)
         } else if (body.case === 'doneAck' && body.value.refusal === undefined) {
           this.observed.outcome(body.value.lease?.taskId ?? '', body.value.lease?.fence ?? 0n)
@@ -83,6 +84,9 @@ class Scene {
       }
       this.leases.set(worker, held)
     }
+    // Of what several workers heard since the last look, nobody knows the order.
+    granted.sort((a, b) => Number(a.lease.fence - b.lease.fence))
+    for (const { peerId, lease } of granted) this.observed.lease(peerId, lease)
     for (const body of this.gateway.heard.splice(0)) {
       if (body.case !== 'submitted') continue
       for (const each of body.value.results) {
