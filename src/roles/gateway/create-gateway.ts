@@ -23,6 +23,7 @@ import { SubmitDesk } from './submit-desk.js'
 import { TaskArchive } from './task-archive.js'
 import { TaskBook } from './task-book.js'
 import { TaskReader } from './task-reader.js'
+import { WatchedStore } from './watched-store.js'
 
 export interface GatewayComponents {
   readonly network: Network
@@ -52,7 +53,8 @@ const UNHEARD: CoordinatorSpeech = { state: () => {}, capacity: () => {}, closed
 
 /** A gateway over these ports; it does nothing until started. */
 export function createGateway(components: GatewayComponents, init: GatewayInit): Gateway {
-  const { network, store, clock, random, signer, policy } = components
+  const { network, clock, random, signer, policy } = components
+  const store = new WatchedStore(components.store)
   const log = components.log.child({ role: 'gateway' })
   const metrics = createGatewayMetrics(components.metrics)
   const limits: GatewayLimits = { ...GATEWAY_LIMITS, ...init.limits }
@@ -60,7 +62,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
   const life: GatewayLife = { stopping: false }
   const archive = new TaskArchive(store)
   const book = new TaskBook({ archive, clock, log, metrics, limits })
-  const inner = { ...components, log, gatewayMetrics: metrics, limits, archive, book }
+  const inner = { ...components, store, log, gatewayMetrics: metrics, limits, archive, book }
   const { attachment, side, errands, delivered, batcher, mesh } = coordinatorParts(inner, init)
   const admitsWorker = (peerId: string): boolean => admits(policy(), { peerId, role: 'worker' }) === undefined
   const desk = new DataDesk(
@@ -94,7 +96,22 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
   )
   const reader = new TaskReader(archive, book)
   return new GatewayRole(
-    { clock, log, metrics, archive, book, errands, attachment, side, desk, submits, reader, mesh, life },
+    {
+      clock,
+      log,
+      metrics,
+      store,
+      archive,
+      book,
+      errands,
+      attachment,
+      side,
+      desk,
+      submits,
+      reader,
+      mesh,
+      life,
+    },
     limits,
   )
 }

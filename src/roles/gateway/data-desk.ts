@@ -43,6 +43,8 @@ interface Init {
 
 /** A worker's outputs: one a token at worst, of several attempts at once. */
 const FRAMES_PER_SECOND = 20_000
+/** A worker dials because it has a lease: one that opens nothing holds a place that others need. */
+const FIRST_OPEN_MS = 10_000
 
 /**
  * Where workers fetch payloads and deliver: serves the data protocol. Only the worker and fence that the
@@ -126,7 +128,7 @@ export class DataDesk implements DataDeskSide {
 
   #welcome(raw: Link): void {
     const link = new DataLink(raw, this)
-    const { network, admits } = this.#components
+    const { network, admits, clock } = this.#components
     if (!admits(link.worker)) {
       network.penalise(link.worker, 'not-admitted')
       raw.abort('not admitted')
@@ -135,6 +137,9 @@ export class DataDesk implements DataDeskSide {
     } else {
       this.#links.add(link)
       link.listen()
+      clock.after(FIRST_OPEN_MS, () => {
+        if (!link.used) link.abort('nothing was opened')
+      })
     }
   }
 

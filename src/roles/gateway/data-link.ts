@@ -47,6 +47,7 @@ export class DataLink {
   readonly #desk: DataDeskSide
   readonly #attempts = new Map<string, OpenAttempt>()
   #opening = 0
+  #used = false
   #closed = false
 
   constructor(link: Link, desk: DataDeskSide) {
@@ -66,6 +67,11 @@ export class DataLink {
     return this.#closed
   }
 
+  /** Was anything ever opened on it? */
+  get used(): boolean {
+    return this.#used
+  }
+
   /** Attempts open, and opens that are still being looked at. */
   get load(): number {
     return this.#attempts.size + this.#opening
@@ -74,6 +80,7 @@ export class DataLink {
   /** Counts an open that is being looked at. @returns to be called when that is over */
   opening(): () => void {
     this.#opening++
+    this.#used = true
     return () => {
       this.#opening--
     }

@@ -26,12 +26,14 @@ import type { TaskArchive } from './task-archive.js'
 import type { TaskBook } from './task-book.js'
 import { notFound, type TaskReader } from './task-reader.js'
 import { wireId } from './task-record.js'
+import type { WatchedStore } from './watched-store.js'
 
 /** The parts of a gateway; each is told of in its own file. */
 export interface GatewayParts {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: GatewayMetrics
+  readonly store: WatchedStore
   readonly archive: TaskArchive
   readonly book: TaskBook
   readonly errands: Errands
@@ -179,8 +181,9 @@ export class GatewayRole implements Gateway {
   }
 
   #notReady(): Refusal | undefined {
-    const { life, attachment } = this.#parts
+    const { life, attachment, store } = this.#parts
     if (life.stopping) return refusal('shutting-down', 'This gateway is stopping.')
+    if (store.fault !== undefined) return refusalOf(store.fault)
     if (attachment.link !== undefined) return undefined
     return refusal('no-coordinator', 'No coordinator is attached.', {
       next: 'Check that a coordinator of the network file runs and can be reached from here.',
@@ -188,7 +191,8 @@ export class GatewayRole implements Gateway {
   }
 
   #levels(): void {
-    const { metrics, book, desk, archive, attachment } = this.#parts
+    const { metrics, store, book, desk, archive, attachment } = this.#parts
+    void store.probe()
     metrics.levels(book.size, desk.links, archive.storedBytes, attachment.link !== undefined)
   }
 
@@ -211,6 +215,10 @@ export class GatewayRole implements Gateway {
       this.#sweeping = false
     }
   }
+}
+
+function refusalOf({ code, message, next }: EdgeCoderError): Refusal {
+  return refusal(code, message, next === undefined ? {} : { next })
 }
 
 function alreadyEnded(state: string): Refusal {

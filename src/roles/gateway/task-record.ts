@@ -89,6 +89,8 @@ export const keys = {
   /** By time of end, for pruning; the value is the size of the result, as decimal text. */
   ended: (header: TaskHeader, endedMs: bigint): string => `g|e|${time(endedMs)}|${path(header)}`,
   endedRange: { gte: 'g|e|', lt: `g|e${PAST}` },
+  /** Written to see whether it can be. */
+  probe: 'g|probe',
   errand: (coordinator: string, taskId: string): string => `g|o|${coordinator}|${taskId}`,
   errandRange: (coordinator: string) => ({ gte: `g|o|${coordinator}|`, lt: `g|o|${coordinator}${PAST}` }),
   allErrandsRange: { gte: 'g|o|', lt: `g|o${PAST}` },

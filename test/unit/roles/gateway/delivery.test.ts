@@ -349,6 +349,15 @@ describe('a delivery', () => {
     expect(bed.gateway.status().dataLinks).toBe(0)
   })
 
+  it('lets go of a link on which nothing is opened', async () => {
+    const idle = bed.worker()
+    await bed.settle(idle.dial())
+    await bed.until(() => bed.gateway.status().dataLinks > 0)
+    const startMs = bed.clock.monotonicMs()
+    await bed.until(() => idle.closed !== undefined)
+    expect(bed.clock.monotonicMs() - startMs).toBeLessThan(11_000)
+  })
+
   it('takes a result whose coordinator still says running, and tells it so when it starts over', async () => {
     await running()
     worker.deliver(header(), 1n, 'c1', chatResult('hello'))

@@ -150,7 +150,9 @@ describe('submit', () => {
     await expect(bed.settle(bed.gateway.submit(chat({ id: 'one' })))).rejects.toMatchObject({
       code: 'store-full',
     })
+    expect(bed.gateway.status().notReady).toMatchObject({ code: 'store-full' })
     bed.disk.full = false
+    await bed.until(() => bed.gateway.status().notReady === undefined)
     expect((await bed.submit(chat({ id: 'one' }))).existed).toBe(false)
   })
 
