@@ -1,18 +1,28 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
-/** @returns `preferred` when nothing listens on it, else a free port chosen by the system */
-export async function freePort(preferred = 0): Promise<number> {
-  return (await tryPort(preferred)) ?? (await tryPort(0)) ?? 0
+/**
+ * Ports of our own choice lie below those that systems give to outgoing connections: one that is free now is
+ * then still free when the node that it is for starts.
+ */
+const FIRST = 15_000
+const LAST = 32_000
+const TRIES = 100
+
+/** @returns `preferred` when nothing listens on it, else another free port */
+export async function freePort(preferred?: number): Promise<number> {
+  if (preferred !== undefined && (await isFree(preferred))) return preferred
+  for (let tries = 0; tries < TRIES; tries++) {
+    const port = randomInt(FIRST, LAST)
+    if (await isFree(port)) return port
+  }
+  throw new Error(`no free port found between ${FIRST} and ${LAST}`)
 }
 
-function tryPort(port: number): Promise<number | undefined> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', () => resolve(undefined))
-    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
-      const address = server.address()
-      const chosen = typeof address === 'object' && address !== null ? address.port : undefined
-      server.close(() => resolve(chosen))
-    })
+    server.once('error', () => resolve(false))
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => server.close(() => resolve(true)))
   })
 }
