@@ -1,23 +1,40 @@
+import type { Refusal } from '../../core/refusal.js'
+import type { TaskHeader } from '../../core/task/task.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Metrics } from '../../ports/metrics.js'
+import type { Verified } from '../../wire/envelope.js'
 import type { Envelope } from '../../wire/generated/edgecoder/envelope/v1/envelope_pb.js'
+import type { Order } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { Journal } from './journal.js'
+import type { Outcome } from './outcome-check.js'
 import { receiptKey, receiptWrite } from './task-record.js'
 
-/** Both ends' word on a finished attempt, checked. */
-export interface Settlement {
-  readonly receipt: Envelope
-  readonly acceptance: Envelope
+/** A gateway's order as it came, and what it says. */
+export interface SignedOrder {
+  readonly envelope: Envelope
+  readonly order: Verified<Order>
 }
 
+/** Why a task ends without being paid. */
+export type ReleaseReason = 'failed' | 'cancelled' | 'expired' | 'moved'
+
 /**
- * Carries out what the task life cycle says about credits. Settled work is kept with both signatures, in
- * the same commit as the task's end; holds and releases are counted. No credits move.
+ * Carries out what the task life cycle says about credits. Whatever is written goes into the journal, and so
+ * into the same commit as the state of the task.
  */
 export interface Accounting {
-  hold(microcredits: bigint): void
-  settle(taskId: string, settlement: Settlement): void
-  release(): void
+  /**
+   * Reserves credits for new tasks of one order. Asked before the tasks are taken.
+   *
+   * @returns why it cannot be done, by task id; for all others it is done
+   */
+  hold(signed: SignedOrder, tasks: readonly TaskHeader[]): ReadonlyMap<string, Refusal>
+  /** @returns why this outcome would not be paid; asked before it ends the task */
+  judge(task: TaskHeader, outcome: Outcome): Refusal | undefined
+  /** Pays the worker by the outcome, and gives the rest back. */
+  settle(taskId: string, outcome: Outcome): void
+  /** Gives back what is reserved for the task. */
+  release(taskId: string, lastFence: bigint, reason: ReleaseReason): void
 }
 
 interface Components {
@@ -26,14 +43,22 @@ interface Components {
   readonly metrics: Metrics
 }
 
-export function createAccounting({ journal, clock, metrics }: Components): Accounting {
+/**
+ * Of a network without a ledger: receipts are kept with both signatures, effects are counted, no credits
+ * move.
+ */
+export function createUnpaidAccounting({ journal, clock, metrics }: Components): Accounting {
   const effects = metrics.counter(
     'edgecoder_coordinator_account_effects_total',
     'Holds, settlements and releases that tasks asked for.',
     ['effect'],
   )
   return {
-    hold: () => effects.add(1, { effect: 'hold' }),
+    hold(_signed, tasks) {
+      effects.add(tasks.length, { effect: 'hold' })
+      return new Map()
+    },
+    judge: () => undefined,
     settle(taskId, { receipt, acceptance }) {
       effects.add(1, { effect: 'settle' })
       const write = receiptWrite(taskId, receipt, acceptance, clock.nowMs())

@@ -12,7 +12,7 @@ import type { Signer } from '../../ports/signer.js'
 import type { Store } from '../../ports/store.js'
 import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
-import { createAccounting } from './accounting.js'
+import { createUnpaidAccounting } from './accounting.js'
 import { Announcer } from './announcer.js'
 import { type Assigner, createAssigner } from './assigner.js'
 import {
@@ -55,7 +55,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const scheduler = createScheduler({ limits: limits.queue })
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
-  const accounting = createAccounting({ journal, clock, metrics })
+  const accounting = createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })
   const ids = protocolIds(networkId)
   const touch = (): void => assigner.touch()
@@ -75,7 +75,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     storming: (): boolean => workers.storming(),
   }
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
-  const shared = { network, clock, log, journal, scheduler, book, policy, touch }
+  const shared = { network, clock, log, journal, accounting, scheduler, book, policy, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
   const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses }, limits)
   const agentId = (worker: string): string => workers.agentId(worker)

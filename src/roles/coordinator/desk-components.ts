@@ -2,6 +2,7 @@ import type { PolicyView } from '../../core/policy/policy-view.js'
 import type { Scheduler } from '../../core/scheduler/scheduler.js'
 import type { Watch } from '../../core/task/watch.js'
 import type { Log } from '../../ports/log.js'
+import type { Accounting } from './accounting.js'
 import type { ControlLinkComponents } from './control-link.js'
 import type { TaskBook } from './task-book.js'
 import type { WorkerSession } from './worker-session.js'
@@ -11,6 +12,7 @@ interface DeskComponents extends ControlLinkComponents {
   readonly log: Log
   readonly scheduler: Scheduler
   readonly book: TaskBook
+  readonly accounting: Accounting
   readonly policy: () => PolicyView
 }
 

@@ -1,5 +1,6 @@
 import { equals } from 'uint8arrays/equals'
 import { isRefusal, type Refusal, refusal, toWire } from '../../core/refusal.js'
+import type { TaskHeader } from '../../core/task/task.js'
 import type { Link } from '../../ports/network.js'
 import { open, statements, type Verified } from '../../wire/envelope.js'
 import { isMalformed } from '../../wire/frame.js'
@@ -10,8 +11,10 @@ import type {
   Submit,
   Sync,
 } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
+import type { Envelope } from '../../wire/generated/edgecoder/envelope/v1/envelope_pb.js'
 import type { Order, TaskHeader as WireHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { Malformed } from '../../wire/malformed.js'
+import type { SignedOrder } from './accounting.js'
 import type { GatewayDeskComponents } from './desk-components.js'
 import { explainTask } from './explanation.js'
 import { tellGateway } from './gateway-session.js'
@@ -26,6 +29,15 @@ import { unknownStanding, type WireTaskState } from './task-standing.js'
 type Taken =
   | { readonly taskId: string; readonly entry: TaskEntry; readonly existed: boolean }
   | { readonly taskId: string; readonly why: Refusal }
+
+/** A header that may be taken, once its credits are reserved. */
+interface Fresh {
+  readonly taskId: string
+  readonly header: TaskHeader
+  readonly wire: WireHeader
+  /** Taken away from here before, and back now. */
+  readonly again: TaskEntry | undefined
+}
 
 /** @returns what each message of a welcomed gateway leads to */
 export function createGatewayTalk(
@@ -72,17 +84,17 @@ class GatewayTalk {
     if (order === undefined) return () => {}
     const { clock, policy } = this.#components
     const checked = open(order, policy().network, statements.order, clock.nowMs())
-    return checked.then((opened) => () => this.#order(ask, opened))
+    return checked.then((opened) => () => this.#order(ask, order, opened))
   }
 
-  #order(ask: number, opened: Verified<Order> | Malformed): void {
+  #order(ask: number, envelope: Envelope, opened: Verified<Order> | Malformed): void {
     const why = this.#orderFault(opened)
     if (why !== undefined || isMalformed(opened)) {
       const value = { ask, refusal: toWire(why ?? refusal('malformed', 'the order cannot be read')) }
       tellGateway(this.#link, { case: 'submitted', value })
       return
     }
-    const taken = opened.value.headers.map((header) => this.#take(header))
+    const taken = this.#takeAll({ envelope, order: opened })
     const answer = (failed?: Refusal): void => {
       const results = taken.map((each) => this.#submitted(each, failed))
       tellGateway(this.#link, { case: 'submitted', value: { ask, results } })
@@ -112,28 +124,65 @@ class GatewayTalk {
     return journal.fault && storeRefusal(journal.fault)
   }
 
-  #take(wire: WireHeader): Taken {
+  /** Credits are reserved for all new tasks of an order at once, and then each is taken. */
+  #takeAll(signed: SignedOrder): readonly Taken[] {
+    const looked = signed.order.value.headers.map((wire) => this.#look(wire))
+    const fresh = new Map<string, TaskHeader>()
+    for (const each of looked) {
+      if ('header' in each && !fresh.has(each.taskId)) fresh.set(each.taskId, each.header)
+    }
+    const unpaid = this.#components.accounting.hold(signed, [...fresh.values()])
+    return looked.map((each) => {
+      if (!('header' in each)) return each
+      const why = unpaid.get(each.taskId)
+      return why === undefined ? this.#take(each) : { taskId: each.taskId, why }
+    })
+  }
+
+  #look(wire: WireHeader): Taken | Fresh {
     const { clock, book, scheduler } = this.#components
     const taskId = wire.id
     const header = fromWireHeader(wire)
     const known = book.get(taskId)
     if (known !== undefined) {
-      const same =
-        known.task.header.gateway === this.#link.peerId &&
-        header.account === known.task.header.account &&
-        equals(known.task.header.payloadDigest, header.payloadDigest)
-      if (same && known.task.state === 'cancelled' && header.fenceFloor > known.task.lastFence) {
-        return { taskId, entry: book.submitAgain(known, header, encodeHeader(wire)), existed: false }
-      }
-      if (same) return { taskId, entry: known, existed: true }
-      return {
-        taskId,
-        why: refusal('task-conflict', `task "${taskId}" exists with another payload or gateway`),
-      }
+      const { task } = known
+      const comesBack = task.state === 'cancelled' && header.fenceFloor > task.lastFence
+      return comesBack && this.#isSame(known, header)
+        ? { taskId, header, wire, again: known }
+        : this.#known(known, header)
     }
     const why = headerFault(header, this.#link.peerId, clock.nowMs()) ?? scheduler.admit(header)
-    if (why !== undefined) return { taskId, why }
-    return { taskId, entry: book.submit(header, encodeHeader(wire)), existed: false }
+    return why === undefined ? { taskId, header, wire, again: undefined } : { taskId, why }
+  }
+
+  /** Those of the same order that were taken before it count, too. */
+  #take({ taskId, header, wire, again }: Fresh): Taken {
+    const { book, scheduler, accounting } = this.#components
+    const known = book.get(taskId)
+    // Named twice in one order.
+    if (known !== undefined && known !== again) return this.#known(known, header)
+    if (again !== undefined) {
+      return { taskId, entry: book.submitAgain(again, header, encodeHeader(wire)), existed: false }
+    }
+    const why = scheduler.admit(header)
+    if (why === undefined) return { taskId, entry: book.submit(header, encodeHeader(wire)), existed: false }
+    accounting.release(taskId, header.fenceFloor, 'failed')
+    return { taskId, why }
+  }
+
+  #known(known: TaskEntry, header: TaskHeader): Taken {
+    const taskId = header.id
+    if (this.#isSame(known, header)) return { taskId, entry: known, existed: true }
+    const why = refusal('task-conflict', `task "${taskId}" exists with another payload or gateway`)
+    return { taskId, why }
+  }
+
+  #isSame({ task }: TaskEntry, header: TaskHeader): boolean {
+    return (
+      task.header.gateway === this.#link.peerId &&
+      header.account === task.header.account &&
+      equals(task.header.payloadDigest, header.payloadDigest)
+    )
   }
 
   #submitted(taken: Taken, failed: Refusal | undefined) {

@@ -7,10 +7,11 @@ import { isMalformed } from '../../wire/frame.js'
 import type { Envelope } from '../../wire/generated/edgecoder/envelope/v1/envelope_pb.js'
 import type { Acceptance, Receipt } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { Malformed } from '../../wire/malformed.js'
-import type { Settlement } from './accounting.js'
 
 /** A finished attempt in the words of both ends, signatures checked. */
-export interface Outcome extends Settlement {
+export interface Outcome {
+  readonly receipt: Envelope
+  readonly acceptance: Envelope
   readonly worker: Verified<Receipt>
   readonly gateway: Verified<Acceptance>
 }

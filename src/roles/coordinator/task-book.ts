@@ -12,9 +12,10 @@ import type {
 import { restore, step, submit } from '../../core/task/task-machine.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Store } from '../../ports/store.js'
-import type { Accounting, Settlement } from './accounting.js'
+import type { Accounting, ReleaseReason } from './accounting.js'
 import { type CoordinatorLimits, PRUNE_BATCH, WAKE_STEP_MS } from './constants.js'
 import type { Journal } from './journal.js'
+import type { Outcome } from './outcome-check.js'
 import { endedMsOf, leaseOf, TaskEntry } from './task-entry.js'
 import { readTask, receiptKey, TASKS } from './task-record.js'
 import { createWakeWheel, type WakeWheel } from './wake-wheel.js'
@@ -146,13 +147,13 @@ export class TaskBook {
     scheduler.removeTask(entry.id)
     const lease = leaseOf(entry.task)
     if (lease !== undefined) this.#release(lease.worker, entry)
-    accounting.release()
+    accounting.release(entry.id, entry.task.lastFence, 'failed')
   }
 
-  /** @param settlement what both ends signed, with a `complete` */
-  step(entry: TaskEntry, event: TaskEvent, settlement?: Settlement): TaskStep | Refusal {
+  /** @param outcome what both ends signed, with a `complete` */
+  step(entry: TaskEntry, event: TaskEvent, outcome?: Outcome): TaskStep | Refusal {
     const result = step(entry.task, event, this.#components.clock.nowMs())
-    if (!isRefusal(result)) this.#apply(entry, result, settlement)
+    if (!isRefusal(result)) this.#apply(entry, result, outcome)
     return result
   }
 
@@ -188,12 +189,12 @@ export class TaskBook {
     this.step(entry, { type: 'clock' })
   }
 
-  #apply(entry: TaskEntry, result: TaskStep, settlement?: Settlement): void {
+  #apply(entry: TaskEntry, result: TaskStep, outcome?: Outcome): void {
     const before = entry.task
     entry.task = result.task
     if (result.durable) this.#components.journal.record(entry)
     this.#index(entry, before, result.task)
-    for (const effect of result.effects) this.#carry(entry, effect, result, settlement)
+    for (const effect of result.effects) this.#carry(entry, effect, result, outcome)
   }
 
   #index(entry: TaskEntry, before: Task, after: Task): void {
@@ -228,7 +229,7 @@ export class TaskBook {
     this.#components.outlets.released(worker, entry.id)
   }
 
-  #carry(entry: TaskEntry, effect: TaskEffect, result: TaskStep, settlement?: Settlement): void {
+  #carry(entry: TaskEntry, effect: TaskEffect, result: TaskStep, outcome?: Outcome): void {
     const { scheduler, journal, accounting, outlets } = this.#components
     switch (effect.type) {
       case 'enqueue':
@@ -254,14 +255,14 @@ export class TaskBook {
         this.#wheel?.wake(entry.id, effect.atMs)
         break
       case 'hold':
-        accounting.hold(effect.microcredits)
+        // Reserved with the other new tasks of its order, before it was taken.
         break
       case 'settle':
-        assert(settlement !== undefined, 'a task completes with what both ends signed')
-        accounting.settle(entry.id, settlement)
+        assert(outcome !== undefined, 'a task completes with what both ends signed')
+        accounting.settle(entry.id, outcome)
         break
       case 'release':
-        accounting.release()
+        accounting.release(entry.id, result.task.lastFence, releaseReason(result.task.state))
         break
       case 'record':
         scheduler.record(effect.worker, effect.outcome)
@@ -278,4 +279,8 @@ export class TaskBook {
       outlets.tell(entry)
     })
   }
+}
+
+function releaseReason(state: TaskStateName): ReleaseReason {
+  return state === 'cancelled' || state === 'expired' ? state : 'failed'
 }

@@ -148,11 +148,12 @@ class WorkerTalk {
   }
 
   #settle(entry: TaskEntry, outcome: Outcome): Refusal | undefined {
-    const { book, network } = this.#components
+    const { book, network, accounting } = this.#components
     const worker = this.#session.peerId
     const { lastFence: fence, header } = entry.task
-    const mismatch = outcomeMismatch(outcome, { header, worker, fence, coordinator: network.peerId })
-    if (mismatch !== undefined) return this.#unsettled(entry, mismatch)
+    const lease = { header, worker, fence, coordinator: network.peerId }
+    const unpaid = outcomeMismatch(outcome, lease) ?? accounting.judge(header, outcome)
+    if (unpaid !== undefined) return this.#unsettled(entry, unpaid)
     const result = book.step(entry, { type: 'complete', worker, fence }, outcome)
     return isRefusal(result) ? result : undefined
   }
