@@ -12,8 +12,8 @@ import { PROBE_KEY } from './task-record.js'
  */
 export interface Recordable {
   readonly key: string
-  /** The state as of now. */
-  write(): Write
+  /** The state as of now: one write, or several that belong together. */
+  write(): Write | readonly Write[]
   /** What the last {@link write} said is on the disk. */
   durable?(): void
 }
@@ -130,7 +130,11 @@ class StoreJournal implements Journal {
     const held = this.#takeHeld()
     this.#records = new Map()
     const writes: Write[] = []
-    for (const each of records.values()) writes.push(each.write())
+    for (const each of records.values()) {
+      const write = each.write()
+      if ('type' in write) writes.push(write)
+      else writes.push(...write)
+    }
     try {
       await this.#store.commit(writes)
     } catch (cause) {

@@ -6,7 +6,7 @@ import type { Signer } from '../../ports/signer.js'
 import type { Write } from '../../ports/store.js'
 import { seal, statements } from '../../wire/envelope.js'
 import type { SubmitAnswer, Submitted } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
-import { ORDER_HEADERS } from '../../wire/limits.js'
+import { HELD_ORDER_BYTES, ORDER_HEADERS } from '../../wire/limits.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import type { Errands } from './errands.js'
 import type { GatewayMetrics } from './gateway-metrics.js'
@@ -32,6 +32,10 @@ interface Init {
 
 /** Before a coordinator that was full is asked again, when it does not say. */
 const LEAST_RETRY_MS = 200
+/** Head and signature of the envelope, and to spare. */
+const ORDER_BYTES = HELD_ORDER_BYTES - 1024
+/** Most that a header takes beside its texts: digest, numbers, tags. */
+const HEADER_BYTES = 150
 
 /**
  * Orders tasks of the attached coordinator: all that queued up while the last order was under way go in the
@@ -75,7 +79,7 @@ export class SubmitBatcher {
     for (;;) {
       const link = this.#components.current()
       if (link === undefined || !link.open || this.#queue.length === 0) return
-      const next = new Set(this.#queue.splice(0, ORDER_HEADERS))
+      const next = new Set(this.#queue.splice(0, orderLength(this.#queue)))
       const batch = [...next].filter((task) => this.#wanted(task, link))
       try {
         await this.adopt(batch, link)
@@ -207,6 +211,20 @@ export class SubmitBatcher {
       this.enqueue(task)
     })
   }
+}
+
+/** How many of these go into one order: its signed bytes must fit into a ledger entry. */
+function orderLength(queue: readonly LiveTask[]): number {
+  let bytes = 0
+  for (let length = 0; length < ORDER_HEADERS; length++) {
+    const task = queue[length]
+    if (task === undefined) return length
+    const { id, account, model, gateway, languages } = task.record.header
+    bytes += HEADER_BYTES + id.length + account.length + model.length + gateway.length
+    bytes += languages.reduce((sum, language) => sum + language.length + 2, 0)
+    if (bytes > ORDER_BYTES) return length
+  }
+  return ORDER_HEADERS
 }
 
 /** Its deadline may pass while no coordinator could take it. */

@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
-import type { MessageInitShape } from '@bufbuild/protobuf'
+import { type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import type { PolicyView } from '../../../../src/core/policy/policy-view.js'
 import { type Refusal, refusal, toWire } from '../../../../src/core/refusal.js'
 import type { Log } from '../../../../src/ports/log.js'
@@ -24,6 +24,7 @@ import type {
   GatewayToWorker,
   WorkerToGatewaySchema,
 } from '../../../../src/wire/generated/edgecoder/data/v1/data_pb.js'
+import { EnvelopeSchema } from '../../../../src/wire/generated/edgecoder/envelope/v1/envelope_pb.js'
 import type { ResultSchema } from '../../../../src/wire/generated/edgecoder/task/v1/payload_pb.js'
 import type { TaskHeader } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { CONTROL_FRAME_BYTES, DATA_FRAME_BYTES } from '../../../../src/wire/limits.js'
@@ -85,6 +86,7 @@ export class FakeCoordinator {
   readonly peerId: string
   readonly headers = new Map<string, TaskHeader>()
   readonly states = new Map<string, StateInit>()
+  largestOrderBytes = 0
   readonly cancels: { taskId: string; reason: string; fence: bigint }[] = []
   readonly orders: string[][] = []
   readonly received: Uint8Array[] = []
@@ -164,6 +166,10 @@ export class FakeCoordinator {
       if (isMalformed(order)) throw new Error(order.detail)
       const results = order.value.headers.map((header) => this.#take(header))
       this.orders.push(order.value.headers.map(({ id }) => id))
+      this.largestOrderBytes = Math.max(
+        this.largestOrderBytes,
+        toBinary(EnvelopeSchema, body.value.order).length,
+      )
       if (!this.mute) answer({ case: 'submitted', value: { ask: body.value.ask, results } })
     } else if (body.case === 'cancel') {
       const { ask, taskId, reason, fence } = body.value

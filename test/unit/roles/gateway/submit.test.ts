@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { refusal } from '../../../../src/core/refusal.js'
 import { Standing } from '../../../../src/wire/generated/edgecoder/control/v1/gateway_pb.js'
+import { HELD_ORDER_BYTES } from '../../../../src/wire/limits.js'
 import { type Bed, type BedInit, chat, makeBed } from './gateway-bed.js'
 
 let bed: Bed
@@ -76,6 +77,15 @@ describe('submit', () => {
     expect(Math.max(...c1.orders.map((order) => order.length))).toBeLessThanOrEqual(256)
     expect(c1.orders.length).toBeLessThan(8)
     expect(bed.signer.signatures).toBe(c1.orders.length)
+  })
+
+  it('orders no more at once than fits into a ledger entry, however long the names', async () => {
+    const c1 = await attachedBed()
+    const long = () => bed.gateway.submit(chat({ account: 'a'.repeat(64), model: 'm'.repeat(128) }))
+    await bed.settle(Promise.all(Array.from({ length: 300 }, long)))
+    expect(c1.headers.size).toBe(300)
+    expect(c1.largestOrderBytes).toBeLessThanOrEqual(HELD_ORDER_BYTES)
+    expect(c1.largestOrderBytes).toBeGreaterThan(HELD_ORDER_BYTES * 0.7)
   })
 
   it('hands on the no of the coordinator and keeps nothing', async () => {
