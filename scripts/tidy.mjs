@@ -14,7 +14,7 @@ const GIVEN_UP = /(: any\b|as any\b|<any>|@ts-ignore|@ts-expect-error|as unknown
 /** Where the compiler cannot know better: a polyfill, and reflection over generated messages. */
 const ALLOWED_CASTS = new Set(['src/services/network/node-20.ts', 'src/wire/bounds.ts'])
 const WEAK_TEST = /\.(only|todo)\(|\bsleep\(/
-const MACHINE_PATH = new RegExp(['/root/', '/home/[a-z]+/', '/work/'].join('|'))
+const MACHINE_PATH = new RegExp(['root', 'home/[a-z]+', 'work'].map((folder) => `/${folder}/`).join('|'))
 
 const files = spawnSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
   .stdout.split('\n')
