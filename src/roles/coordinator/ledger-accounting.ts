@@ -1,0 +1,189 @@
+import assert from 'node:assert'
+import { createHash } from 'node:crypto'
+import { agreeUsage, divideHold, meter, type Usage } from '../../core/economy/metering.js'
+import { quoteTask } from '../../core/economy/quote.js'
+import { allotmentName } from '../../core/ledger/account-name.js'
+import { type Applied, chooseRows, type Existed } from '../../core/ledger/apply.js'
+import type { OrderedTask, SettleEvidence } from '../../core/ledger/facts.js'
+import type { HoldRecord, LedgerView } from '../../core/ledger/records.js'
+import type { HoldRow } from '../../core/ledger/rules/hold.js'
+import type { Wish } from '../../core/ledger/wish.js'
+import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
+import type { TaskHeader } from '../../core/task/task.js'
+import type { Log } from '../../ports/log.js'
+import type { Metrics } from '../../ports/metrics.js'
+import { envelopeCodec } from '../../wire/envelope.js'
+import type { Usage as WireUsage } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
+import { derivedEntryId, type EntryKind } from '../../wire/ledger/entry.js'
+import { HELD_ORDER_BYTES } from '../../wire/limits.js'
+import type { Accounting, ReleaseReason, SignedOrder } from './accounting.js'
+import type { Outcome } from './outcome-check.js'
+
+/** The coordinator's own log, as far as tasks need it. What is appended is written with the next commit. */
+export interface TaskLog {
+  /** State with all that was appended, written or not. */
+  readonly view: LedgerView
+  /** Would it be taken now? Nothing changes. */
+  check<Kind extends EntryKind>(wish: Wish<Kind>): Refusal | undefined
+  append<Kind extends EntryKind>(wish: Wish<Kind>): Applied | Existed | Refusal
+}
+
+interface Components {
+  readonly ledger: TaskLog
+  /** Of the pricing window that is open, in millionths. */
+  readonly multiplier: () => bigint
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+type Settling = Wish<'settle'>
+
+/**
+ * Pays tasks through the ledger: a hold for each order, a settlement for each accepted receipt, or a release.
+ */
+export class LedgerAccounting implements Accounting {
+  readonly #components: Components
+  readonly #count: (effect: 'hold' | 'settle' | 'release', amount?: number) => void
+
+  constructor(components: Components) {
+    this.#components = components
+    const effects = components.metrics.counter(
+      'edgecoder_coordinator_account_effects_total',
+      'Holds, settlements and releases that tasks asked for.',
+      ['effect'],
+    )
+    this.#count = (effect, amount = 1) => effects.add(amount, { effect })
+  }
+
+  hold({ envelope, order }: SignedOrder, tasks: readonly TaskHeader[]): ReadonlyMap<string, Refusal> {
+    if (tasks.length === 0) return new Map()
+    const { ledger } = this.#components
+    const bytes = envelopeCodec.encode(envelope)
+    if (bytes.length > HELD_ORDER_BYTES) return refuseAll(tasks, tooLong(bytes.length))
+    const ordered = new Map(tasks.map((task) => [task.id, this.#ordered(task)]))
+    const evidence = { gateway: order.signer, tasks: ordered }
+    const wanted = tasks.map((task) => this.#row(task, ordered.get(task.id) as OrderedTask))
+    const { rows, refused } = chooseRows(ledger.view, wanted, evidence)
+    if (rows.length === 0) return refused
+    const about = [createHash('sha256').update(bytes).digest('hex'), String(ledger.view.get('log', '')?.size)]
+    const id = derivedEntryId('hold', ...about)
+    const result = ledger.append({ kind: 'hold', id, fields: { order: bytes, rows }, evidence })
+    assert(!isRefusal(result), 'rows that were chosen can be held')
+    this.#count('hold', rows.length)
+    return refused
+  }
+
+  judge(task: TaskHeader, outcome: Outcome): Refusal | undefined {
+    const settling = this.#settling(task.id, outcome)
+    return isRefusal(settling) ? settling : this.#components.ledger.check(settling)
+  }
+
+  settle(taskId: string, outcome: Outcome): void {
+    const settling = this.#settling(taskId, outcome)
+    assert(!isRefusal(settling), 'an outcome is judged before it ends its task')
+    const result = this.#components.ledger.append(settling)
+    assert(!isRefusal(result), 'an outcome is judged before it ends its task')
+    this.#count('settle')
+  }
+
+  release(taskId: string, lastFence: bigint, reason: ReleaseReason): void {
+    const { ledger, log } = this.#components
+    const held = ledger.view.get('hold', taskId)
+    // Tasks of a time before the ledger hold nothing.
+    if (held?.state !== 'held') return
+    const fence = Math.max(held.fenceFloor, Number(lastFence))
+    const id = derivedEntryId('release', taskId, String(fence))
+    const fields = { task: taskId, fence, reason }
+    const result = ledger.append({ kind: 'release', id, fields, evidence: undefined })
+    if (isRefusal(result)) log.error('release-refused', { taskId, code: result.code, detail: result.detail })
+    else this.#count('release')
+  }
+
+  #ordered(task: TaskHeader): OrderedTask {
+    const terms = this.#components.ledger.view.get('policy', '')?.terms
+    assert(terms !== undefined, 'a log begins with its policy')
+    const { rates, cap } = quoteTask(task, terms, this.#components.multiplier())
+    return { account: task.account, cap, rates, fenceFloor: Number(task.fenceFloor) }
+  }
+
+  /** Spends from the account where its home is here, else from the slice that was allotted. */
+  #row(task: TaskHeader, { cap, rates }: OrderedTask): HoldRow {
+    const { view } = this.#components.ledger
+    const home = view.get('log', '')?.home ?? ''
+    const slice = allotmentName(task.account, home)
+    const isAway =
+      view.get('account', task.account)?.home !== home && view.get('account', slice) !== undefined
+    return { task: task.id, account: isAway ? slice : task.account, amount: cap, rates }
+  }
+
+  #settling(taskId: string, { receipt, acceptance, worker, gateway }: Outcome): Settling | Refusal {
+    const { view } = this.#components.ledger
+    const held = view.get('hold', taskId)
+    const terms = view.get('policy', '')?.terms
+    if (held?.state !== 'held' || terms === undefined) {
+      return refusal('hold-unknown', `no credits are held for ${taskId}`)
+    }
+    const evidence: SettleEvidence = {
+      receipt: {
+        task: worker.value.taskId,
+        fence: Number(worker.value.fence),
+        worker: worker.signer,
+        coordinator: worker.value.coordinator,
+        usage: usageOf(worker.value.usage),
+      },
+      acceptance: {
+        task: gateway.value.taskId,
+        fence: Number(gateway.value.fence),
+        gateway: gateway.signer,
+        usage: gatewayUsage(gateway.value.usage),
+      },
+    }
+    const usage = agreeUsage(evidence.receipt.usage, gatewayUsage(gateway.value.usage), terms.usageTolerance)
+    if (isRefusal(usage)) return usage
+    const { worker: paid, fee, treasury } = divideHold(held.amount, meter(held.rates, usage), shares(held))
+    const { task, fence, worker: peer } = evidence.receipt
+    return {
+      kind: 'settle',
+      id: derivedEntryId('settle', task, String(fence)),
+      fields: {
+        task,
+        fence,
+        worker: peer,
+        usage,
+        paid,
+        fee,
+        treasury,
+        receipt: envelopeCodec.encode(receipt),
+        acceptance: envelopeCodec.encode(acceptance),
+      },
+      evidence,
+    }
+  }
+}
+
+function shares({ feeBasisPoints, treasuryBasisPoints }: HoldRecord) {
+  return { feeBasisPoints, treasuryBasisPoints }
+}
+
+function usageOf(usage: WireUsage | undefined): Usage {
+  return {
+    inputTokens: usage?.promptTokens ?? 0,
+    outputTokens: usage?.completionTokens ?? 0,
+    sandboxMs: usage?.sandboxMs ?? 0,
+  }
+}
+
+/** A gateway sees the tokens that come, and neither the prompt as the model read it nor the sandbox. */
+function gatewayUsage(usage: WireUsage | undefined): Partial<Usage> {
+  return usage === undefined ? {} : { outputTokens: usage.completionTokens }
+}
+
+function refuseAll(tasks: readonly TaskHeader[], why: Refusal): ReadonlyMap<string, Refusal> {
+  return new Map(tasks.map(({ id }) => [id, why]))
+}
+
+function tooLong(bytes: number): Refusal {
+  return refusal('payload-too-large', `an order of ${bytes} bytes; at most ${HELD_ORDER_BYTES} can be paid`, {
+    next: 'Sign smaller orders.',
+  })
+}

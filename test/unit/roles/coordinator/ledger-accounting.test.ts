@@ -1,0 +1,253 @@
+import { createHash } from 'node:crypto'
+import { create } from '@bufbuild/protobuf'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { feeAccount, holdAccount, TREASURY } from '../../../../src/core/ledger/account-name.js'
+import { apply } from '../../../../src/core/ledger/apply.js'
+import type { Facts } from '../../../../src/core/ledger/facts.js'
+import { isRefusal, type Refusal } from '../../../../src/core/refusal.js'
+import type { TaskHeader } from '../../../../src/core/task/task.js'
+import type { SignedOrder } from '../../../../src/roles/coordinator/accounting.js'
+import { LedgerAccounting, type TaskLog } from '../../../../src/roles/coordinator/ledger-accounting.js'
+import { type Outcome, openOutcome } from '../../../../src/roles/coordinator/outcome-check.js'
+import { fromWireHeader } from '../../../../src/roles/coordinator/task-header.js'
+import { createIdentity } from '../../../../src/services/identity/identity.js'
+import { createMetrics } from '../../../../src/services/observe/metrics.js'
+import { open, seal, statements } from '../../../../src/wire/envelope.js'
+import { isMalformed } from '../../../../src/wire/frame.js'
+import { TaskKind, UsageSchema } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
+import type { EntryOf } from '../../../../src/wire/ledger/entry.js'
+import { Book, digestOf } from '../../../helpers/ledger-book.js'
+import { memoryLog } from '../../../helpers/memory-log.js'
+
+const NETWORK = 'net'
+const GRANTED = 1_000_000n
+const gateway = createIdentity().signer
+const worker = createIdentity().signer
+const coordinator = createIdentity().signer.peerId
+
+let book: Book
+let accounting: LedgerAccounting
+
+/** The book as a log that tasks are paid through. */
+function logOf(of: Book): TaskLog {
+  return {
+    view: of.state,
+    check({ kind, id, fields, evidence }) {
+      const entry = { kind, id, timeMs: 0, ...fields } as unknown as EntryOf<'settle'>
+      const facts = { kind, entry, index: of.size, evidence, digest: digestOf(entry) }
+      const outcome = apply(of.state, facts as unknown as Facts)
+      return isRefusal(outcome) ? outcome : undefined
+    },
+    append: ({ kind, id, fields, evidence }) => of.enter(kind, fields, evidence, id),
+  }
+}
+
+interface HeaderParts {
+  readonly id?: string
+  readonly account?: string
+  readonly priceCapMicrocredits?: bigint
+  readonly fenceFloor?: bigint
+}
+
+function headerOf(id: string, more: HeaderParts = {}) {
+  return {
+    id: `ann:${id}`,
+    kind: TaskKind.CHAT,
+    account: 'ann',
+    model: 'qwen2.5-coder:7b',
+    contextTokens: 1_500,
+    maxOutputTokens: 500,
+    maxAttempts: 3,
+    maxRunMs: 60_000,
+    payloadDigest: new Uint8Array(32),
+    payloadBytes: 100,
+    gateway: gateway.peerId,
+    submittedMs: 1n,
+    ...more,
+  }
+}
+
+type Header = ReturnType<typeof headerOf>
+
+async function order(...headers: Header[]): Promise<SignedOrder & { readonly tasks: readonly TaskHeader[] }> {
+  const envelope = seal(gateway, NETWORK, statements.order, { headers }, 1_000)
+  const opened = await open(envelope, NETWORK, statements.order)
+  if (isMalformed(opened)) throw new Error(opened.detail)
+  return { envelope, order: opened, tasks: opened.value.headers.map(fromWireHeader) }
+}
+
+interface Claim {
+  readonly fence?: bigint
+  readonly tokens?: number
+  readonly counted?: number
+  readonly by?: typeof worker
+  readonly accepter?: typeof gateway
+}
+
+async function outcome(task: TaskHeader, claim: Claim = {}): Promise<Outcome> {
+  const { fence = 1n, tokens = 100, counted = tokens, by = worker, accepter = gateway } = claim
+  const receipt = seal(
+    by,
+    NETWORK,
+    statements.receipt,
+    {
+      taskId: task.id,
+      fence,
+      coordinator,
+      worker: by.peerId,
+      gateway: gateway.peerId,
+      payloadDigest: task.payloadDigest,
+      resultDigest: new Uint8Array(32),
+      usage: create(UsageSchema, { promptTokens: 1_000, completionTokens: tokens }),
+      startedMs: 1n,
+      finishedMs: 2n,
+    },
+    2_000,
+  )
+  const receiptDigest = createHash('sha256').update(receipt.payload).digest()
+  const usage = create(UsageSchema, { completionTokens: counted })
+  const acceptance = seal(
+    accepter,
+    NETWORK,
+    statements.acceptance,
+    { taskId: task.id, fence, receiptDigest, usage },
+    3_000,
+  )
+  const opened = await openOutcome(receipt, acceptance, NETWORK)
+  if (isMalformed(opened)) throw new Error(opened.detail)
+  return opened
+}
+
+function codes(refused: ReadonlyMap<string, Refusal>): Record<string, string> {
+  return Object.fromEntries([...refused].map(([id, { code }]) => [id, code]))
+}
+
+beforeEach(() => {
+  book = new Book(coordinator)
+  book.open('ann')
+  book.open('contributor')
+  book.grant('ann', GRANTED, 'first')
+  book.enrol(worker.peerId, 'contributor')
+  accounting = new LedgerAccounting({
+    ledger: logOf(book),
+    multiplier: () => 1_000_000n,
+    log: memoryLog(),
+    metrics: createMetrics(),
+  })
+})
+
+describe('a hold', () => {
+  it('reserves for all tasks of an order in one entry, the most that each can cost', async () => {
+    const signed = await order(headerOf('a'), headerOf('b'))
+    const before = book.size
+    expect(accounting.hold(signed, signed.tasks).size).toBe(0)
+    expect(book.size).toBe(before + 1)
+    // 1,000 input tokens at 0.05 a thousand, 500 output tokens at 0.2.
+    expect(book.balance(holdAccount('ann:a'))).toBe(150_000n)
+    expect(book.balance('ann')).toBe(GRANTED - 300_000n)
+  })
+
+  it('is refused task by task, with the numbers, when the balance does not cover it', async () => {
+    const many = Array.from({ length: 8 }, (_, n) => headerOf(`t${n}`))
+    const signed = await order(...many)
+    const refused = accounting.hold(signed, signed.tasks)
+    expect(codes(refused)).toEqual({ 'ann:t6': 'insufficient-credits', 'ann:t7': 'insufficient-credits' })
+    expect(refused.get('ann:t6')?.detail).toContain('100000')
+    expect(refused.get('ann:t6')?.detail).toContain('150000')
+    expect(book.balance('ann')).toBe(100_000n)
+  })
+
+  it('reserves no more than the cap of the task', async () => {
+    const signed = await order(headerOf('a', { priceCapMicrocredits: 777n }))
+    accounting.hold(signed, signed.tasks)
+    expect(book.balance(holdAccount('ann:a'))).toBe(777n)
+  })
+
+  it('of an unknown account is refused', async () => {
+    const signed = await order(headerOf('a', { id: 'bob:a', account: 'bob' }))
+    expect(codes(accounting.hold(signed, signed.tasks))).toEqual({ 'bob:a': 'account-unknown' })
+  })
+
+  it('is refused to a gateway that may not spend from the account', async () => {
+    book.open('ann', book.home, ['AnotherGateway'], 2)
+    const signed = await order(headerOf('a'))
+    expect(codes(accounting.hold(signed, signed.tasks))).toEqual({ 'ann:a': 'not-admitted' })
+  })
+})
+
+describe('a settlement', () => {
+  let task: TaskHeader
+  beforeEach(async () => {
+    const signed = await order(headerOf('a'))
+    accounting.hold(signed, signed.tasks)
+    task = signed.tasks[0] as TaskHeader
+  })
+
+  it('pays the worker by what both ends counted, fee and treasury, and gives the rest back', async () => {
+    const done = await outcome(task)
+    expect(accounting.judge(task, done)).toBeUndefined()
+    accounting.settle(task.id, done)
+    // 1,000 input and 100 output tokens.
+    const cost = 70_000n
+    const [fee, treasury] = [(cost * 150n) / 10_000n, (cost * 500n) / 10_000n]
+    expect(book.balance('contributor')).toBe(cost - fee - treasury)
+    expect(book.balance(feeAccount(coordinator))).toBe(fee)
+    expect(book.balance(TREASURY)).toBe(treasury)
+    expect(book.balance('ann')).toBe(GRANTED - cost)
+    expect(book.balance(holdAccount('ann:a'))).toBe(0n)
+  })
+
+  it('is not made when the two ends differ by more than policy tolerates', async () => {
+    const done = await outcome(task, { tokens: 400, counted: 100 })
+    expect(accounting.judge(task, done)).toMatchObject({ code: 'usage-disputed' })
+    expect(book.balance('contributor')).toBe(0n)
+  })
+
+  it('is made once, and for no fence that was released', async () => {
+    accounting.settle(task.id, await outcome(task))
+    expect(accounting.judge(task, await outcome(task, { fence: 2n }))).toMatchObject({ code: 'hold-unknown' })
+  })
+
+  it('is not made to a worker that is not enrolled, nor by the word of another gateway', async () => {
+    const stranger = createIdentity().signer
+    expect(accounting.judge(task, await outcome(task, { by: stranger }))).toMatchObject({
+      code: 'not-admitted',
+    })
+    const other = await outcome(task, { accepter: stranger })
+    expect(accounting.judge(task, other)).toMatchObject({ code: 'wrong-evidence' })
+  })
+})
+
+describe('a release', () => {
+  it('gives everything back, once', async () => {
+    const signed = await order(headerOf('a'))
+    accounting.hold(signed, signed.tasks)
+    accounting.release('ann:a', 3n, 'cancelled')
+    expect(book.balance('ann')).toBe(GRANTED)
+    const size = book.size
+    accounting.release('ann:a', 3n, 'cancelled')
+    expect(book.size).toBe(size)
+    expect(
+      await outcome(signed.tasks[0] as TaskHeader).then((done) =>
+        accounting.judge(signed.tasks[0] as TaskHeader, done),
+      ),
+    ).toMatchObject({ code: 'hold-unknown' })
+  })
+
+  it('of a task that holds nothing is nothing', () => {
+    const size = book.size
+    accounting.release('ann:unknown', 1n, 'failed')
+    expect(book.size).toBe(size)
+  })
+
+  it('lets a task that comes back be held anew, above its fences', async () => {
+    const signed = await order(headerOf('a'))
+    accounting.hold(signed, signed.tasks)
+    accounting.release('ann:a', 3n, 'cancelled')
+    const stale = await order(headerOf('a', { fenceFloor: 2n }))
+    expect(codes(accounting.hold(stale, stale.tasks))).toEqual({ 'ann:a': 'stale-fence' })
+    const back = await order(headerOf('a', { fenceFloor: 1_024n }))
+    expect(accounting.hold(back, back.tasks).size).toBe(0)
+    expect(book.balance(holdAccount('ann:a'))).toBe(150_000n)
+  })
+})
