@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto'
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { equals } from 'uint8arrays/equals'
 import { ENTRY_BYTES } from '../limits.js'
 import { type Malformed, malformed } from '../malformed.js'
+import { decodeStrictArray } from '../strict-cbor.js'
 import { ENTRY_SHAPES } from './entry-shapes.js'
 import { bytes, FieldFault, type Fields, readFields, type ShapeValue, uint, writeFields } from './field.js'
 
@@ -35,14 +36,6 @@ for (const [kind, { number, shape }] of Object.entries(ENTRY_SHAPES)) {
   FIELDS.set(kind, [...Object.entries<Fields[number][1]>(shape), ['timeMs', TIME]])
   KIND_BY_NUMBER.set(number, kind as EntryKind)
 }
-const STRICT = {
-  strict: true,
-  allowIndefinite: false,
-  allowUndefined: false,
-  allowInfinity: false,
-  allowNaN: false,
-  rejectDuplicateMapKeys: true,
-} as const
 
 /**
  * The one encoding of an entry: a CBOR array `[version, kind, id, …fields, time]` of RFC 8949 §4.2 form.
@@ -63,17 +56,9 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
   if (encoded.length > ENTRY_BYTES) {
     return malformed('frame-too-large', `an entry of ${encoded.length} bytes, at most ${ENTRY_BYTES}`)
   }
-  let items: unknown
-  try {
-    items = decode(encoded, STRICT)
-  } catch (cause) {
-    // cborg throws for anything unreadable, and the stack ends at senseless depth.
-    return malformed(
-      'malformed',
-      `not canonical CBOR: ${cause instanceof Error ? cause.message : 'unreadable'}`,
-    )
-  }
-  if (!Array.isArray(items) || items.length <= HEAD_LENGTH) {
+  const items = decodeStrictArray(encoded)
+  if ('refused' in items) return items
+  if (items.length <= HEAD_LENGTH) {
     return malformed('malformed', `an entry is an array of more than ${HEAD_LENGTH}`)
   }
   const [version, number, id] = items
