@@ -35,3 +35,9 @@ export const ISSUE_ROWS = 512
 export const ACCOUNT_GATEWAYS = 8
 /** Largest amount in a ledger entry, in microcredits: 9.2 · 10¹² credits. */
 export const MOST_MICROCREDITS = 2n ** 63n - 1n
+/** Keys that may hold one power of the signed policy: more people than anybody brings together. */
+export const POWER_KEYS = 16
+/** Coordinators in one policy message: with the rest of a genesis it must fit {@link LONG_STATEMENT_BYTES}. */
+export const POLICY_COORDINATORS = 64
+/** Gateways in one policy message, for the same reason. */
+export const POLICY_GATEWAYS = 128

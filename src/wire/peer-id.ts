@@ -1,4 +1,5 @@
 import { base58btc } from 'multiformats/bases/base58'
+import { PUBLIC_KEY_BYTES } from './ed25519.js'
 
 /**
  * identity multihash (0x00, 36 bytes) of the protobuf {type: Ed25519, data: 32 bytes}. @see libp2p peer-ids
@@ -12,4 +13,17 @@ export function peerIdOf(publicKey: Uint8Array): string {
   bytes.set(ED25519_PREFIX)
   bytes.set(publicKey, ED25519_PREFIX.length)
   return base58btc.baseEncode(bytes)
+}
+
+/** The key within a peer id of that form. @returns undefined = not the id of an Ed25519 key */
+export function publicKeyOf(peerId: string): Uint8Array | undefined {
+  let bytes: Uint8Array
+  try {
+    bytes = base58btc.baseDecode(peerId)
+  } catch {
+    return undefined
+  }
+  const publicKey = bytes.slice(ED25519_PREFIX.length)
+  // Written again: the only way to have one text for one key.
+  return publicKey.length === PUBLIC_KEY_BYTES && peerIdOf(publicKey) === peerId ? publicKey : undefined
 }

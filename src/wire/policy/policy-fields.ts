@@ -1,0 +1,120 @@
+import { equals } from 'uint8arrays/equals'
+import { keyFault } from '../ed25519.js'
+import {
+  amount,
+  bytes,
+  choice,
+  type Field,
+  FieldFault,
+  group,
+  list,
+  matching,
+  uint,
+} from '../ledger/field.js'
+import { POWER_KEYS } from '../limits.js'
+import { publicKeyOf } from '../peer-id.js'
+
+/** What may be delegated to keys other than the root keys. Only ever add at the end. */
+export const POWERS = [
+  'keys',
+  'terms',
+  'coordinators',
+  'gateways',
+  'accounts',
+  'enrol',
+  'node-state',
+  'grant',
+  'reverse',
+  'handover',
+] as const
+export type DelegatedPower = (typeof POWERS)[number]
+
+/** A field whose value must also make sense. @param fault what is wrong with it, if anything */
+function checked<V>(field: Field<V>, fault: (value: V) => string | undefined): Field<V> {
+  return {
+    read(value) {
+      const read = field.read(value)
+      const wrong = fault(read)
+      if (wrong !== undefined) throw new FieldFault(wrong)
+      return read
+    },
+    write: (value) => field.write(value),
+  }
+}
+
+const key = checked(bytes(32, 32), keyFault)
+
+/** A peer id that its own key can be read from. */
+export const keyedPeer = checked(matching(/^[A-Za-z0-9]{1,64}$/, 'a peer id'), (peer) => {
+  const publicKey = publicKeyOf(peer)
+  return publicKey === undefined ? 'not the peer id of an Ed25519 key' : keyFault(publicKey)
+})
+
+/** A peer with its key, so that statements of it can be checked without asking it. */
+export const member = checked(group({ peer: keyedPeer, publicKey: key }), ({ peer, publicKey }) => {
+  const own = publicKeyOf(peer)
+  return own !== undefined && equals(own, publicKey) ? undefined : 'the key is not the one of the peer id'
+})
+
+/** So many of these keys must sign. */
+export const authority = checked(
+  group({ keys: list(key, 1, POWER_KEYS), threshold: uint(POWER_KEYS) }),
+  ({ keys, threshold }) => {
+    if (keys.some((each, at) => keys.findIndex((other) => equals(other, each)) !== at)) {
+      return 'one key is there twice'
+    }
+    if (threshold >= 1 && threshold <= keys.length) return undefined
+    return `${threshold} of ${keys.length} keys cannot be asked for`
+  },
+)
+
+/** Powers that are not left to the root keys. */
+export const powers = checked(
+  list(group({ power: choice(...POWERS), authority }), 0, POWERS.length),
+  (delegated) =>
+    new Set(delegated.map(({ power }) => power)).size === delegated.length
+      ? undefined
+      : 'one power is there twice',
+)
+
+/** A list in which nothing is there twice. */
+export function distinct<V>(of: Field<V>, idOf: (value: V) => string, most: number): Field<readonly V[]> {
+  return checked(list(of, 0, most), (values) =>
+    new Set(values.map(idOf)).size === values.length ? undefined : 'one is there twice',
+  )
+}
+
+const micro = amount(0n)
+const span = uint()
+
+/** All parameters of the economy: `EconomyTerms`. Whether they can be in force is for the rules to say. */
+export const terms = group({
+  prices: group({ inputPer1000Tokens: micro, outputPer1000Tokens: micro, perSandboxSecond: micro }),
+  classFactors: group({ large: micro, medium: micro, small: micro, tiny: micro }),
+  pricing: group({
+    windowMs: span,
+    targetBasisPoints: micro,
+    stepDivisor: micro,
+    leastMultiplier: micro,
+    mostMultiplier: micro,
+  }),
+  issuance: group({
+    windowMs: span,
+    recalculateMs: span,
+    baseDailyPool: micro,
+    leastDailyPool: micro,
+    mostDailyPool: micro,
+    loadSlope: micro,
+    smoothing: micro,
+    leastLoad: micro,
+    mostLoad: micro,
+    coordinatorBasisPoints: micro,
+    reserveBasisPoints: micro,
+    capBasisPoints: micro,
+    leastWork: micro,
+  }),
+  feeBasisPoints: micro,
+  treasuryBasisPoints: micro,
+  usageTolerance: group({ basisPoints: micro, units: micro }),
+  mostAllotted: micro,
+})

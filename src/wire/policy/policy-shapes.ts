@@ -1,0 +1,58 @@
+import { ENTRY_SHAPES } from '../ledger/entry-shapes.js'
+import { matching, type Shape, uint } from '../ledger/field.js'
+import { POLICY_COORDINATORS, POLICY_GATEWAYS } from '../limits.js'
+import { authority, distinct, keyedPeer, member, powers, terms } from './policy-fields.js'
+
+// What an entry of the ledger says on a message's word has the same fields as the message.
+const { statement: _ofOpen, ...account } = ENTRY_SHAPES.open.shape
+const { statement: _ofGrant, ...grant } = ENTRY_SHAPES.grant.shape
+const { statement: _ofState, ...nodeState } = ENTRY_SHAPES['node-state'].shape
+const { statement: _ofReverse, ...reverse } = ENTRY_SHAPES.reverse.shape
+const { agent, role } = ENTRY_SHAPES.enrol.shape
+
+const same = (peer: string) => peer
+const gateways = distinct(keyedPeer, same, POLICY_GATEWAYS)
+
+/**
+ * All kinds of policy messages: number, and fields of the body in the order in which they are written. A kind
+ * never changes once it is released; what must change gets a new number.
+ */
+export const POLICY_SHAPES = {
+  /** The first message of a network; its digest is the network's id. */
+  genesis: {
+    number: 1,
+    shape: {
+      /** For people; not unique. */
+      name: matching(/^[A-Za-z0-9._-]{1,64}$/, 'a name: 1 to 64 of A-Z a-z 0-9 . _ -'),
+      root: authority,
+      powers,
+      terms,
+      coordinators: distinct(member, ({ peer }) => peer, POLICY_COORDINATORS),
+      gateways,
+    },
+  },
+  /** Who may sign what, all of it, from the next message on. */
+  keys: { number: 2, shape: { root: authority, powers } },
+  /** The parameters of the economy, all of them. */
+  terms: { number: 3, shape: { terms } },
+  coordinators: {
+    number: 4,
+    shape: {
+      admit: distinct(member, ({ peer }) => peer, POLICY_COORDINATORS),
+      remove: distinct(keyedPeer, same, POLICY_COORDINATORS),
+    },
+  },
+  gateways: { number: 5, shape: { admit: gateways, remove: gateways } },
+  /** An account is opened, or its home, role or gateways change. */
+  account: { number: 6, shape: account },
+  /** Binds a peer to its owner's account; a node-state message admits it. */
+  enrol: { number: 7, shape: { node: member, agent, account: account.account, role } },
+  'node-state': { number: 8, shape: nodeState },
+  grant: { number: 9, shape: grant },
+  reverse: { number: 10, shape: reverse },
+  /** Another coordinator goes on with a home, in its next epoch. */
+  handover: {
+    number: 11,
+    shape: { home: ENTRY_SHAPES.open.shape.home, epoch: uint(), coordinator: keyedPeer },
+  },
+} as const satisfies Readonly<Record<string, { readonly number: number; readonly shape: Shape }>>
