@@ -106,6 +106,34 @@ export const ERRORS = {
     means: 'Another ledger entry already has this id, reference or place in an order.',
   },
   'log-forked': { http: 409, exit: 4, means: 'Two states of one log contradict each other: its owner lies.' },
+  // signed policy
+  'policy-unsigned': {
+    http: 403,
+    exit: 4,
+    means: 'Too few of the keys that hold the power for it signed a policy message.',
+  },
+  'policy-out-of-order': {
+    http: 409,
+    exit: 4,
+    means:
+      'A policy message does not follow the newest one: it is older, of another chain, or some are missing.',
+  },
+  'policy-conflict': {
+    http: 409,
+    exit: 4,
+    means: 'What a policy message says cannot come after what policy says already.',
+  },
+  'policy-expired': {
+    http: 403,
+    exit: 4,
+    means: 'A policy message, or the newest one of the chain, has expired: what is newer may be withheld.',
+  },
+  'policy-forked': {
+    http: 409,
+    exit: 4,
+    means: 'Admins signed two different policy messages for one place in the chain; it takes no more.',
+  },
+  'bad-passphrase': { http: 403, exit: 4, means: 'The passphrase does not open this admin key.' },
   // sandbox
   'bad-file-name': {
     http: 400,

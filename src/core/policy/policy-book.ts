@@ -1,0 +1,62 @@
+import type { EconomyTerms } from '../economy/terms.js'
+import type { PolicyChange, PolicyReader, PolicyRecords, PolicyTable } from './policy-records.js'
+import type { PolicyView } from './policy-view.js'
+
+/** States in which a worker is in the network; one that drains finishes what it has. */
+const WORKING: ReadonlySet<string> = new Set(['active', 'draining'])
+/** States that cut an admitted coordinator or gateway off. */
+const CUT: ReadonlySet<string> = new Set(['suspended', 'isolated', 'revoked'])
+
+/** The state of a policy chain in memory. */
+export class PolicyBook implements PolicyReader {
+  readonly #tables = new Map<PolicyTable, Map<string, PolicyChange>>()
+  readonly #members = {
+    coordinators: new Set<string>(),
+    gateways: new Set<string>(),
+    workers: new Set<string>(),
+  }
+
+  get<T extends PolicyTable>(table: T, key: string): PolicyRecords[T] | undefined {
+    // Changes stand under their table, so this is one of it.
+    return this.#tables.get(table)?.get(key)?.value as PolicyRecords[T] | undefined
+  }
+
+  absorb(changes: readonly PolicyChange[]): void {
+    for (const change of changes) {
+      const records = this.#tables.get(change.table)
+      if (records === undefined) this.#tables.set(change.table, new Map([[change.key, change]]))
+      else records.set(change.key, change)
+    }
+    for (const { table, key } of changes) {
+      if (table === 'coordinator' || table === 'gateway' || table === 'node') this.#place(key)
+    }
+  }
+
+  /** Who is in the network; goes with the chain. @returns undefined = the chain has not begun */
+  get view(): PolicyView | undefined {
+    const chain = this.get('chain', '')
+    if (chain === undefined) return undefined
+    return { network: chain.network, admission: 'listed', ...this.#members }
+  }
+
+  /** The terms in force after a message. @param sequence left out = the newest */
+  termsAt(sequence: number | undefined = this.get('chain', '')?.sequence): EconomyTerms | undefined {
+    const set = this.get('link', String(sequence))?.terms
+    return set === undefined ? undefined : this.get('terms', String(set))
+  }
+
+  /** Puts a peer on the lists that it belongs on now, and on no other. */
+  #place(peer: string): void {
+    const node = this.get('node', peer)
+    const cut = node !== undefined && CUT.has(node.state)
+    const { coordinators, gateways, workers } = this.#members
+    list(coordinators, peer, !cut && this.get('coordinator', peer) !== undefined)
+    list(gateways, peer, !cut && this.get('gateway', peer) !== undefined)
+    list(workers, peer, node?.role === 'worker' && WORKING.has(node.state))
+  }
+}
+
+function list(set: Set<string>, peer: string, on: boolean): void {
+  if (on) set.add(peer)
+  else set.delete(peer)
+}

@@ -1,0 +1,70 @@
+import type { PolicyBody } from '../../wire/policy/policy-message.js'
+import type { EconomyTerms } from '../economy/terms.js'
+import type { AccountRecord, GrantRecord, HomeRecord, NodeRecord } from '../ledger/records.js'
+
+/** How far the chain goes. Key: ''. */
+export interface ChainRecord {
+  readonly network: string
+  /** What people call the network. */
+  readonly name: string
+  /** Of the newest message. */
+  readonly sequence: number
+  readonly digest: Uint8Array
+  readonly expiresMs: number
+  /** The place for which two messages were signed; nothing is taken any more. */
+  readonly forkedAt?: number
+}
+
+/** One message of the chain. Key: its sequence. */
+export interface LinkRecord {
+  readonly digest: Uint8Array
+  /** Sequence of the message whose keys it was judged by. */
+  readonly judgedBy: number
+  /** Sequence of the message whose terms are in force from it on. */
+  readonly terms: number
+}
+
+/** Who may sign what. Key: the sequence of the message that said so. */
+export type KeyTable = Pick<PolicyBody<'keys'>, 'root' | 'powers'>
+
+export interface CoordinatorRecord {
+  readonly publicKey: Uint8Array
+}
+
+/** All state that policy makes, by table. */
+export interface PolicyRecords {
+  readonly chain: ChainRecord
+  readonly link: LinkRecord
+  /** Sequence of a message. Key: its digest in hexadecimal. */
+  readonly place: number
+  readonly keys: KeyTable
+  /** Key: the sequence of the message that set them. */
+  readonly terms: EconomyTerms
+  /** Admitted ones. Key: the peer id. */
+  readonly coordinator: CoordinatorRecord
+  /** Admitted ones. Key: the peer id; value: the sequence that admitted it. */
+  readonly gateway: number
+  /** Key: the home. */
+  readonly home: HomeRecord
+  readonly account: AccountRecord
+  /** Key: the peer id. */
+  readonly node: NodeRecord
+  /** Key: the external reference. */
+  readonly grant: GrantRecord
+}
+
+export type PolicyTable = keyof PolicyRecords
+
+/** How the rules read state: one record by its key, now. */
+export interface PolicyReader {
+  get<T extends PolicyTable>(table: T, key: string): PolicyRecords[T] | undefined
+}
+
+/** A record as it is after a message; undefined = it is gone. */
+export type PolicyChange = {
+  readonly [T in PolicyTable]: {
+    readonly table: T
+    readonly key: string
+    readonly value: PolicyRecords[T] | undefined
+  }
+}[PolicyTable]

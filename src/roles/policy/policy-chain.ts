@@ -1,0 +1,114 @@
+import type { EconomyTerms } from '../../core/economy/terms.js'
+import { hexOf } from '../../core/ledger/hex.js'
+import {
+  applyPolicy,
+  type PolicyFacts,
+  policyRequirements,
+  standingOf,
+} from '../../core/policy/apply-policy.js'
+import { PolicyBook } from '../../core/policy/policy-book.js'
+import type { ChainRecord, PolicyReader } from '../../core/policy/policy-records.js'
+import type { PolicyView } from '../../core/policy/policy-view.js'
+import { isRefusal, type Refusal } from '../../core/refusal.js'
+import { signersOf } from '../../wire/dsse.js'
+import {
+  networkIdOf,
+  type PolicyMessage,
+  type ReadPolicy,
+  readPolicy,
+} from '../../wire/policy/policy-message.js'
+
+/** A message that has its place in the chain. */
+export interface ChainedPolicy {
+  readonly message: PolicyMessage
+  readonly digest: Uint8Array
+  /** As it came, signatures and all. */
+  readonly bytes: Uint8Array
+}
+
+/**
+ * The signed policy of one network: takes messages as bytes, from wherever they come, and says what holds.
+ * Whoever keeps it on a disk keeps the bytes, and takes them again at the next start.
+ */
+export class PolicyChain {
+  readonly #network: string | undefined
+  readonly #book = new PolicyBook()
+  readonly #messages: ChainedPolicy[] = []
+  #turn: Promise<unknown> = Promise.resolve()
+
+  /** @param network the id that its genesis must have; left out = that of the first one taken */
+  constructor(network?: string) {
+    this.#network = network
+  }
+
+  get state(): PolicyReader {
+    return this.#book
+  }
+
+  get head(): ChainRecord | undefined {
+    return this.#book.get('chain', '')
+  }
+
+  /** Who is in the network; goes with the chain. */
+  get view(): PolicyView | undefined {
+    return this.#book.view
+  }
+
+  /** The economy's parameters after a message. @param sequence left out = the newest */
+  terms(sequence?: number): EconomyTerms | undefined {
+    return this.#book.termsAt(sequence)
+  }
+
+  /** Why it is not to be relied on now. What it says holds on all the same: it is the last that is known. */
+  standing(nowMs: number): Refusal | undefined {
+    return standingOf(this.#book, nowMs)
+  }
+
+  at(sequence: number): ChainedPolicy | undefined {
+    return this.#messages[sequence]
+  }
+
+  find(digest: Uint8Array): ChainedPolicy | undefined {
+    const sequence = this.#book.get('place', hexOf(digest))
+    return sequence === undefined ? undefined : this.#messages[sequence]
+  }
+
+  /**
+   * Takes a message, if it is the next; one that is there already is taken as such. One at a time: what is
+   * checked is what it is applied to.
+   *
+   * @param freshAtMs refuses what has expired by then. Left out for what others follow: of messages that come
+   *   together only the newest need be fresh
+   */
+  take(bytes: Uint8Array, freshAtMs?: number): Promise<ChainedPolicy | Refusal> {
+    const mine = this.#turn.then(() => this.#take(bytes, freshAtMs))
+    this.#turn = mine.catch(() => {})
+    return mine
+  }
+
+  async #take(bytes: Uint8Array, freshAtMs: number | undefined): Promise<ChainedPolicy | Refusal> {
+    const read = readPolicy(bytes)
+    if ('refused' in read) return read
+    const facts = await policyFacts(this.#book, read)
+    const outcome = applyPolicy(this.#book, facts, {
+      ...(this.#network === undefined ? {} : { network: this.#network }),
+      ...(freshAtMs === undefined ? {} : { freshAtMs }),
+    })
+    if (isRefusal(outcome)) return outcome
+    const { message, digest } = facts
+    const chained = { message, digest, bytes }
+    if (outcome.outcome === 'known') return this.#messages[message.sequence] ?? chained
+    this.#book.absorb(outcome.changes)
+    if (outcome.outcome === 'forked') return outcome.why
+    this.#messages.push(chained)
+    return chained
+  }
+}
+
+/** Checks the signatures of those who may sign a message at its place; no others are looked at. */
+export async function policyFacts(state: PolicyReader, read: ReadPolicy): Promise<PolicyFacts> {
+  const { envelope, message, digest } = read
+  const asked = policyRequirements(state, message).flatMap(({ keys }) => keys)
+  const network = message.kind === 'genesis' ? networkIdOf(digest) : message.network
+  return { message, digest, network, signers: await signersOf(envelope, asked) }
+}
