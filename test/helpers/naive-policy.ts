@@ -1,0 +1,169 @@
+import { equals } from 'uint8arrays/equals'
+import type { PolicyMessage, PolicyMessageOf } from '../../src/wire/policy/policy-message.js'
+
+type Body<Kind extends PolicyMessage['kind']> = PolicyMessageOf<Kind>['body']
+type Table = Body<'keys'>
+
+/**
+ * The policy chain in the plainest words: a list of messages, read from its beginning for every question.
+ * Shares nothing with the product.
+ */
+export class NaivePolicy {
+  readonly list: { readonly message: PolicyMessage; readonly digest: Uint8Array }[] = []
+  network = ''
+  frozen = false
+
+  /** What becomes of a message. */
+  take(
+    message: PolicyMessage,
+    digest: Uint8Array,
+    network: string,
+    signers: readonly Uint8Array[],
+    nowMs?: number,
+  ): 'taken' | 'known' | 'forked' | 'no' {
+    if (this.network !== '' && network !== this.network) return 'no'
+    const there = this.list[message.sequence]
+    if (there !== undefined && equals(there.digest, digest)) return 'known'
+    if (this.frozen) return 'no'
+    if (!this.#mayFollow(message, signers)) return 'no'
+    if (there !== undefined) {
+      this.frozen = true
+      return 'forked'
+    }
+    const last = this.list.at(-1)
+    if (message.sequence !== this.list.length) return 'no'
+    if (last !== undefined && !equals(last.digest, message.previous)) return 'no'
+    if (nowMs !== undefined && message.expiresMs <= nowMs) return 'no'
+    if (!this.#makesSense(message)) return 'no'
+    this.list.push({ message, digest })
+    this.network = network
+    return 'taken'
+  }
+
+  of<Kind extends PolicyMessage['kind']>(kind: Kind): readonly PolicyMessageOf<Kind>[] {
+    return this.list.flatMap(({ message }) =>
+      message.kind === kind ? [message as PolicyMessageOf<Kind>] : [],
+    )
+  }
+
+  /** Admitted and not removed since, and not cut off by the state of its node. */
+  members(role: 'coordinators' | 'gateways'): ReadonlySet<string> {
+    const cut = ['suspended', 'isolated', 'revoked']
+    return new Set([...this.admitted(role)].filter((peer) => !cut.includes(this.node(peer)?.state ?? '')))
+  }
+
+  admitted(role: 'coordinators' | 'gateways'): ReadonlySet<string> {
+    const there = new Set<string>()
+    const id = (one: string | { readonly peer: string }) => (typeof one === 'string' ? one : one.peer)
+    for (const { message } of this.list) {
+      if (message.kind === 'genesis') for (const one of message.body[role]) there.add(id(one))
+      if (message.kind !== role) continue
+      for (const peer of message.body.remove) there.delete(peer)
+      for (const one of message.body.admit) there.add(id(one))
+    }
+    return there
+  }
+
+  workers(): ReadonlySet<string> {
+    const peers = this.of('enrol').map(({ body }) => body.node.peer)
+    const works = ['active', 'draining']
+    return new Set(
+      peers.filter((peer) => {
+        const node = this.node(peer)
+        return node?.role === 'worker' && works.includes(node.state)
+      }),
+    )
+  }
+
+  node(peer: string): { readonly role: string; readonly state: string } | undefined {
+    const latest = this.of('enrol').findLast(({ body }) => body.node.peer === peer)
+    if (latest === undefined) return undefined
+    const state = this.of('node-state').findLast(
+      ({ body, sequence }) => body.peer === peer && sequence > latest.sequence,
+    )
+    return { role: latest.body.role, state: state?.body.state ?? 'pending' }
+  }
+
+  epochOf(home: string): number | undefined {
+    const begun = [...this.of('genesis').map(({ body }) => body.coordinators)]
+    const later = this.of('coordinators').map(({ body }) => body.admit)
+    if (![...begun, ...later].flat().some(({ peer }) => peer === home)) return undefined
+    return this.of('handover').findLast(({ body }) => body.home === home)?.body.epoch ?? 1
+  }
+
+  get terms(): Body<'terms'>['terms'] | undefined {
+    return this.of('terms').at(-1)?.body.terms ?? this.of('genesis')[0]?.body.terms
+  }
+
+  #tableBefore(sequence: number): Table | undefined {
+    const setting = [...this.of('genesis'), ...this.of('keys')].filter((each) => each.sequence < sequence)
+    return setting.toSorted((a, b) => a.sequence - b.sequence).at(-1)?.body
+  }
+
+  #mayFollow(message: PolicyMessage, signers: readonly Uint8Array[]): boolean {
+    const enough = (of: Table['root'] | undefined) =>
+      of !== undefined &&
+      of.keys.filter((key) => signers.some((each) => equals(each, key))).length >= of.threshold
+    if (message.kind === 'genesis') return enough(message.body.root)
+    const table = this.#tableBefore(message.sequence)
+    if (table === undefined) return false
+    const own = (of: Table, power: string) => of.powers.find((each) => each.power === power)?.authority
+    if (message.kind !== 'keys') {
+      const power = message.kind === 'account' ? 'accounts' : message.kind
+      return enough(own(table, power) ?? table.root)
+    }
+    const text = (of: Table['root'] | undefined) =>
+      of && [of.threshold, ...of.keys.map((key) => Buffer.from(key).toString('hex')).toSorted()].join()
+    const touches =
+      text(table.root) !== text(message.body.root) ||
+      text(own(table, 'keys')) !== text(own(message.body, 'keys'))
+    return touches
+      ? enough(table.root) && enough(message.body.root)
+      : enough(own(table, 'keys') ?? table.root)
+  }
+
+  #makesSense(message: PolicyMessage): boolean {
+    const accounts = new Map(this.of('account').map(({ body }) => [body.account, body.epoch]))
+    switch (message.kind) {
+      case 'genesis':
+      case 'keys':
+      case 'terms':
+        return true
+      case 'coordinators':
+      case 'gateways': {
+        const there = new Set(this.admitted(message.kind))
+        const { admit, remove } = message.body
+        if (admit.length + remove.length === 0) return false
+        if (!remove.every((peer) => there.delete(peer))) return false
+        return admit.every((one) => !there.has(typeof one === 'string' ? one : one.peer))
+      }
+      case 'account':
+        return (
+          this.epochOf(message.body.home) !== undefined &&
+          message.body.epoch > (accounts.get(message.body.account) ?? 0)
+        )
+      case 'enrol': {
+        const state = this.node(message.body.node.peer)?.state ?? 'revoked'
+        return state === 'revoked' && accounts.has(message.body.account)
+      }
+      case 'node-state':
+        return !['revoked', undefined].includes(this.node(message.body.peer)?.state)
+      case 'grant': {
+        const { account, reference } = message.body
+        return accounts.has(account) && !this.of('grant').some(({ body }) => body.reference === reference)
+      }
+      case 'reverse': {
+        const { target, key, amount } = message.body
+        if (target === 'settle') return true
+        const given = this.of('grant').find(({ body }) => body.reference === key)?.body.amount ?? 0n
+        const back = this.of('reverse').filter(({ body }) => body.target === 'grant' && body.key === key)
+        return back.reduce((left, { body }) => left - body.amount, given) >= amount
+      }
+      case 'handover':
+        return (
+          message.body.epoch === (this.epochOf(message.body.home) ?? -5) + 1 &&
+          this.admitted('coordinators').has(message.body.coordinator)
+        )
+    }
+  }
+}
