@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { VERSION } from '../src/node/version.js'
+import { registerAdmin } from './commands/admin.js'
 import { registerCompletion } from './commands/completion.js'
 import { registerConfig } from './commands/config.js'
 import { registerCoordinator } from './commands/coordinator.js'
@@ -34,6 +35,7 @@ export function createProgram(): Command {
   registerCoordinator(program)
   registerModel(program)
   registerToken(program)
+  registerAdmin(program)
   registerConfig(program)
   registerDoctor(program)
   registerQuickstart(program)

@@ -2,12 +2,13 @@ import type { EconomyTerms } from '../../core/economy/terms.js'
 import { hexOf } from '../../core/ledger/hex.js'
 import {
   applyPolicy,
+  newestKeys,
   type PolicyFacts,
   policyRequirements,
   standingOf,
 } from '../../core/policy/apply-policy.js'
 import { PolicyBook } from '../../core/policy/policy-book.js'
-import type { ChainRecord, PolicyReader } from '../../core/policy/policy-records.js'
+import type { ChainRecord, KeyTable, PolicyReader } from '../../core/policy/policy-records.js'
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
 import { signersOf } from '../../wire/dsse.js'
@@ -57,6 +58,11 @@ export class PolicyChain {
   /** The economy's parameters after a message. @param sequence left out = the newest */
   terms(sequence?: number): EconomyTerms | undefined {
     return this.#book.termsAt(sequence)
+  }
+
+  /** Who may sign what now. */
+  get keys(): KeyTable | undefined {
+    return newestKeys(this.#book)
   }
 
   /** Why it is not to be relied on now. What it says holds on all the same: it is the last that is known. */

@@ -1,0 +1,147 @@
+import { statSync } from 'node:fs'
+import type { Command } from 'commander'
+import { EdgeCoderError, ERRORS } from '../../src/core/errors.js'
+import {
+  addPolicy,
+  type ExaminedPolicy,
+  examinePolicy,
+  loadChain,
+  openAdminKey,
+  type PolicyChain,
+  rewrite,
+  signPolicy,
+} from '../../src/node/admin-policy.js'
+import { passphraseSource, readPassphrase } from '../passphrase.js'
+import { chainOf, readMessage, withChain } from '../policy-files.js'
+import { examinedJson, examinedText, saysOf, signedText } from '../print/policy-text.js'
+import { facts, table } from '../print/table.js'
+import { type Session, sessionOf } from '../session.js'
+import { registerAdminDraft } from './admin-draft.js'
+import { withPassphrase } from './admin-key.js'
+
+interface ChainOption {
+  readonly chain: string
+}
+
+interface SignOptions extends ChainOption {
+  readonly key: string
+  readonly passphraseFile?: string
+  readonly dryRun?: boolean
+}
+
+/** `edgecoder admin policy …`: draft, sign, look at and keep policy messages, all without a node. */
+export function registerAdminPolicy(admin: Command): void {
+  const policy = admin.command('policy').description('messages of the signed policy')
+  registerAdminDraft(policy)
+  withPassphrase(withChain(policy.command('sign <file>')))
+    .description('sign a message; one person after the other, in the same file')
+    .requiredOption('--key <file>', 'key file to sign with')
+    .option('--dry-run', 'show what would be signed, and sign nothing')
+    .action(sign)
+  withChain(policy.command('show <file>'))
+    .description('what a message says, who signed it, and what is missing')
+    .action(async (file: string, { chain: folder }: ChainOption, command: Command) => {
+      const chain = await loadChain(folder)
+      answer(await examinePolicy(readMessage(file), chain, Date.now()), chain, sessionOf(command))
+    })
+  withChain(policy.command('verify <path>'))
+    .description('check a whole chain folder, or whether a message could be taken next')
+    .action(async (path: string, { chain: folder }: ChainOption, command: Command) => {
+      const session = sessionOf(command)
+      if (isFolder(path)) await verifyChain(path, session)
+      else await verifyMessage(path, folder, session)
+    })
+  withChain(policy.command('add <file>'))
+    .description('check a message and put it into the chain folder, as the next')
+    .action(async (file: string, { chain: folder }: ChainOption, command: Command) => {
+      const { out } = sessionOf(command)
+      const chain = await loadChain(folder)
+      const path = await addPolicy(folder, chain, readMessage(file), Date.now())
+      const network = chain.head?.network
+      out.answer(
+        { file: path, network, sequence: chain.head?.sequence },
+        () => `${path} (network ${network})`,
+      )
+    })
+}
+
+async function sign(file: string, options: SignOptions, command: Command): Promise<void> {
+  const session = sessionOf(command)
+  const chain = await loadChain(options.chain)
+  const bytes = readMessage(file)
+  const before = await examinePolicy(bytes, chain, Date.now())
+  if (options.dryRun === true) return answer(before, chain, session)
+  // Who signs must see what, also when the answer goes elsewhere.
+  session.out.say(`${examinedText(before, chain)}\n`)
+  const passphrase = await readPassphrase(passphraseSource(options.passphraseFile), options.key)
+  const signed = await signPolicy(bytes, chain, await openAdminKey(options.key, passphrase))
+  await rewrite(file, signed)
+  const after = await examinePolicy(signed, chain, Date.now())
+  session.out.answer(examinedJson(after), () => signedLine(file, after))
+}
+
+function signedLine(file: string, { demands }: ExaminedPolicy): string {
+  if (demands.length === 0) return `${file} is signed; the chain at hand does not say what is missing`
+  const missing = demands.reduce((sum, demand) => sum + demand.missing, 0)
+  const next = missing === 0 ? 'next: edgecoder admin policy add' : `${missing} more needed`
+  return `${file} is signed: ${signedText(demands)}; ${next}`
+}
+
+async function verifyMessage(path: string, folder: string, session: Session): Promise<void> {
+  const chain = await loadChain(folder)
+  const examined = await examinePolicy(readMessage(path), chain, Date.now())
+  answer(examined, chain, session)
+  if (examined.why !== undefined) process.exitCode = ERRORS[examined.why.code].exit
+}
+
+async function verifyChain(folder: string, session: Session): Promise<void> {
+  const chain = await chainOf(folder)
+  const { head } = chain
+  if (head === undefined) throw new EdgeCoderError('not-found', `there is no policy chain in ${folder}`)
+  const nowMs = Date.now()
+  const messages: ExaminedPolicy[] = []
+  for (let at = 0; at <= head.sequence; at++) {
+    messages.push(await examinePolicy(chain.at(at)?.bytes ?? new Uint8Array(), chain, nowMs))
+  }
+  const why = chain.standing(nowMs)
+  const standing = why === undefined ? 'good' : why.code
+  const { network, name, sequence, expiresMs } = head
+  session.out.answer(
+    { network, name, sequence, expiresMs, standing, messages: messages.map(examinedJson) },
+    () =>
+      [
+        facts([
+          ['Network', `${network} ("${name}")`],
+          ['Messages', String(sequence + 1)],
+          ['Expires', new Date(expiresMs).toISOString()],
+          ['Standing', why === undefined ? 'good' : [why.detail, why.next].join('\n          next: ')],
+        ]),
+        messagesText(messages, chain),
+      ].join('\n\n'),
+  )
+  if (why !== undefined) process.exitCode = ERRORS[why.code].exit
+}
+
+function messagesText(messages: readonly ExaminedPolicy[], chain: PolicyChain): string {
+  return table(
+    ['message', 'kind', 'signed', 'issued', 'says'],
+    messages.map(({ message, demands }) => {
+      const [first = '', ...more] = saysOf(message, chain)
+      return [
+        String(message.sequence),
+        message.kind,
+        signedText(demands),
+        new Date(message.issuedMs).toISOString().slice(0, 10),
+        more.length === 0 ? first : `${first} (+ ${more.length} more)`,
+      ]
+    }),
+  )
+}
+
+function answer(examined: ExaminedPolicy, chain: PolicyChain, { out }: Session): void {
+  out.answer(examinedJson(examined), () => examinedText(examined, chain))
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}

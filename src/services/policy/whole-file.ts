@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { EdgeCoderError } from '../../core/errors.js'
+
+/**
+ * Writes a file for its owner's eyes, whole or not at all, and never in the place of another.
+ *
+ * @throws EdgeCoderError `bad-request` when the file is there, `store-failed`
+ */
+export async function writeOnce(path: string, bytes: Uint8Array): Promise<void> {
+  await throughDraft(path, bytes, async (draft) => {
+    // Unlike rename, link never replaces what is there.
+    await link(draft, path)
+    await rm(draft)
+  })
+}
+
+/** As {@link writeOnce}, in the place of what is there. @throws EdgeCoderError `store-failed` */
+export async function rewrite(path: string, bytes: Uint8Array): Promise<void> {
+  await throughDraft(path, bytes, (draft) => rename(draft, path))
+}
+
+async function throughDraft(
+  path: string,
+  bytes: Uint8Array,
+  place: (draft: string) => Promise<void>,
+): Promise<void> {
+  const draft = `${path}.${randomBytes(6).toString('hex')}`
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    const file = await open(draft, 'wx', 0o600)
+    try {
+      await file.writeFile(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await place(draft)
+  } catch (cause) {
+    await rm(draft, { force: true }).catch(() => {})
+    throw faultOf(path, cause)
+  }
+}
+
+function faultOf(path: string, cause: unknown): EdgeCoderError {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') {
+    return new EdgeCoderError('bad-request', `${path} is there already; it was left as it is.`, {
+      next: 'Choose another name.',
+      cause,
+    })
+  }
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new EdgeCoderError('store-failed', `${path} cannot be written: ${why}`, {
+    next: 'Check the folder, its owner and its free space.',
+    cause,
+  })
+}
