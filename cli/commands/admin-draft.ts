@@ -129,7 +129,7 @@ function draftAccount(draft: Command): void {
 
 interface EnrolOptions {
   readonly agent: string
-  readonly account: string
+  readonly owner: string
   readonly role: 'worker' | 'coordinator' | 'gateway'
 }
 
@@ -138,12 +138,12 @@ function draftNode(draft: Command): void {
     .command('enrol <peer>')
     .description('bind a peer to its owner’s account; it then waits for a node-state')
     .requiredOption('--agent <name>', 'what its owner calls it')
-    .requiredOption('--account <account>', 'whose it is')
+    .requiredOption('--owner <account>', 'the account of whom it belongs to')
     .addOption(new Option('--role <role>').choices(['worker', 'coordinator', 'gateway']).default('worker'))
-  drafts(enrol, 'enrol', (_chain, [peer = ''], { agent, account, role }: EnrolOptions) => ({
+  drafts(enrol, 'enrol', (_chain, [peer = ''], { agent, owner, role }: EnrolOptions) => ({
     node: memberOf(peer),
     agent,
-    account,
+    account: owner,
     role,
   }))
   const state = draft

@@ -27,6 +27,8 @@ const COST = 2 ** 17
 /** A file must not make its reader take more than 1 GiB. */
 const MOST_COST = 2 ** 20
 const BLOCK_SIZE = 8
+/** What scrypt needs besides. */
+const SPARE_BLOCKS = 64
 const FILE_BYTES = 4_096
 
 const base64 = z.string().regex(/^[A-Za-z0-9+/]+={0,2}$/)
@@ -131,7 +133,7 @@ function publicKeyIn(path: string, file: KeyFile): Uint8Array {
 function sealingKey(passphrase: string, salt: Uint8Array, cost: number): Promise<Buffer> {
   // One text has several spellings in Unicode, and keyboards differ in which they make.
   const secret = passphrase.normalize('NFC')
-  const maxmem = 2 * 128 * cost * BLOCK_SIZE
+  const maxmem = 2 * 128 * (cost + SPARE_BLOCKS) * BLOCK_SIZE
   return new Promise((resolve, reject) => {
     scrypt(secret, salt, SEALING_KEY_BYTES, { N: cost, r: BLOCK_SIZE, p: 1, maxmem }, (error, key) => {
       if (error === null) resolve(key)

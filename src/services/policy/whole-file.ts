@@ -44,7 +44,9 @@ async function throughDraft(
 }
 
 function faultOf(path: string, cause: unknown): EdgeCoderError {
-  if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') {
+  const there = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'
+  // A folder of that name can be in the way too.
+  if (there && 'syscall' in cause && cause.syscall === 'link') {
     return new EdgeCoderError('bad-request', `${path} is there already; it was left as it is.`, {
       next: 'Choose another name.',
       cause,
