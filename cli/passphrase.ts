@@ -24,7 +24,8 @@ export function passphraseSource(file: string | undefined): PassphraseSource {
  * Asks for a passphrase, without showing it; from a file when one is named. Never from the command line,
  * which other users of a machine can read.
  *
- * @throws EdgeCoderError `bad-config` when others may read the file, `bad-request` when there is nobody to ask
+ * @throws EdgeCoderError `bad-config` when others may read the file, `bad-request` when there is nobody
+ *   to ask
  */
 export async function readPassphrase(source: PassphraseSource, what: string): Promise<string> {
   if (source.file !== undefined) return passphraseIn(source.file)

@@ -93,7 +93,7 @@ function draftKeys(draft: Command): void {
     .option('--threshold <n>', 'how many root keys must sign', whole(1, 16))
     .addOption(powerOption())
   drafts(command, 'keys', async (chain, _args, { key, threshold, power }: KeyOptions) => {
-    const now = chain.keys
+    const now = chain.keys()
     if (now === undefined) throw new EdgeCoderError('not-found', 'this chain has no keys')
     const keys = key === undefined ? now.root.keys : await namedKeys(key)
     return {
@@ -117,7 +117,11 @@ function draftAccount(draft: Command): void {
     .addOption(new Option('--role <role>').choices(['user', 'contributor']).default('user'))
     .requiredOption('--home <peer>', 'its home: the coordinator that keeps its balance')
     .option('--epoch <n>', 'default: the next', whole(1, LARGEST_EPOCH))
-    .option('--gateway <peer>', 'a gateway that may spend from it; again for each (default: any)', gathered)
+    .option(
+      '--gateway <peer>',
+      'a gateway that may spend from it; again for each; none = every gateway',
+      gathered,
+    )
   drafts(command, 'account', (chain, [account = ''], { role, home, epoch, gateway }: AccountOptions) => ({
     account,
     role,

@@ -55,7 +55,7 @@ export function saysOf(message: PolicyMessage, chain: PolicyChain): readonly str
         ...genesisSays(message.body),
       ]
     case 'keys':
-      return keysSay(message.body)
+      return [...keysSay(message.body), ...takenBack(message, chain)]
     case 'terms':
       return termsSay(message.body.terms, chain.terms(message.sequence - 1))
     case 'coordinators':
@@ -94,7 +94,8 @@ function memberSays(
     }
     case 'reverse': {
       const { target, key, amount, payer, reason } = message.body
-      return `takes back ${creditsText(amount)} credits of ${target} ${key}, paid by ${payer}: ${wordsOf(reason)}`
+      const what = `${creditsText(amount)} credits of ${target} ${key}`
+      return `takes back ${what}, paid by ${payer}: ${wordsOf(reason)}`
     }
     case 'handover': {
       const { home, epoch, coordinator } = message.body
@@ -116,6 +117,16 @@ function keysSay({ root, powers }: Extract<PolicyMessage, { kind: 'keys' }>['bod
     ({ power, authority: { threshold, keys } }) =>
       `${power}: ${threshold} of ${keys.map((key) => keyText(key)).join(', ')}`,
   )
+}
+
+/** Powers that were delegated, and are not any more. */
+function takenBack(
+  { sequence, body }: Extract<PolicyMessage, { kind: 'keys' }>,
+  chain: PolicyChain,
+): readonly string[] {
+  const still = new Set(body.powers.map(({ power }) => power))
+  const before = chain.keys(sequence)?.powers ?? []
+  return before.filter(({ power }) => !still.has(power)).map(({ power }) => `${power}: back to the root keys`)
 }
 
 function termsSay(next: EconomyTerms, before: EconomyTerms | undefined): readonly string[] {

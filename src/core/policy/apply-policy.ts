@@ -110,12 +110,6 @@ export function policyRequirements(view: PolicyReader, message: PolicyMessage): 
   return requirementsOf(keysAt(view, message.sequence), message)
 }
 
-/** Who may sign what now: by which the next message is judged. */
-export function newestKeys(view: PolicyReader): KeyTable | undefined {
-  const head = view.get('chain', '')
-  return head === undefined ? undefined : keysAt(view, head.sequence + 1)
-}
-
 /** Why the chain is not to be relied on now: it forked, or nothing newer came in time. */
 export function standingOf(view: PolicyReader, nowMs: number): Refusal | undefined {
   const chain = view.get('chain', '')
@@ -126,7 +120,7 @@ export function standingOf(view: PolicyReader, nowMs: number): Refusal | undefin
 }
 
 /** The keys that judge a message for this place; undefined = there are none, or not yet. */
-function keysAt(view: PolicyReader, sequence: number): KeyTable | undefined {
+export function keysAt(view: PolicyReader, sequence: number): KeyTable | undefined {
   const judgedBy = view.get('link', String(sequence))?.judgedBy ?? tableAt(view, sequence)
   return judgedBy === undefined ? undefined : view.get('keys', String(judgedBy))
 }

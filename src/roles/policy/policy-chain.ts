@@ -2,7 +2,7 @@ import type { EconomyTerms } from '../../core/economy/terms.js'
 import { hexOf } from '../../core/ledger/hex.js'
 import {
   applyPolicy,
-  newestKeys,
+  keysAt,
   type PolicyFacts,
   policyRequirements,
   standingOf,
@@ -60,9 +60,9 @@ export class PolicyChain {
     return this.#book.termsAt(sequence)
   }
 
-  /** Who may sign what now. */
-  get keys(): KeyTable | undefined {
-    return newestKeys(this.#book)
+  /** Who may sign what. @param sequence of the message that they judge; left out = the next one */
+  keys(sequence = (this.head?.sequence ?? -1) + 1): KeyTable | undefined {
+    return keysAt(this.#book, sequence)
   }
 
   /** Why it is not to be relied on now. What it says holds on all the same: it is the last that is known. */

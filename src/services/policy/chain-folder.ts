@@ -12,7 +12,8 @@ const DIGITS = 6
  * a folder is a copy, and what counts are the signatures.
  *
  * @returns empty when there is no such folder
- * @throws EdgeCoderError `store-failed` when it cannot be read, `policy-out-of-order` when a number is missing
+ * @throws EdgeCoderError `store-failed` when it cannot be read, `policy-out-of-order` when a number is
+ *   missing
  */
 export async function readChainFolder(folder: string): Promise<readonly Uint8Array[]> {
   const names = await reading(folder, () => filesOf(folder))

@@ -78,7 +78,8 @@ for (const [name, { number, shape }] of Object.entries(POLICY_SHAPES)) {
 
 /**
  * The one encoding of a message: a CBOR array `[version, network, sequence, previous, kind, issued, expires,
- * body]` of RFC 8949 §4.2 form. Bounds are not checked here; {@link decodePolicy} tells whether others take it.
+ * body]` of RFC 8949 §4.2 form. Bounds are not checked here; {@link decodePolicy} tells whether others will
+ * take it.
  */
 export function encodePolicy(message: PolicyMessage): Uint8Array {
   const { kind, network, sequence, previous, issuedMs, expiresMs, body } = message
