@@ -95,6 +95,9 @@ export class PolicyChain {
   async #take(bytes: Uint8Array, freshAtMs: number | undefined): Promise<ChainedPolicy | Refusal> {
     const read = readPolicy(bytes)
     if ('refused' in read) return read
+    // Most that comes is there already; its signatures need not be checked again.
+    const there = this.find(read.digest)
+    if (there !== undefined) return there
     const facts = await policyFacts(this.#book, read)
     const outcome = applyPolicy(this.#book, facts, {
       ...(this.#network === undefined ? {} : { network: this.#network }),
@@ -103,7 +106,7 @@ export class PolicyChain {
     if (isRefusal(outcome)) return outcome
     const { message, digest } = facts
     const chained = { message, digest, bytes }
-    if (outcome.outcome === 'known') return this.#messages[message.sequence] ?? chained
+    if (outcome.outcome === 'known') return chained
     this.#book.absorb(outcome.changes)
     if (outcome.outcome === 'forked') return outcome.why
     this.#messages.push(chained)
