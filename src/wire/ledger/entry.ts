@@ -1,9 +1,7 @@
 import { hash } from 'node:crypto'
-import { encode } from 'cborg'
-import { equals } from 'uint8arrays/equals'
+import { encodeCbor, readCborList } from '../cbor.js'
 import { ENTRY_BYTES } from '../limits.js'
 import { type Malformed, malformed } from '../malformed.js'
-import { decodeStrictArray } from '../strict-cbor.js'
 import { ENTRY_SHAPES } from './entry-shapes.js'
 import { bytes, FieldFault, type Fields, readFields, type ShapeValue, uint, writeFields } from './field.js'
 
@@ -43,7 +41,7 @@ for (const [kind, { number, shape }] of Object.entries(ENTRY_SHAPES)) {
  */
 export function encodeEntry(entry: Entry): Uint8Array {
   const { number } = ENTRY_SHAPES[entry.kind]
-  return encode([VERSION, number, entry.id, ...writeFields(fieldsOf(entry.kind), { ...entry })])
+  return encodeCbor([VERSION, number, entry.id, ...writeFields(fieldsOf(entry.kind), { ...entry })])
 }
 
 /**
@@ -56,7 +54,7 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
   if (encoded.length > ENTRY_BYTES) {
     return malformed('frame-too-large', `an entry of ${encoded.length} bytes, at most ${ENTRY_BYTES}`)
   }
-  const items = decodeStrictArray(encoded)
+  const items = readCborList(encoded)
   if ('refused' in items) return items
   if (items.length <= HEAD_LENGTH) {
     return malformed('malformed', `an entry is an array of more than ${HEAD_LENGTH}`)
@@ -66,9 +64,8 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
   if (version !== VERSION || kind === undefined) {
     return malformed('unknown-kind', `an entry of version ${show(version)}, kind ${show(number)}`)
   }
-  let entry: Entry
   try {
-    entry = { kind, id: ID.read(id), ...readFields(fieldsOf(kind), items.slice(HEAD_LENGTH)) } as Entry
+    return { kind, id: ID.read(id), ...readFields(fieldsOf(kind), items.slice(HEAD_LENGTH)) } as Entry
   } catch (cause) {
     if (!(cause instanceof FieldFault)) throw cause
     return malformed(
@@ -76,10 +73,6 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
       `${kind}: ${cause.path === '' ? '' : `${cause.path}: `}${cause.message}`,
     )
   }
-  if (!equals(encodeEntry(entry), encoded)) {
-    return malformed('malformed', `${kind}: not the canonical encoding of its value`)
-  }
-  return entry
 }
 
 /**
@@ -89,7 +82,7 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
  * @returns 32 bytes
  */
 export function contentDigest(entry: Entry, encoded: Uint8Array): Uint8Array {
-  const said = encoded.subarray(0, encoded.length - encode(entry.timeMs).length)
+  const said = encoded.subarray(0, encoded.length - encodeCbor(entry.timeMs).length)
   return Uint8Array.from(hash('sha256', said, 'buffer'))
 }
 

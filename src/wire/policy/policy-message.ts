@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
-import { encode } from 'cborg'
 import { base32 } from 'multiformats/bases/base32'
-import { equals } from 'uint8arrays/equals'
+import { encodeCbor, readCborList } from '../cbor.js'
 import { type DsseEnvelope, parseDsse } from '../dsse.js'
 import {
   bytes,
@@ -15,7 +14,6 @@ import {
   writeFields,
 } from '../ledger/field.js'
 import { type Malformed, malformed } from '../malformed.js'
-import { decodeStrictArray } from '../strict-cbor.js'
 import { POLICY_SHAPES } from './policy-shapes.js'
 
 export type PolicyKind = keyof typeof POLICY_SHAPES
@@ -85,12 +83,12 @@ export function encodePolicy(message: PolicyMessage): Uint8Array {
   const { kind, network, sequence, previous, issuedMs, expiresMs, body } = message
   const { number } = POLICY_SHAPES[kind]
   const written = writeFields(FIELDS.get(kind) ?? [], { ...body })
-  return encode([VERSION, network, sequence, previous, number, issuedMs, expiresMs, written])
+  return encodeCbor([VERSION, network, sequence, previous, number, issuedMs, expiresMs, written])
 }
 
 /** Reads a payload. Never throws. Bytes that are not the one encoding of their value are refused. */
 export function decodePolicy(encoded: Uint8Array): PolicyMessage | Malformed {
-  const items = decodeStrictArray(encoded)
+  const items = readCborList(encoded)
   if ('refused' in items) return items
   if (items.length < ITEMS) return malformed('malformed', `a policy message is an array of ${ITEMS}`)
   const kind = KIND_BY_NUMBER.get(items[KIND_AT])
@@ -109,9 +107,7 @@ export function decodePolicy(encoded: Uint8Array): PolicyMessage | Malformed {
     return malformed('out-of-bounds', `${kind}: ${where}${cause.message}`)
   }
   const fault = headFault(message)
-  if (fault !== undefined) return malformed('out-of-bounds', `${kind}: ${fault}`)
-  if (equals(encodePolicy(message), encoded)) return message
-  return malformed('malformed', `${kind}: not the canonical encoding of its value`)
+  return fault === undefined ? message : malformed('out-of-bounds', `${kind}: ${fault}`)
 }
 
 /** Reads a message in its envelope, signatures unchecked. Never throws. */
