@@ -5,6 +5,7 @@ import { registerCompletion } from './commands/completion.js'
 import { registerConfig } from './commands/config.js'
 import { registerCoordinator } from './commands/coordinator.js'
 import { registerDoctor } from './commands/doctor.js'
+import { registerLedger } from './commands/ledger.js'
 import { registerMesh } from './commands/mesh.js'
 import { registerModel } from './commands/model.js'
 import { registerNode } from './commands/node.js'
@@ -12,6 +13,7 @@ import { registerQuickstart } from './commands/quickstart.js'
 import { registerTask } from './commands/task.js'
 import { registerToken } from './commands/token.js'
 import { registerVersion } from './commands/version.js'
+import { registerWallet } from './commands/wallet.js'
 
 /** Every command with its options, ready to parse; nothing runs yet. Usage errors are thrown, not exits. */
 export function createProgram(): Command {
@@ -33,6 +35,8 @@ export function createProgram(): Command {
   registerNode(program)
   registerTask(program)
   registerCoordinator(program)
+  registerLedger(program)
+  registerWallet(program)
   registerModel(program)
   registerToken(program)
   registerAdmin(program)

@@ -4,7 +4,6 @@ import { createApiKeys } from '../bridge/api-keys.js'
 import { createBridge } from '../bridge/bridge.js'
 import type { NodeControl } from '../bridge/node-control.js'
 import { EdgeCoderError } from '../core/errors.js'
-import type { PolicyView } from '../core/policy/policy-view.js'
 import type { Coordinator } from '../roles/coordinator/coordinator.js'
 import { createCoordinator } from '../roles/coordinator/create-coordinator.js'
 import { createGateway } from '../roles/gateway/create-gateway.js'
@@ -18,7 +17,8 @@ import { asError, type Part, startParts, stopParts } from './lifecycle.js'
 import { checkAddresses, listenOf } from './listen.js'
 import { MODES, type Mode, rolesOf } from './mode.js'
 import { readNetworkFile } from './network-file.js'
-import { guardOpenAdmission, policyOf } from './policy.js'
+import { guardOpenAdmission } from './policy.js'
+import { openPolicySource, type PolicySource } from './policy-source.js'
 import { openServices, type Services } from './services.js'
 import type { Config } from './settings.js'
 import { VERSION } from './version.js'
@@ -60,11 +60,11 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
   const network = readNetworkFile(config.networkFile)
   const listen = listenOf(config, mode)
   await makeDataFolder(config.dataDir)
-  const services = await openServices(config, network, mode, listen)
+  const policy = await openPolicySource(network)
+  const services = await openServices(config, network, mode, listen, policy.view)
   try {
     guardOpenAdmission(network, listen, services.log)
-    const view = policyOf(network)
-    return await assemble(loaded, mode, network.id, services, () => view)
+    return await assemble(loaded, mode, network.id, services, policy)
   } catch (error) {
     await services.close()
     throw error
@@ -76,7 +76,7 @@ async function assemble(
   mode: Mode,
   networkId: string,
   services: Services,
-  policy: () => PolicyView,
+  policy: PolicySource,
 ): Promise<Node> {
   const { config } = loaded
   const { log, clock, random, metrics, store, libp2p } = services
@@ -107,6 +107,7 @@ async function assemble(
   )
   const parts = [
     ...adminParts(config, admin),
+    policyPart(policy, services),
     quick(
       'network',
       () => libp2p.start(),
@@ -148,7 +149,7 @@ function createRoles(
   mode: Mode,
   networkId: string,
   services: Services,
-  policy: () => PolicyView,
+  { view: policy, chain }: PolicySource,
 ): Roles {
   const { network, store, clock, random, signer, log, metrics, known, capabilities } = services
   const shared = { network, clock, random, signer, metrics, policy }
@@ -160,7 +161,12 @@ function createRoles(
   return {
     ...(mode.coordinator && {
       coordinator: createCoordinator(
-        { ...shared, store, log: log.child({ role: 'coordinator' }) },
+        {
+          ...shared,
+          store,
+          log: log.child({ role: 'coordinator' }),
+          ...(chain === undefined ? {} : { chain }),
+        },
         { networkId, leaseMs: config.leaseMs },
       ),
     }),
@@ -179,6 +185,18 @@ function createRoles(
       ),
     }),
   }
+}
+
+/** Messages of the signed policy are taken up while the node runs. */
+function policyPart(policy: PolicySource, { clock, log }: Services): Part {
+  let stop = (): void => {}
+  return quick(
+    'policy',
+    async () => {
+      stop = policy.follow({ clock, log })
+    },
+    async () => stop(),
+  )
 }
 
 function adminParts(config: Config, admin: AdminApi): readonly Part[] {

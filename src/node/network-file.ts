@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { EdgeCoderError } from '../core/errors.js'
 import { endsInPeer } from './listen.js'
@@ -21,9 +22,11 @@ const schema = z.strictObject({
   workers: z.array(peerId).max(100_000).default([]),
   /** `open` admits any peer in any role; only on loopback. */
   admission: z.enum(['listed', 'open']).default('listed'),
+  /** Folder of the signed policy, from where this file is; then `id` is that of its genesis. */
+  policy: z.string().min(1).optional(),
 })
 
-/** Who is in the network: the whole policy until signed policy messages replace it. */
+/** Who is in the network, by lists; or where the signed policy is that says so. */
 export type NetworkFile = z.output<typeof schema>
 
 /** @throws EdgeCoderError `bad-config`: which field is wrong and why */
@@ -38,11 +41,23 @@ export function readNetworkFile(path: string): NetworkFile {
     })
   }
   const parsed = schema.safeParse(json)
-  if (parsed.success) return parsed.data
+  if (parsed.success) return withPolicyFolder(path, parsed.data)
   const why = parsed.error.issues
     .map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`)
     .join('; ')
   throw new EdgeCoderError('bad-config', `the network file ${path} is wrong: ${why}`, {
     next: 'docs/OPERATING.md shows every field of a network file.',
+  })
+}
+
+function withPolicyFolder(path: string, file: NetworkFile): NetworkFile {
+  if (file.policy === undefined) return file
+  const lists = (['coordinators', 'gateways', 'workers'] as const).filter((list) => file[list].length > 0)
+  if (lists.length === 0 && file.admission === 'listed') {
+    return { ...file, policy: resolve(dirname(path), file.policy) }
+  }
+  const wrong = file.admission === 'listed' ? lists.join(', ') : 'open admission'
+  throw new EdgeCoderError('bad-config', `the network file ${path} has ${wrong} beside a signed policy`, {
+    next: 'Leave them out: who is in the network is for the signed policy to say.',
   })
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isListed, type PolicyView } from '../core/policy/policy-view.js'
 import type { Clock } from '../ports/clock.js'
 import type { Log } from '../ports/log.js'
 import type { Network } from '../ports/network.js'
@@ -46,6 +47,7 @@ export async function openServices(
   network: NetworkFile,
   mode: Mode,
   listen: readonly string[],
+  policy: () => PolicyView,
 ): Promise<Services> {
   const log = createLog({ level: config.logLevel, format: config.logFormat })
   const metrics = createMetrics()
@@ -58,7 +60,7 @@ export async function openServices(
     const [known, capabilities, libp2p] = await Promise.all([
       openKnownCoordinators(store, bootstrap),
       mode.worker ? findCapabilities({ clock, log }, config, mode.sandbox) : NO_CAPABILITIES,
-      createLibp2p(config, network, mode, { identity, clock, log, metrics, listen, bootstrap }),
+      createLibp2p(config, network, mode, { identity, clock, log, metrics, listen, bootstrap, policy }),
     ])
     return {
       log,
@@ -94,23 +96,23 @@ interface NetworkParts {
   readonly metrics: ProcessMetrics
   readonly listen: readonly string[]
   readonly bootstrap: readonly string[]
+  readonly policy: () => PolicyView
 }
 
 function createLibp2p(
   config: Config,
   network: NetworkFile,
   mode: Mode,
-  { identity, clock, log, metrics, listen, bootstrap }: NetworkParts,
+  { identity, clock, log, metrics, listen, bootstrap, policy }: NetworkParts,
 ): Promise<Libp2pNetwork> {
   const serves = mode.coordinator || mode.gateway
-  const listed = new Set([...network.coordinators, ...network.gateways, ...network.workers])
   return createLibp2pNetwork(
     {
       identity,
       clock,
       log: log.child({ part: 'network' }),
       metrics,
-      gate: (peerId) => network.admission === 'open' || listed.has(peerId),
+      gate: (peerId) => isListed(policy(), peerId),
     },
     {
       networkId: network.id,

@@ -32,6 +32,11 @@ export class HeldTasks {
     return this.gateway.client().call(TASK_ROUTES.submit, { body: { kind: 'chat', id, messages } })
   }
 
+  /** What is asked of the model by the task of this name. */
+  prompt(id: string): string {
+    return promptOf(id)
+  }
+
   task(id: string): Promise<TaskJson> {
     return this.gateway.client().call(TASK_ROUTES.show, { params: { id } })
   }

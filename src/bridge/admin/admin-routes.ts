@@ -5,10 +5,12 @@ import {
   ConfigJson,
   CoordinatorExplanationJson,
   CoordinatorStatusJson,
+  LedgerStatusJson,
   ModelsJson,
   NodeStatusJson,
   PeersJson,
   QueueJson,
+  WalletJson,
   WhyIdleJson,
   WorkersJson,
 } from '../schemas/node.js'
@@ -73,6 +75,19 @@ export const ADMIN_ROUTES = {
     summary: 'Why a task stands where it stands, as the coordinator here sees it.',
     params: z.strictObject({ account: accountName, id: taskId }),
     response: CoordinatorExplanationJson,
+  },
+  ledgerStatus: {
+    ...get,
+    path: '/ledger/status',
+    summary: 'How the ledger of the coordinator here stands.',
+    response: LedgerStatusJson,
+  },
+  wallet: {
+    ...get,
+    path: '/wallets/{account}',
+    summary: 'Credits of an account, as the coordinator here has them.',
+    params: z.strictObject({ account: accountName }),
+    response: WalletJson,
   },
   keyList: { ...get, path: '/tokens', summary: 'API keys of the gateway here.', response: KeyListJson },
   keyCreate: {

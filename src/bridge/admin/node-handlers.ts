@@ -29,6 +29,7 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
     return { stopping: true as const }
   })
   mountCoordinator(surface, components)
+  mountLedger(surface, components)
   mountKeys(surface, components)
 }
 
@@ -60,6 +61,27 @@ function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponent
     if (isRefusal(view)) return view
     const candidates = view.candidates.map((one) => ({ ...one, reasons: one.reasons.map(problemJson) }))
     return { ...view, candidates }
+  })
+}
+
+function mountLedger(surface: Surface, { node, coordinator }: NodeComponents): void {
+  mount(surface, ROUTES.ledgerStatus, () => {
+    if (coordinator === undefined) return notHere(node, 'coordinator')
+    const status = coordinator.ledger()
+    return status === undefined ? unpaid() : statusJson(status)
+  })
+  mount(surface, ROUTES.wallet, ({ params }) => {
+    if (coordinator === undefined) return notHere(node, 'coordinator')
+    const wallet = coordinator.wallet(params.account)
+    if (wallet === undefined) return unpaid()
+    if (isRefusal(wallet)) return wallet
+    return { ...wallet, available: String(wallet.available), held: String(wallet.held) }
+  })
+}
+
+function unpaid(): Refusal {
+  return refusal('not-found', 'Tasks are not paid in this network: it has no signed policy.', {
+    next: 'docs/OPERATING.md tells how a network gets one.',
   })
 }
 

@@ -195,3 +195,22 @@ export const ModelsJson = z.object({
 })
 
 export type ModelsJson = z.output<typeof ModelsJson>
+
+export const LedgerStatusJson = z.object({
+  origin: z.string().meta({ description: 'Name of the log, and of the key that signs its checkpoints.' }),
+  entries: z.number().meta({ description: 'Durable, under a signed checkpoint.' }),
+  pendingEntries: z.number(),
+  root: z.string().meta({ description: 'Of the checkpoint, hexadecimal.' }),
+  policySequence: z.number(),
+  notReady: ProblemJson.optional(),
+})
+
+const microcredits = z.string().meta({ description: 'Microcredits, a whole number.' })
+
+export const WalletJson = z.object({
+  account: z.string(),
+  home: z.string().meta({ description: 'Peer id of the coordinator that its credits are spent at.' }),
+  isHome: z.boolean(),
+  available: microcredits,
+  held: microcredits,
+})

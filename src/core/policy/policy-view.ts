@@ -24,6 +24,12 @@ export interface PolicySubject {
   readonly agentId?: string
 }
 
+/** May this peer be connected at all, in whatever role? */
+export function isListed(view: PolicyView, peerId: string): boolean {
+  if (view.admission === 'open') return true
+  return view.coordinators.has(peerId) || view.gateways.has(peerId) || view.workers.has(peerId)
+}
+
 const LISTS = { coordinator: 'coordinators', gateway: 'gateways', worker: 'workers' } as const
 
 /**

@@ -13,6 +13,34 @@ export interface Coordinator {
   workers(): readonly WorkerView[]
   /** Why a task stands where it stands: every candidate with every reason why not. */
   explain(account: string, taskId: string): ExplainView | Refusal
+  /** How its ledger stands; undefined = tasks are not paid in this network. */
+  ledger(): LedgerStatus | undefined
+  /** @returns undefined = tasks are not paid in this network; `account-unknown` */
+  wallet(account: string): WalletView | Refusal | undefined
+}
+
+export interface LedgerStatus {
+  /** Name of the log, and of the key that signs for it. */
+  readonly origin: string
+  /** Entries that are durable under a signed checkpoint, and those on their way to the disk. */
+  readonly entries: number
+  readonly pendingEntries: number
+  /** Of the checkpoint; hexadecimal. */
+  readonly root: string
+  /** Newest message of the signed policy that is in force in it. */
+  readonly policySequence: number
+  readonly notReady?: Refusal
+}
+
+/** An account as its ledger has it here. */
+export interface WalletView {
+  readonly account: string
+  readonly home: string
+  readonly isHome: boolean
+  /** Microcredits that can be spent. */
+  readonly available: bigint
+  /** Microcredits reserved for tasks that have not ended. */
+  readonly held: bigint
 }
 
 export interface CoordinatorStatus {

@@ -12,6 +12,8 @@ import type { Signer } from '../../ports/signer.js'
 import type { Store } from '../../ports/store.js'
 import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
+import { FIRST_MULTIPLIER } from '../ledger/chain-evidence.js'
+import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
 import { Announcer } from './announcer.js'
 import { type Assigner, createAssigner } from './assigner.js'
@@ -23,9 +25,20 @@ import {
   SWEEP_MS,
   WORKER_FRAMES_PER_SECOND,
 } from './constants.js'
-import type { Coordinator, CoordinatorStatus, ExplainView, QueueView, WorkerView } from './coordinator.js'
+import type {
+  Coordinator,
+  CoordinatorStatus,
+  ExplainView,
+  LedgerStatus,
+  QueueView,
+  WalletView,
+  WorkerView,
+} from './coordinator.js'
 import { GatewayDesk } from './gateway-desk.js'
 import { createJournal, type Journal } from './journal.js'
+import { LedgerAccounting } from './ledger-accounting.js'
+import { LedgerDesk } from './ledger-desk.js'
+import { ledgerStatusOf, walletOf } from './ledger-views.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
 import { createTaskMeter, type TaskMeter } from './task-meter.js'
 import { explainOf, queueOf, statusOf, workersOf } from './views.js'
@@ -41,6 +54,8 @@ export interface CoordinatorComponents {
   readonly metrics: Metrics
   /** Asked anew each time: it may change while the node runs. */
   readonly policy: () => PolicyView
+  /** The signed policy, of a network in which tasks are paid. */
+  readonly chain?: PolicyChain
 }
 
 export interface CoordinatorInit extends Partial<CoordinatorLimits> {
@@ -55,7 +70,11 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const scheduler = createScheduler({ limits: limits.queue })
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
-  const accounting = createUnpaidAccounting({ journal, clock, metrics })
+  const ledger = ledgerOf(components, journal, networkId)
+  const accounting =
+    ledger === undefined
+      ? createUnpaidAccounting({ journal, clock, metrics })
+      : new LedgerAccounting({ ledger, multiplier: () => FIRST_MULTIPLIER, clock, log, metrics })
   const meter = createTaskMeter({ clock, metrics })
   const ids = protocolIds(networkId)
   const touch = (): void => assigner.touch()
@@ -86,14 +105,25 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     { network, store, clock, signer, log, policy, scheduler },
     ids.announcements,
   )
-  const parts = { scheduler, watch, journal, book, workers, gateways, assigner, announcer, meter }
+  const parts = { scheduler, watch, journal, ledger, book, workers, gateways, assigner, announcer, meter }
   return new CoordinatorRole({ network, clock, log }, parts, ids)
+}
+
+/** Its own log, in a network that has a signed policy. */
+function ledgerOf(
+  { store, signer, clock, log, metrics, chain }: CoordinatorComponents,
+  journal: Journal,
+  networkId: string,
+): LedgerDesk | undefined {
+  if (chain === undefined) return undefined
+  return new LedgerDesk({ store, signer, clock, log, metrics, journal, chain }, { networkId })
 }
 
 interface Parts {
   readonly scheduler: Scheduler
   readonly watch: Watch
   readonly journal: Journal
+  readonly ledger: LedgerDesk | undefined
   readonly book: TaskBook
   readonly workers: WorkerDesk
   readonly gateways: GatewayDesk
@@ -122,8 +152,9 @@ class CoordinatorRole implements Coordinator {
 
   async start(): Promise<void> {
     const { network, clock, log } = this.#ports
-    const { book, workers, gateways, assigner, announcer } = this.#parts
+    const { ledger, book, workers, gateways, assigner, announcer } = this.#parts
     try {
+      await ledger?.open()
       await book.start(() => assigner.touch())
       await announcer.start()
     } catch (fault) {
@@ -176,6 +207,16 @@ class CoordinatorRole implements Coordinator {
     return explainOf(this.#parts, account, taskId)
   }
 
+  ledger(): LedgerStatus | undefined {
+    const { ledger } = this.#parts
+    return ledger && ledgerStatusOf(ledger)
+  }
+
+  wallet(account: string): WalletView | Refusal | undefined {
+    const { ledger, book } = this.#parts
+    return ledger && walletOf(ledger.view, book, account)
+  }
+
   #sweep(): void {
     const { workers, gateways, assigner } = this.#parts
     workers.sweep()
@@ -184,7 +225,8 @@ class CoordinatorRole implements Coordinator {
   }
 
   #round(): void {
-    const { book, journal, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
+    const { book, journal, ledger, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
+    ledger?.follow()
     workers.recheck()
     gateways.recheck()
     gateways.publishCapacity()

@@ -14,8 +14,12 @@ export interface Recordable {
   readonly key: string
   /** The state as of now: one write, or several that belong together. */
   write(): Write | readonly Write[]
-  /** What the last {@link write} said is on the disk. */
+  /** What does not fit into one commit with the rest, and goes before it; undefined = all fits. */
+  overflow?(): readonly Write[] | undefined
+  /** What the last {@link write} or {@link overflow} said is on the disk. */
   durable?(): void
+  /** It is not; it will be asked for again. */
+  failed?(): void
 }
 
 /**
@@ -129,15 +133,13 @@ class StoreJournal implements Journal {
     const records = this.#records
     const held = this.#takeHeld()
     this.#records = new Map()
-    const writes: Write[] = []
-    for (const each of records.values()) {
-      const write = each.write()
-      if ('type' in write) writes.push(write)
-      else writes.push(...write)
-    }
+    let writes: readonly Write[]
     try {
+      await this.#commitOverflow(records)
+      writes = writesOf(records)
       await this.#store.commit(writes)
     } catch (cause) {
+      for (const each of records.values()) each.failed?.()
       this.#failed(records, held, cause)
       return false
     }
@@ -147,6 +149,15 @@ class StoreJournal implements Journal {
     for (const each of records.values()) each.durable?.()
     sayAll(held)
     return true
+  }
+
+  async #commitOverflow(records: ReadonlyMap<string, Recordable>): Promise<void> {
+    for (const each of records.values()) {
+      for (let more = each.overflow?.(); more !== undefined; more = each.overflow?.()) {
+        await this.#store.commit(more)
+        each.durable?.()
+      }
+    }
   }
 
   #failed(records: Map<string, Recordable>, held: readonly Held[], cause: unknown): void {
@@ -174,6 +185,16 @@ class StoreJournal implements Journal {
     this.#held = []
     return held
   }
+}
+
+function writesOf(records: ReadonlyMap<string, Recordable>): readonly Write[] {
+  const writes: Write[] = []
+  for (const each of records.values()) {
+    const write = each.write()
+    if ('type' in write) writes.push(write)
+    else writes.push(...write)
+  }
+  return writes
 }
 
 function sayAll(held: readonly Held[]): void {

@@ -2,20 +2,21 @@ import assert from 'node:assert'
 import { createHash } from 'node:crypto'
 import { agreeUsage, divideHold, meter, type Usage } from '../../core/economy/metering.js'
 import { quoteTask } from '../../core/economy/quote.js'
-import { allotmentName } from '../../core/ledger/account-name.js'
+import { allotmentName, ownerOf } from '../../core/ledger/account-name.js'
 import { type Applied, chooseRows, type Existed } from '../../core/ledger/apply.js'
 import type { OrderedTask, SettleEvidence } from '../../core/ledger/facts.js'
 import type { HoldRecord, LedgerView } from '../../core/ledger/records.js'
 import type { HoldRow } from '../../core/ledger/rules/hold.js'
-import type { Wish } from '../../core/ledger/wish.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../core/task/task.js'
+import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
 import { envelopeCodec } from '../../wire/envelope.js'
 import type { Usage as WireUsage } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
-import { derivedEntryId, type EntryKind } from '../../wire/ledger/entry.js'
+import { derivedEntryId } from '../../wire/ledger/entry.js'
 import { HELD_ORDER_BYTES } from '../../wire/limits.js'
+import type { Wish } from '../ledger/log-writer.js'
 import type { Accounting, ReleaseReason, SignedOrder } from './accounting.js'
 import type { Outcome } from './outcome-check.js'
 
@@ -24,19 +25,20 @@ export interface TaskLog {
   /** State with all that was appended, written or not. */
   readonly view: LedgerView
   /** Would it be taken now? Nothing changes. */
-  check<Kind extends EntryKind>(wish: Wish<Kind>): Refusal | undefined
-  append<Kind extends EntryKind>(wish: Wish<Kind>): Applied | Existed | Refusal
+  check(wish: Wish): Refusal | undefined
+  append(wish: Wish): Applied | Existed | Refusal
 }
 
 interface Components {
   readonly ledger: TaskLog
   /** Of the pricing window that is open, in millionths. */
   readonly multiplier: () => bigint
+  readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
 }
 
-type Settling = Wish<'settle'>
+type Settling = Extract<Wish, { readonly kind: 'settle' }>
 
 /**
  * Pays tasks through the ledger: a hold for each order, a settlement for each accepted receipt, or a release.
@@ -60,25 +62,29 @@ export class LedgerAccounting implements Accounting {
     const { ledger } = this.#components
     const bytes = envelopeCodec.encode(envelope)
     if (bytes.length > HELD_ORDER_BYTES) return refuseAll(tasks, tooLong(bytes.length))
-    const ordered = new Map(tasks.map((task) => [task.id, this.#ordered(task)]))
+    const unheld = tasks.filter((task) => !this.#isHeld(task, order.signer))
+    const ordered = new Map(unheld.map((task) => [task.id, this.#ordered(task)]))
     const evidence = { gateway: order.signer, tasks: ordered }
-    const wanted = tasks.map((task) => this.#row(task, ordered.get(task.id) as OrderedTask))
+    const wanted = unheld.map((task) => this.#row(task, ordered.get(task.id) as OrderedTask))
     const { rows, refused } = chooseRows(ledger.view, wanted, evidence)
     if (rows.length === 0) return refused
     const about = [createHash('sha256').update(bytes).digest('hex'), String(ledger.view.get('log', '')?.size)]
     const id = derivedEntryId('hold', ...about)
-    const result = ledger.append({ kind: 'hold', id, fields: { order: bytes, rows }, evidence })
+    const entry = { kind: 'hold', id, timeMs: this.#nowMs, order: bytes, rows } as const
+    const result = ledger.append({ kind: 'hold', entry, evidence })
     assert(!isRefusal(result), 'rows that were chosen can be held')
     this.#count('hold', rows.length)
     return refused
   }
 
   judge(task: TaskHeader, outcome: Outcome): Refusal | undefined {
+    if (this.#isSettled(task.id, outcome)) return undefined
     const settling = this.#settling(task.id, outcome)
     return isRefusal(settling) ? settling : this.#components.ledger.check(settling)
   }
 
   settle(taskId: string, outcome: Outcome): void {
+    if (this.#isSettled(taskId, outcome)) return
     const settling = this.#settling(taskId, outcome)
     assert(!isRefusal(settling), 'an outcome is judged before it ends its task')
     const result = this.#components.ledger.append(settling)
@@ -93,10 +99,26 @@ export class LedgerAccounting implements Accounting {
     if (held?.state !== 'held') return
     const fence = Math.max(held.fenceFloor, Number(lastFence))
     const id = derivedEntryId('release', taskId, String(fence))
-    const fields = { task: taskId, fence, reason }
-    const result = ledger.append({ kind: 'release', id, fields, evidence: undefined })
+    const entry = { kind: 'release', id, timeMs: this.#nowMs, task: taskId, fence, reason } as const
+    const result = ledger.append({ kind: 'release', entry, evidence: undefined })
     if (isRefusal(result)) log.error('release-refused', { taskId, code: result.code, detail: result.detail })
     else this.#count('release')
+  }
+
+  get #nowMs(): number {
+    return this.#components.clock.nowMs()
+  }
+
+  /** Held before a crash that the task did not survive: its entry went to the disk ahead of it. */
+  #isHeld({ id, account }: TaskHeader, gateway: string): boolean {
+    const held = this.#components.ledger.view.get('hold', id)
+    return held?.state === 'held' && held.gateway === gateway && ownerOf(held.account) === account
+  }
+
+  /** The same for the end of a task. */
+  #isSettled(taskId: string, { worker }: Outcome): boolean {
+    const held = this.#components.ledger.view.get('hold', taskId)
+    return held?.state === 'settled' && held.fence === Number(worker.value.fence)
   }
 
   #ordered(task: TaskHeader): OrderedTask {
@@ -144,8 +166,10 @@ export class LedgerAccounting implements Accounting {
     const { task, fence, worker: peer } = evidence.receipt
     return {
       kind: 'settle',
-      id: derivedEntryId('settle', task, String(fence)),
-      fields: {
+      entry: {
+        kind: 'settle',
+        id: derivedEntryId('settle', task, String(fence)),
+        timeMs: this.#nowMs,
         task,
         fence,
         worker: peer,

@@ -108,6 +108,13 @@ export class TaskBook {
     return [...(this.#leases.get(worker) ?? [])]
   }
 
+  /** Ids of an account's tasks that have not ended; looks at all tasks. */
+  *unfinished(account: string): Iterable<string> {
+    for (const { id, task } of this.#entries.values()) {
+      if (task.header.account === account && endedMsOf(task) === undefined) yield id
+    }
+  }
+
   *leased(): Iterable<TaskEntry> {
     for (const entries of this.#leases.values()) yield* entries
   }

@@ -1,4 +1,4 @@
-import type { Rates } from '../../core/economy/metering.js'
+import type { Quote } from '../../core/economy/quote.js'
 import type { Evidence } from '../../core/ledger/facts.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
@@ -23,8 +23,8 @@ export interface PolicyStatements {
 
 /** What tasks are charged. */
 export interface Quotes {
-  /** Rates of the model that is ordered, as policy and pricing window have them in this state. */
-  ratesOf(view: LedgerView, header: TaskHeader): Rates | Refusal
+  /** Rates and most to hold for what is ordered, as policy and pricing window have them in this state. */
+  quoteOf(view: LedgerView, header: TaskHeader): Quote | Refusal
 }
 
 /** An entry of some kind, with what remains to be asked of the state. */

@@ -39,13 +39,13 @@ export function holdEvidence(order: HeldOrder, view: LedgerView, quotes: Quotes)
   const tasks = new Map<string, OrderedTask>()
   for (const header of order.headers) {
     if (tasks.has(header.id)) return refusal('wrong-evidence', `the order has ${header.id} twice`)
-    const rates = quotes.ratesOf(view, header)
-    if (isRefusal(rates)) return rates
+    const quote = quotes.quoteOf(view, header)
+    if (isRefusal(quote)) return quote
     tasks.set(header.id, {
       account: header.account,
-      cap: header.priceCapMicrocredits,
+      cap: quote.cap,
       fenceFloor: Number(header.fenceFloor),
-      rates,
+      rates: quote.rates,
     })
   }
   return { gateway: order.gateway, tasks }

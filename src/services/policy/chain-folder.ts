@@ -42,6 +42,17 @@ export async function addToChainFolder(folder: string, sequence: number, bytes: 
   return path
 }
 
+/** One message of a chain folder. @returns undefined = it is not there */
+export async function readChainFile(folder: string, sequence: number): Promise<Uint8Array | undefined> {
+  const path = join(folder, fileNameOf(sequence))
+  return reading(path, () =>
+    readFile(path).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'ENOENT') return undefined
+      throw cause
+    }),
+  )
+}
+
 async function filesOf(folder: string): Promise<readonly string[]> {
   const all = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return []

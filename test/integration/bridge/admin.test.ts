@@ -54,6 +54,8 @@ const worker: Worker = {
 const coordinator: Coordinator = {
   start: async () => {},
   stop: async () => {},
+  ledger: () => undefined,
+  wallet: () => undefined,
   status: () => ({
     workers: 2,
     gateways: 1,

@@ -10,12 +10,12 @@ import type { SignedOrder } from '../../../../src/roles/coordinator/accounting.j
 import { LedgerAccounting, type TaskLog } from '../../../../src/roles/coordinator/ledger-accounting.js'
 import { type Outcome, openOutcome } from '../../../../src/roles/coordinator/outcome-check.js'
 import { fromWireHeader } from '../../../../src/roles/coordinator/task-header.js'
+import { systemClock } from '../../../../src/services/clock/system-clock.js'
 import { createIdentity } from '../../../../src/services/identity/identity.js'
 import { createMetrics } from '../../../../src/services/observe/metrics.js'
 import { open, seal, statements } from '../../../../src/wire/envelope.js'
 import { isMalformed } from '../../../../src/wire/frame.js'
 import { TaskKind, UsageSchema } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
-import type { EntryOf } from '../../../../src/wire/ledger/entry.js'
 import { Book, digestOf } from '../../../helpers/ledger-book.js'
 import { memoryLog } from '../../../helpers/memory-log.js'
 
@@ -32,13 +32,15 @@ let accounting: LedgerAccounting
 function logOf(of: Book): TaskLog {
   return {
     view: of.state,
-    check({ kind, id, fields, evidence }) {
-      const entry = { kind, id, timeMs: 0, ...fields } as unknown as EntryOf<'settle'>
+    check({ kind, entry, evidence }) {
       const facts = { kind, entry, index: of.size, evidence, digest: digestOf(entry) }
-      const outcome = apply(of.state, facts as unknown as Facts)
+      const outcome = apply(of.state, facts as Facts)
       return isRefusal(outcome) ? outcome : undefined
     },
-    append: ({ kind, id, fields, evidence }) => of.enter(kind, fields, evidence, id),
+    append({ kind, entry, evidence }) {
+      const { id, timeMs, kind: _, ...fields } = entry
+      return of.enter(kind, fields, evidence, id, timeMs)
+    },
   }
 }
 
@@ -131,6 +133,7 @@ beforeEach(() => {
   accounting = new LedgerAccounting({
     ledger: logOf(book),
     multiplier: () => 1_000_000n,
+    clock: systemClock(),
     log: memoryLog(),
     metrics: createMetrics(),
   })

@@ -1,0 +1,200 @@
+import assert from 'node:assert'
+import { type Applied, apply, type Existed } from '../../core/ledger/apply.js'
+import type { Facts } from '../../core/ledger/facts.js'
+import type { LedgerView } from '../../core/ledger/records.js'
+import { isRefusal, type Refusal } from '../../core/refusal.js'
+import type { Clock } from '../../ports/clock.js'
+import type { Log } from '../../ports/log.js'
+import type { Metrics } from '../../ports/metrics.js'
+import type { Signer } from '../../ports/signer.js'
+import type { Store, Write } from '../../ports/store.js'
+import { logOrigin } from '../../wire/checkpoint.js'
+import { contentDigest, type EntryOf, encodeEntry } from '../../wire/ledger/entry.js'
+import type { PolicyMessage } from '../../wire/policy/policy-message.js'
+import { COMMIT_ENTRIES } from '../ledger/constants.js'
+import { type LogWriter, openLogWriter, type Wish } from '../ledger/log-writer.js'
+import type { ChainedPolicy, PolicyChain } from '../policy/policy-chain.js'
+import { type PolicyEntryKind, policyEntryId, policyEvidence } from '../policy/policy-statements.js'
+import type { Journal, Recordable } from './journal.js'
+import type { TaskLog } from './ledger-accounting.js'
+
+interface Components {
+  readonly store: Store
+  readonly signer: Signer
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly journal: Journal
+  readonly chain: PolicyChain
+}
+
+interface Init {
+  readonly networkId: string
+}
+
+/** Where this coordinator's own log lies in its store. */
+const OWN_LOG = 'ledger|0'
+/** A home's first log. Each hand-over begins another. */
+const FIRST_EPOCH = 1
+
+/**
+ * This coordinator's own ledger log: what is appended goes with the next commit of the journal, and so
+ * together with the tasks it is about. Messages of the signed policy are entered as they come.
+ */
+export class LedgerDesk implements TaskLog, Recordable {
+  readonly key = 'ledger'
+  readonly #components: Components
+  readonly #init: Init
+  #writer: LogWriter | undefined
+
+  constructor(components: Components, init: Init) {
+    this.#components = components
+    this.#init = init
+  }
+
+  get view(): LedgerView {
+    return this.#log.state
+  }
+
+  get log(): LogWriter {
+    return this.#log
+  }
+
+  /**
+   * Opens the log, and checks it, before anything else is done; enters what policy has said meanwhile.
+   *
+   * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`
+   */
+  async open(): Promise<void> {
+    const { store, signer, clock, metrics } = this.#components
+    const origin = logOrigin(this.#init.networkId, signer.peerId, FIRST_EPOCH)
+    this.#writer = await openLogWriter({ store, signer, clock, metrics }, { origin, prefix: OWN_LOG })
+    this.follow()
+  }
+
+  /** Enters messages of the chain that the log has not entered. */
+  follow(): void {
+    const { chain } = this.#components
+    const head = chain.head?.sequence ?? -1
+    const begin = chain.at(0)
+    if (this.#log.size === 0 && begin !== undefined) this.#genesis(begin)
+    for (let next = this.#sequence + 1; next <= head; next++) {
+      const message = chain.at(next)
+      if (message === undefined || !this.#take(message)) return
+    }
+  }
+
+  check({ kind, entry, evidence }: Wish): Refusal | undefined {
+    const digest = contentDigest(entry, encodeEntry(entry))
+    const outcome = apply(this.view, { kind, entry, index: this.#log.size, evidence, digest } as Facts)
+    return isRefusal(outcome) ? outcome : undefined
+  }
+
+  append(wish: Wish): Applied | Existed | Refusal {
+    const outcome = this.#log.append(wish)
+    if (!isRefusal(outcome)) this.#components.journal.record(this)
+    return outcome
+  }
+
+  overflow(): readonly Write[] | undefined {
+    const waiting = this.#log.size - (this.#log.head?.size ?? 0)
+    return waiting > COMMIT_ENTRIES ? this.#log.writes() : undefined
+  }
+
+  write(): readonly Write[] {
+    return this.#log.writes()
+  }
+
+  durable(): void {
+    this.#log.committed()
+  }
+
+  failed(): void {
+    this.#log.failed()
+  }
+
+  get #log(): LogWriter {
+    assert(this.#writer !== undefined, 'the ledger is opened before it is used')
+    return this.#writer
+  }
+
+  get #sequence(): number {
+    return this.view.get('policy', '')?.sequence ?? -1
+  }
+
+  #genesis({ digest }: ChainedPolicy): void {
+    const { peerId } = this.#components.signer
+    const begun = this.#enter({
+      ...this.#head('genesis', digest),
+      network: this.#init.networkId,
+      home: peerId,
+      epoch: FIRST_EPOCH,
+      coordinator: peerId,
+      policy: digest,
+      continues: undefined,
+    })
+    assert(begun, 'the first policy message begins a log')
+  }
+
+  /** A message comes into force here, and then does what it says. @returns false = nothing after it can either */
+  #take({ message, digest, bytes: statement }: ChainedPolicy): boolean {
+    const { sequence, previous } = message
+    const comes = { ...this.#head('policy', digest), sequence, previous, digest, statement }
+    if (!this.#enter(comes)) return false
+    this.#carryOut(message, digest, statement)
+    return true
+  }
+
+  #carryOut(message: PolicyMessage, digest: Uint8Array, statement: Uint8Array): void {
+    switch (message.kind) {
+      case 'account':
+        this.#enter({ ...this.#head('open', digest), ...message.body, statement })
+        break
+      case 'enrol': {
+        const { node, ...body } = message.body
+        this.#enter({ ...this.#head('enrol', digest), ...node, ...body, statement })
+        break
+      }
+      case 'node-state':
+        this.#enter({ ...this.#head('node-state', digest), ...message.body, statement })
+        break
+      case 'grant':
+        if (this.#isHome(message.body.account))
+          this.#enter({ ...this.#head('grant', digest), ...message.body, statement })
+        break
+      case 'reverse':
+        if (this.#isHere(message.body))
+          this.#enter({ ...this.#head('reverse', digest), ...message.body, statement })
+        break
+      default:
+      // Said by the policy entry alone.
+    }
+  }
+
+  #isHome(account: string): boolean {
+    return this.view.get('account', account)?.home === this.#components.signer.peerId
+  }
+
+  /** What is to be reversed stands in the log of the home that wrote it. */
+  #isHere({ target, key }: Pick<EntryOf<'reverse'>, 'target' | 'key'>): boolean {
+    return this.view.get(target === 'grant' ? 'grant' : 'hold', key) !== undefined
+  }
+
+  #head<Kind extends PolicyEntryKind>(kind: Kind, digest: Uint8Array) {
+    return { kind, id: policyEntryId(kind, digest), timeMs: this.#components.clock.nowMs() }
+  }
+
+  #enter<Kind extends PolicyEntryKind>(entry: EntryOf<Kind>): boolean {
+    const { chain, log } = this.#components
+    const { kind } = entry
+    const evidence = policyEvidence(chain, kind, entry, this.#sequence)
+    const outcome = isStated(evidence) ? this.append({ kind, entry, evidence } as Wish) : evidence
+    if (!isRefusal(outcome)) return true
+    log.error('policy-not-entered', { kind, code: outcome.code, detail: outcome.detail })
+    return false
+  }
+}
+
+function isStated<E>(evidence: E | Refusal): evidence is E {
+  return typeof evidence !== 'object' || evidence === null || !('refused' in evidence)
+}

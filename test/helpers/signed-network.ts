@@ -1,0 +1,83 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DEFAULT_TERMS } from '../../src/core/economy/terms.js'
+import { addPolicy, draftPolicy, loadChain, signPolicy } from '../../src/node/admin-policy.js'
+import { publicKeyOf } from '../../src/wire/peer-id.js'
+import type { PolicyBody, PolicyKind } from '../../src/wire/policy/policy-message.js'
+import { seededKey } from './note-signers.js'
+import type { ProcessMesh } from './process-mesh.js'
+
+const ADMIN = seededKey(77)
+const DAY_MS = 86_400_000
+
+/** A mesh whose members, accounts and credits are a matter of signed policy; its one admin is the test. */
+export class SignedNetwork {
+  readonly folder: string
+  readonly #mesh: ProcessMesh
+
+  private constructor(mesh: ProcessMesh) {
+    this.#mesh = mesh
+    this.folder = join(mesh.dir, 'policy')
+  }
+
+  /** Makes the policy of a mesh that is laid out and does not run yet, and its network file. */
+  static async of(mesh: ProcessMesh): Promise<SignedNetwork> {
+    const network = new SignedNetwork(mesh)
+    mkdirSync(network.folder)
+    const of = (mode: string) => [...mesh.nodes.values()].filter(({ node }) => node.mode === mode)
+    const members = (mode: string) => of(mode).map(({ node }) => node.peerId)
+    await network.say('genesis', {
+      name: 'test',
+      root: { keys: [ADMIN.publicKey], threshold: 1 },
+      powers: [],
+      terms: DEFAULT_TERMS,
+      coordinators: members('coordinator').map(memberOf),
+      gateways: members('gateway'),
+    })
+    const chain = await loadChain(network.folder)
+    const bootstrap = of('coordinator').map(
+      ({ node }) => `/ip4/127.0.0.1/tcp/${node.libp2pPort}/p2p/${node.peerId}`,
+    )
+    const file = { id: chain.head?.network, bootstrap, policy: 'policy' }
+    writeFileSync(mesh.mesh.networkFile, JSON.stringify(file))
+    return network
+  }
+
+  /** Adds a signed message to the folder that all nodes of the mesh follow. */
+  async say<Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>): Promise<void> {
+    const nowMs = Date.now()
+    const chain = await loadChain(this.folder)
+    const drafted = draftPolicy(chain, kind, body, { issuedMs: nowMs, expiresMs: nowMs + DAY_MS })
+    await addPolicy(this.folder, chain, await signPolicy(drafted, chain, ADMIN), nowMs)
+  }
+
+  openAccount(account: string, role: 'user' | 'contributor' = 'user'): Promise<void> {
+    const home = this.#peerOf('coordinator')
+    return this.say('account', { account, role, home, epoch: 1, gateways: [] })
+  }
+
+  grant(account: string, amount: bigint, reference: string): Promise<void> {
+    return this.say('grant', { account, amount, source: 'issuance', reference })
+  }
+
+  /** Enrols a worker of the mesh for an account, and admits it. */
+  async enrol(worker: string, account: string): Promise<void> {
+    const node = memberOf(this.#peerOf(worker))
+    await this.say('enrol', { node, agent: worker, account, role: 'worker' })
+    await this.setState(worker, 'active')
+  }
+
+  setState(worker: string, state: PolicyBody<'node-state'>['state']): Promise<void> {
+    return this.say('node-state', { peer: this.#peerOf(worker), state, reason: 'as the test wants it' })
+  }
+
+  #peerOf(name: string): string {
+    return this.#mesh.get(name).node.peerId
+  }
+}
+
+function memberOf(peer: string): { readonly peer: string; readonly publicKey: Uint8Array } {
+  const publicKey = publicKeyOf(peer)
+  if (publicKey === undefined) throw new Error(`${peer} is no peer id with a key in it`)
+  return { peer, publicKey }
+}
