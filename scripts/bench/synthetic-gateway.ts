@@ -20,6 +20,8 @@ export interface SyntheticGateway {
   readonly peer: SyntheticPeer
   /** Tasks that the coordinator said are done. */
   readonly done: number
+  /** From the order of a task to that word; emptied by whoever measures. */
+  readonly doneMs: number[]
   start(): void
   /** Orders nothing more; resolves when the last order is answered. */
   stop(): Promise<void>
@@ -41,6 +43,8 @@ export async function attachGateway(
   let unfinished = 0
   let made = 0
   let done = 0
+  const doneMs: number[] = []
+  const orderedMs = new Map<string, number>()
   let ordering: Promise<void> | undefined
   let running = false
 
@@ -54,9 +58,13 @@ export async function attachGateway(
     },
     coordinator,
     {
-      state(_link, { standing }) {
+      state(_link, { taskId, standing }) {
         if (standing < Standing.DONE) return
-        if (standing === Standing.DONE) done++
+        if (standing === Standing.DONE) {
+          done++
+          doneMs.push(performance.now() - (orderedMs.get(taskId) ?? 0))
+        }
+        orderedMs.delete(taskId)
         unfinished--
         order()
       },
@@ -82,6 +90,7 @@ export async function attachGateway(
       const count = Math.min(ORDER_HEADERS, init.unfinished - unfinished)
       const headers = Array.from({ length: count }, () => headerOf(peer.signer.peerId, made++))
       unfinished += count
+      for (const { id } of headers) orderedMs.set(id ?? '', performance.now())
       const answer = await link.submit(
         seal(peer.signer, networkId, statements.order, { headers }, Date.now()),
       )
@@ -95,6 +104,7 @@ export async function attachGateway(
     get done() {
       return done
     },
+    doneMs,
     start() {
       running = true
       order()

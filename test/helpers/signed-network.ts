@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_TERMS } from '../../src/core/economy/terms.js'
-import { addPolicy, draftPolicy, loadChain, signPolicy } from '../../src/node/admin-policy.js'
+import { addPolicy, draftPolicy, PolicyChain, signPolicy } from '../../src/node/admin-policy.js'
 import { publicKeyOf } from '../../src/wire/peer-id.js'
 import type { PolicyBody, PolicyKind } from '../../src/wire/policy/policy-message.js'
 import { seededKey } from './note-signers.js'
@@ -14,14 +14,19 @@ const DAY_MS = 86_400_000
 export class SignedNetwork {
   readonly folder: string
   readonly #mesh: ProcessMesh
+  readonly #chain = new PolicyChain()
 
   private constructor(mesh: ProcessMesh) {
     this.#mesh = mesh
     this.folder = join(mesh.dir, 'policy')
   }
 
-  /** Makes the policy of a mesh that is laid out and does not run yet, and its network file. */
-  static async of(mesh: ProcessMesh): Promise<SignedNetwork> {
+  /**
+   * Makes the policy of a mesh that is laid out and does not run yet, and its network file.
+   *
+   * @param gateways further ones, that are not of the mesh
+   */
+  static async of(mesh: ProcessMesh, gateways: readonly string[] = []): Promise<SignedNetwork> {
     const network = new SignedNetwork(mesh)
     mkdirSync(network.folder)
     const of = (mode: string) => [...mesh.nodes.values()].filter(({ node }) => node.mode === mode)
@@ -32,13 +37,12 @@ export class SignedNetwork {
       powers: [],
       terms: DEFAULT_TERMS,
       coordinators: members('coordinator').map(memberOf),
-      gateways: members('gateway'),
+      gateways: [...members('gateway'), ...gateways],
     })
-    const chain = await loadChain(network.folder)
     const bootstrap = of('coordinator').map(
       ({ node }) => `/ip4/127.0.0.1/tcp/${node.libp2pPort}/p2p/${node.peerId}`,
     )
-    const file = { id: chain.head?.network, bootstrap, policy: 'policy' }
+    const file = { id: network.#chain.head?.network, bootstrap, policy: 'policy' }
     writeFileSync(mesh.mesh.networkFile, JSON.stringify(file))
     return network
   }
@@ -46,7 +50,7 @@ export class SignedNetwork {
   /** Adds a signed message to the folder that all nodes of the mesh follow. */
   async say<Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>): Promise<void> {
     const nowMs = Date.now()
-    const chain = await loadChain(this.folder)
+    const chain = this.#chain
     const drafted = draftPolicy(chain, kind, body, { issuedMs: nowMs, expiresMs: nowMs + DAY_MS })
     await addPolicy(this.folder, chain, await signPolicy(drafted, chain, ADMIN), nowMs)
   }
@@ -61,10 +65,13 @@ export class SignedNetwork {
   }
 
   /** Enrols a worker of the mesh for an account, and admits it. */
-  async enrol(worker: string, account: string): Promise<void> {
-    const node = memberOf(this.#peerOf(worker))
-    await this.say('enrol', { node, agent: worker, account, role: 'worker' })
-    await this.setState(worker, 'active')
+  enrol(worker: string, account: string): Promise<void> {
+    return this.enrolPeer(this.#peerOf(worker), worker, account)
+  }
+
+  async enrolPeer(peer: string, agent: string, account: string): Promise<void> {
+    await this.say('enrol', { node: memberOf(peer), agent, account, role: 'worker' })
+    await this.say('node-state', { peer, state: 'active', reason: 'known to the test' })
   }
 
   setState(worker: string, state: PolicyBody<'node-state'>['state']): Promise<void> {
