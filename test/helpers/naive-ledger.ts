@@ -55,7 +55,7 @@ export class NaiveLedger {
   hold(task: string, account: string, amount: bigint, floor: number) {
     this.own(account)
     const old = this.holds.get(task)
-    no(old !== undefined && (old.state !== 'released' || floor <= old.floor))
+    no(old !== undefined && (old.state !== 'released' || floor < old.floor))
     this.pay(account, `hold:${task}`, amount)
     this.holds.set(task, { who: account, amount, state: 'held', floor, back: 0n })
   }

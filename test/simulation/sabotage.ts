@@ -54,6 +54,10 @@ export const SABOTAGES: Readonly<
       network: (network, name) => (is(name, 'worker') ? tampered(network, { says: reticent }) : network),
     },
   },
+  'a coordinator that loses track of what it holds': {
+    rules: ['the ledger stands up to an audit', 'paid as it ended'],
+    how: { store: (store, name) => (is(name, 'coordinator') ? without(store, 'ledger|0|s|h') : store) },
+  },
   'a worker that leaves a timer behind with each that it sets': {
     rules: ['nothing is left'],
     how: { clock: (clock, name) => (is(name, 'worker') ? littering(clock) : clock) },
@@ -75,6 +79,13 @@ function eager(store: Store): Store {
   return over(store, {
     commit: (writes) => lags(writes),
     close: () => lags().then(() => store.close()),
+  })
+}
+
+/** Writes everything but what has such keys. */
+function without(store: Store, prefix: string): Store {
+  return over(store, {
+    commit: (writes) => store.commit(writes.filter(({ key }) => !key.startsWith(prefix))),
   })
 }
 

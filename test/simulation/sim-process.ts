@@ -48,7 +48,7 @@ export interface SimWorld {
   readonly seed: number
   readonly clock: Clock
   readonly mesh: MemoryMesh
-  readonly policy: PolicyView
+  readonly policy: () => PolicyView
   readonly syncMs: number
   readonly sabotage: Sabotage
   /** Peers that everybody knows. */
@@ -239,7 +239,7 @@ export class SimProcess<R extends Runnable> {
       signer: this.signer,
       log: logOf(tell, {}),
       metrics: countingMetrics(counts),
-      policy: () => this.#world.policy,
+      policy: () => this.#world.policy(),
     })
     return Object.assign(life, { peer, network, store, role })
   }

@@ -5,6 +5,7 @@ import {
   createCoordinator,
 } from '../../src/roles/coordinator/create-coordinator.js'
 import { createGateway } from '../../src/roles/gateway/create-gateway.js'
+import type { PolicyChain } from '../../src/roles/policy/policy-chain.js'
 import { createWorker } from '../../src/roles/worker/create-worker.js'
 import { createSeededRandom } from '../../src/services/clock/seeded-random.js'
 import { createVirtualClock, type VirtualClock } from '../../src/services/clock/virtual-clock.js'
@@ -19,6 +20,7 @@ import { SecrecyCheck } from './checks/secrecy-check.js'
 import { Client, type RunningGateway } from './client.js'
 import type { Check, Report, SimEvent, Violation } from './events.js'
 import { breakThings } from './faults.js'
+import { auditPaid, paidChain } from './paid-network.js'
 import { type EngineTrouble, type Plan, planOf, SECRET, type WorkerPlan } from './plan.js'
 import { simEngine, simSandbox } from './sim-engine.js'
 import { type Sabotage, SimProcess, type SimWorld } from './sim-process.js'
@@ -55,7 +57,7 @@ export interface Cast {
   readonly workers: readonly SimWorker[]
 }
 
-const NETWORK = 'simulated'
+const UNPAID_NETWORK = 'simulated'
 const START_MS = Date.UTC(2030, 0, 1)
 /** Once all is mended every task must end within this time; the longest a model may hang is part of it. */
 const HORIZON_MS = 30 * 60_000
@@ -70,14 +72,16 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   const clock = createVirtualClock(START_MS)
   // Signature checks take their turn below, so that nothing runs beside virtual time.
   clock.dispose()
+  const run = new Simulation(planOf(seed), clock, options)
+  await run.sign()
   const putBack = verifyInTurn(clock, createSeededRandom(seed + 0.1 * 2 ** 32))
   try {
-    const run = new Simulation(planOf(seed), clock, options)
     await run.play()
-    return { ...run.summary(), wallS: Math.round(performance.now() - startMs) / 1000 }
   } finally {
     putBack()
   }
+  await run.audit()
+  return { ...run.summary(), wallS: Math.round(performance.now() - startMs) / 1000 }
 }
 
 class Simulation {
@@ -93,6 +97,9 @@ class Simulation {
   readonly #clients: readonly Client[]
   readonly #troubles = new Map<string, EngineTrouble>()
   readonly #watchers = new Set<(event: SimEvent) => void>()
+  /** Of a run in which tasks are paid. */
+  #chain: PolicyChain | undefined
+  #quiet = false
   #links = 0
 
   constructor(plan: Plan, clock: VirtualClock, { sabotage = {}, watcher }: SimulationOptions) {
@@ -117,7 +124,7 @@ class Simulation {
       seed,
       clock,
       mesh: this.#mesh,
-      policy: openPolicy(),
+      policy: () => openPolicy(this.#networkId),
       syncMs: plan.syncMs,
       sabotage,
       report,
@@ -128,6 +135,34 @@ class Simulation {
     }
     this.#cast = this.#people(world)
     this.#clients = plan.tasks.map((task) => this.#client(task))
+  }
+
+  /** With one coordinator, which is the home of all accounts, tasks are paid. */
+  async sign(): Promise<void> {
+    const [only, ...others] = this.#cast.coordinators
+    if (only === undefined || others.length > 0) return
+    this.#chain = await paidChain({
+      coordinator: only.peerId,
+      gateways: this.#cast.gateways.map(({ peerId }) => peerId),
+      workers: this.#cast.workers.map(({ peerId }) => peerId),
+      accounts: this.#accounts(),
+    })
+  }
+
+  /** Looks at what was paid, when all came to an end. */
+  async audit(): Promise<void> {
+    const [only] = this.#cast.coordinators
+    if (this.#chain === undefined || only === undefined || !this.#quiet) return
+    const members = { coordinator: only.peerId, accounts: this.#accounts() }
+    await auditPaid(only.disk.read(), this.#chain, members, (rule, detail) => this.#broken(rule, detail))
+  }
+
+  #accounts(): readonly string[] {
+    return [...new Set(this.#plan.tasks.map(({ request }) => request.account))]
+  }
+
+  get #networkId(): string {
+    return this.#chain?.head?.network ?? UNPAID_NETWORK
   }
 
   async play(): Promise<void> {
@@ -144,13 +179,13 @@ class Simulation {
     })
     await this.#pass(() => false, healMs + 1)
     mend()
-    const quiet = await this.#pass(() => this.#isQuiet(), HORIZON_MS)
-    if (!quiet)
+    this.#quiet = await this.#pass(() => this.#isQuiet(), HORIZON_MS)
+    if (!this.#quiet)
       this.#broken('all comes to an end', `not within ${HORIZON_MS / 60_000} minutes: ${this.#unquiet()}`)
     await this.#pass(() => false, REST_MS)
     for (const client of this.#clients) client.stop()
     for (const client of this.#clients) await client.last()
-    if (quiet) checkRest(this.#cast, (rule, detail) => this.#broken(rule, detail))
+    if (this.#quiet) checkRest(this.#cast, (rule, detail) => this.#broken(rule, detail))
   }
 
   summary(): Omit<Summary, 'wallS'> {
@@ -205,15 +240,19 @@ class Simulation {
       this.#names.set(process.peerId, name)
       return process
     }
-    const init = { networkId: NETWORK, version: '0.0.0' }
     const known = coordinators.map((name) =>
-      made(name, (ports: CoordinatorComponents) => createCoordinator(ports, { networkId: NETWORK, leaseMs })),
+      made(name, (ports: CoordinatorComponents) => {
+        const chain = this.#chain === undefined ? {} : { chain: this.#chain }
+        return createCoordinator({ ...ports, ...chain }, { networkId: this.#networkId, leaseMs })
+      }),
     )
     const addresses = known.map(addressOf)
     return {
       coordinators: known,
       gateways: gateways.map((name) =>
-        made<RunningGateway>(name, (ports) => createGateway(ports, { ...init, coordinators: addresses })),
+        made<RunningGateway>(name, (ports) =>
+          createGateway(ports, { ...this.#init, coordinators: addresses }),
+        ),
       ),
       workers: workers.map((plan) =>
         made(plan.name, (ports) => {
@@ -227,7 +266,7 @@ class Simulation {
               ...(plan.sandbox ? { sandbox } : {}),
             },
             {
-              ...init,
+              ...this.#init,
               agentId: plan.name,
               slots: plan.slots,
               coordinators: addresses,
@@ -237,6 +276,10 @@ class Simulation {
         }),
       ),
     }
+  }
+
+  get #init() {
+    return { networkId: this.#networkId, version: '0.0.0' }
   }
 
   #client(plan: Plan['tasks'][number]): Client {
@@ -278,7 +321,7 @@ function modelsOf({ models, tokenMs }: WorkerPlan) {
   return models.map((name) => ({ name, contextTokens: 0, tokensPerS: 1000 / tokenMs, warm: name === 'tiny' }))
 }
 
-function openPolicy(): PolicyView {
+function openPolicy(network: string): PolicyView {
   const nobody = new Set<string>()
-  return { network: NETWORK, admission: 'open', coordinators: nobody, gateways: nobody, workers: nobody }
+  return { network, admission: 'open', coordinators: nobody, gateways: nobody, workers: nobody }
 }

@@ -154,7 +154,8 @@ export class TaskBook {
     scheduler.removeTask(entry.id)
     const lease = leaseOf(entry.task)
     if (lease !== undefined) this.#release(lease.worker, entry)
-    accounting.release(entry.id, entry.task.lastFence, 'failed')
+    // Whatever lease it had in memory was told to nobody.
+    accounting.release(entry.id, entry.task.header.fenceFloor, 'failed')
   }
 
   /** @param outcome what both ends signed, with a `complete` */

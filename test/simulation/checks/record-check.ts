@@ -4,9 +4,11 @@ import { readTask } from '../../../src/roles/coordinator/task-record.js'
 import { statements } from '../../../src/wire/envelope.js'
 import { codec, isMalformed } from '../../../src/wire/frame.js'
 import { StoredReceiptSchema } from '../../../src/wire/generated/edgecoder/store/v1/task_pb.js'
+import { decodeEntry } from '../../../src/wire/ledger/entry.js'
 import type { Check, Report, SimEvent, Speech } from '../events.js'
 
 const receipts = codec(StoredReceiptSchema, 64 * 1024)
+const LEDGER_ENTRIES = 'ledger|0|e|'
 const ENDED: readonly TaskStateName[] = ['done', 'failed', 'cancelled', 'expired']
 
 /**
@@ -39,8 +41,9 @@ export class RecordCheck implements Check {
   #durable(at: string, writes: readonly Write[]): void {
     const paid = new Map<string, bigint>()
     for (const write of writes) {
-      if (write.type === 'put' && write.key.startsWith('r|'))
-        paid.set(write.key.slice(2), this.#receipt(at, write))
+      if (write.type !== 'put') continue
+      if (write.key.startsWith('r|')) paid.set(write.key.slice(2), this.#receipt(at, write))
+      else if (write.key.startsWith(LEDGER_ENTRIES)) this.#settled(at, write.value, paid)
     }
     for (const write of writes) {
       if (!write.key.startsWith('t|')) continue
@@ -90,6 +93,20 @@ export class RecordCheck implements Check {
     }
     this.#receipts.set(`${at} ${id}`, receipt.fence)
     return receipt.fence
+  }
+
+  /** In a network with a ledger the settlement holds the receipt. */
+  #settled(at: string, bytes: Uint8Array, paid: Map<string, bigint>): void {
+    const entry = decodeEntry(bytes)
+    if (isMalformed(entry)) throw new Error(`${at} writes an entry that cannot be read: ${entry.detail}`)
+    if (entry.kind !== 'settle') return
+    const fence = BigInt(entry.fence)
+    const before = this.#receipts.get(`${at} ${entry.task}`)
+    if (before !== undefined) {
+      this.#report('paid once', `${at} settles ${entry.task}#${fence} after ${before}`)
+    }
+    this.#receipts.set(`${at} ${entry.task}`, fence)
+    paid.set(entry.task, fence)
   }
 
   #put(at: string, task: Task, paid: ReadonlyMap<string, bigint>): void {

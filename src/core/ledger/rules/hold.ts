@@ -64,11 +64,14 @@ export function holdRow(draft: Draft, row: HoldRow, { gateway, tasks }: HoldEvid
   return undefined
 }
 
-/** A task that moved away and comes back is held anew, above every fence of before. */
+/**
+ * A task that moved away and comes back is held anew, above every fence of before. One that was never leased
+ * has none: its order could not be stored, or it was cancelled while it waited.
+ */
 function holdAgain(before: HoldRecord | undefined, task: string, fenceFloor: number): Refusal | undefined {
   if (before === undefined) return undefined
   if (before.state === 'held') return refusal('entry-conflict', `credits are held for ${task} already`)
   if (before.state === 'settled') return refusal('hold-ended', `${task} was settled already`)
-  if (fenceFloor > before.fenceFloor && fenceFloor >= before.fence) return undefined
-  return refusal('stale-fence', `${task} was held before: its fences must start above ${before.fenceFloor}`)
+  if (fenceFloor >= before.fence) return undefined
+  return refusal('stale-fence', `${task} was held before: its fences must start above ${before.fence}`)
 }

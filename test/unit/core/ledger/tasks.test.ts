@@ -64,7 +64,7 @@ describe('the life of a hold', () => {
     },
     released: () => {
       const book = reach.held()
-      book.must('release', releasing(), undefined)
+      book.must('release', releasing(2), undefined)
       return book
     },
   }
@@ -108,6 +108,12 @@ describe('the life of a hold', () => {
       ]),
     )
     expect(book.balance(`hold:${TASK}`)).toBe(0n)
+  })
+
+  it('may be made again at once when the task was never leased', () => {
+    const book = reach.held()
+    book.must('release', releasing(), undefined)
+    expect(wordOf(book.hold(TASK, 'ann', HELD))).toBe('ok')
   })
 
   it('gives all back on release', () => {
