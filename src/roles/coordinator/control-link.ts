@@ -59,14 +59,14 @@ class ControlLink<S extends DescMessage> {
   constructor(components: ControlLinkComponents, init: ControlLinkInit<S>) {
     this.#components = components
     this.#init = init
-    this.#inbox = createOrderedInbox(LINK_BACKLOG, components.touch)
+    this.#inbox = createOrderedInbox(LINK_BACKLOG, components.touch, () => components.journal.closed)
     this.#greeting = components.clock.after(HELLO_MS, () => {
       this.#refuse(refusal('timed-out', `no hello within ${HELLO_MS} ms`))
     })
   }
 
   frame(bytes: Uint8Array): void {
-    if (this.#refused) return
+    if (this.#refused || this.#components.journal.closed) return
     const message = this.#init.codec.decode(bytes)
     if (isMalformed(message)) {
       this.#offend('malformed-frame', message.detail)

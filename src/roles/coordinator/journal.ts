@@ -29,6 +29,8 @@ export interface Recordable {
 export interface Journal {
   /** Why the store refuses now; absent = it works. */
   readonly fault: EdgeCoderError | undefined
+  /** Nothing is written any more, so nothing may be decided: this coordinator stops. */
+  readonly closed: boolean
   /** More is held back than is sensible: drop links instead of answering. */
   readonly overfull: boolean
   /** Part of the next commit, once, however often it is called before that. */
@@ -88,6 +90,10 @@ class StoreJournal implements Journal {
     this.#clock = clock
     this.#log = log
     this.#sizes = sizes
+  }
+
+  get closed(): boolean {
+    return this.#closed
   }
 
   get overfull(): boolean {

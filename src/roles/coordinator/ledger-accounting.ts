@@ -67,14 +67,16 @@ export class LedgerAccounting implements Accounting {
     const evidence = { gateway: order.signer, tasks: ordered }
     const wanted = unheld.map((task) => this.#row(task, ordered.get(task.id) as OrderedTask))
     const { rows, refused } = chooseRows(ledger.view, wanted, evidence)
-    if (rows.length === 0) return refused
+    const missing = new Map(refused)
+    for (const [id, why] of refused) if (why.code === 'insufficient-credits') missing.set(id, withNext(why))
+    if (rows.length === 0) return missing
     const about = [createHash('sha256').update(bytes).digest('hex'), String(ledger.view.get('log', '')?.size)]
     const id = derivedEntryId('hold', ...about)
     const entry = { kind: 'hold', id, timeMs: this.#nowMs, order: bytes, rows } as const
     const result = ledger.append({ kind: 'hold', entry, evidence })
     assert(!isRefusal(result), 'rows that were chosen can be held')
     this.#count('hold', rows.length)
-    return refused
+    return missing
   }
 
   judge(task: TaskHeader, outcome: Outcome): Refusal | undefined {
@@ -200,6 +202,12 @@ function usageOf(usage: WireUsage | undefined): Usage {
 /** A gateway sees the tokens that come, and neither the prompt as the model read it nor the sandbox. */
 function gatewayUsage(usage: WireUsage | undefined): Partial<Usage> {
   return usage === undefined ? {} : { outputTokens: usage.completionTokens }
+}
+
+function withNext(why: Refusal): Refusal {
+  const next =
+    'Lower its output bound or its price cap, wait for other tasks to end, or get credits from an admin.'
+  return { ...why, next }
 }
 
 function refuseAll(tasks: readonly TaskHeader[], why: Refusal): ReadonlyMap<string, Refusal> {

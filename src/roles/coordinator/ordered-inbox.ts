@@ -19,18 +19,19 @@ interface Slot {
 /**
  * @param bound actions that may wait at once
  * @param acted called after actions that had to wait
+ * @param stopped true = what waited is not acted on any more
  */
-export function createOrderedInbox(bound: number, acted: () => void): OrderedInbox {
+export function createOrderedInbox(bound: number, acted: () => void, stopped: () => boolean): OrderedInbox {
   let slots: Slot[] = []
   let closed = false
 
   function drain(): void {
     let done = 0
-    for (let slot = slots[0]; slot?.act !== undefined && !closed; slot = slots[done]) {
+    for (let slot = slots[0]; slot?.act !== undefined && !closed && !stopped(); slot = slots[done]) {
       done++
       slot.act()
     }
-    slots = closed ? [] : slots.slice(done)
+    slots = closed || stopped() ? [] : slots.slice(done)
     acted()
   }
 

@@ -5,7 +5,11 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 test('acts at once while nothing waits, else in the order of arrival whatever is checked first', async () => {
   const acted: string[] = []
-  const inbox = createOrderedInbox(10, () => acted.push('|'))
+  const inbox = createOrderedInbox(
+    10,
+    () => acted.push('|'),
+    () => false,
+  )
   const checks = new Map<string, () => void>()
   const checked = (name: string) =>
     new Promise<() => void>((resolve) => checks.set(name, () => resolve(() => acted.push(name))))
@@ -27,7 +31,11 @@ test('acts at once while nothing waits, else in the order of arrival whatever is
 
 test('takes no more than its bound, and nothing is done after it is closed', async () => {
   const acted: string[] = []
-  const inbox = createOrderedInbox(2, () => {})
+  const inbox = createOrderedInbox(
+    2,
+    () => {},
+    () => false,
+  )
   let check: () => void = () => {}
   inbox.push(
     new Promise<() => void>((resolve) => {
@@ -45,7 +53,11 @@ test('takes no more than its bound, and nothing is done after it is closed', asy
 
 test('an action may close the inbox; what waits behind it is dropped', async () => {
   const acted: string[] = []
-  const inbox = createOrderedInbox(5, () => {})
+  const inbox = createOrderedInbox(
+    5,
+    () => {},
+    () => false,
+  )
   inbox.push(
     Promise.resolve(() => {
       acted.push('last')
