@@ -41,7 +41,7 @@ export class SimDisk {
   }
 
   open(gate: Gate, tell: (event: EventBody) => void): Store {
-    return new TappedStore(this.#disk.open(), gate, tell)
+    return new TappedStore(this.#disk.open(), gate, tell, () => this.read())
   }
 
   /** @returns a copy of what is on the disk, for those who look at the end */
@@ -85,11 +85,15 @@ class TappedStore implements Store {
   readonly #inner: Store
   readonly #gate: Gate
   readonly #tell: (event: EventBody) => void
+  readonly #copy: () => Store
+  #ghost: Store | undefined
 
-  constructor(inner: Store, gate: Gate, tell: (event: EventBody) => void) {
+  /** @param copy of the disk, for what promises of a dead process still ask; nothing comes of it */
+  constructor(inner: Store, gate: Gate, tell: (event: EventBody) => void, copy: () => Store) {
     this.#inner = inner
     this.#gate = gate
     this.#tell = tell
+    this.#copy = copy
   }
 
   get(key: string): Promise<Uint8Array | undefined> {
@@ -97,7 +101,9 @@ class TappedStore implements Store {
   }
 
   getNow(key: string): Uint8Array | undefined {
-    return this.#inner.getNow(key)
+    if (!this.#gate.dead) return this.#inner.getNow(key)
+    this.#ghost ??= this.#copy()
+    return this.#ghost.getNow(key)
   }
 
   range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]> {
