@@ -36,7 +36,10 @@ const trusting: PolicyStatements = {
 
 export function benchEvidence(): EvidenceReader {
   return createEvidenceReader(
-    { statements: trusting, quotes: { ratesOf: () => RATES } },
+    {
+      statements: trusting,
+      quotes: { quoteOf: (_view, header) => ({ rates: RATES, cap: header.priceCapMicrocredits }) },
+    },
     { network: NETWORK },
   )
 }

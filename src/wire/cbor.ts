@@ -27,7 +27,9 @@ const MOST_INTEGER = 2n ** 64n - 1n
 /** The one encoding of RFC 8949 §4.2. @throws TypeError for a value that has no place here: a bug of the caller */
 export function encodeCbor(value: unknown): Uint8Array {
   if (!isCborValue(value)) throw new TypeError('a value that has no encoding here')
-  return encode(value)
+  const bytes = encode(value)
+  // The library answers with a Buffer at times, which others would take for something else.
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 /**

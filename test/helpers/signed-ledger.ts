@@ -10,12 +10,13 @@ import {
   type PolicyKind,
   type PolicyStatements,
   type Proven,
+  type Quotes,
 } from '../../src/roles/ledger/evidence.js'
 import type { Wish } from '../../src/roles/ledger/log-writer.js'
+import { decodeCbor, encodeCbor } from '../../src/wire/cbor.js'
 import { signatureHolds } from '../../src/wire/ed25519.js'
 import { envelopeCodec, seal, statements } from '../../src/wire/envelope.js'
 import { isMalformed } from '../../src/wire/frame.js'
-import { decodeCbor, encodeCbor } from '../../src/wire/ledger/cbor.js'
 import {
   decodeEntry,
   derivedEntryId,
@@ -103,7 +104,9 @@ export const COORDINATOR = seededSigner(203)
 export const HOME = COORDINATOR.peerId
 
 export function signedEvidence(terms: EconomyTerms = DEFAULT_TERMS): EvidenceReader {
-  const quotes = { ratesOf: () => RATES }
+  const quotes: Quotes = {
+    quoteOf: (_view, header) => ({ rates: RATES, cap: header.priceCapMicrocredits }),
+  }
   return createEvidenceReader({ statements: new SignedStatements(terms), quotes }, { network: NETWORK })
 }
 

@@ -3,7 +3,7 @@ import type { Store } from '../../../../src/ports/store.js'
 import { auditLog, auditParts } from '../../../../src/roles/ledger/audit-log.js'
 import type { LogPart } from '../../../../src/roles/ledger/log-reader.js'
 import { createMemoryDisk } from '../../../../src/services/store/memory-store.js'
-import { encodeCbor } from '../../../../src/wire/ledger/cbor.js'
+import { encodeCbor } from '../../../../src/wire/cbor.js'
 import { type Entry, encodeEntry } from '../../../../src/wire/ledger/entry.js'
 import {
   commitAll,

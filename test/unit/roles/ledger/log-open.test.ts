@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Store } from '../../../../src/ports/store.js'
 import { type Disk, openLevelStore } from '../../../../src/services/store/level-store.js'
 import { createMemoryDisk } from '../../../../src/services/store/memory-store.js'
-import { encodeCbor } from '../../../../src/wire/ledger/cbor.js'
+import { encodeCbor } from '../../../../src/wire/cbor.js'
 import { formatNote, parseNote } from '../../../../src/wire/note.js'
 import {
   commitAll,
