@@ -107,6 +107,7 @@ function littering(clock: Clock): Clock {
 function over(store: Store, part: Partial<Store>): Store {
   return {
     get: (key) => store.get(key),
+    getNow: (key) => store.getNow(key),
     range: (range) => store.range(range),
     commit: (writes: readonly Write[]) => store.commit(writes),
     close: () => store.close(),

@@ -96,6 +96,10 @@ class TappedStore implements Store {
     return this.#inner.get(key)
   }
 
+  getNow(key: string): Uint8Array | undefined {
+    return this.#inner.getNow(key)
+  }
+
   range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]> {
     return this.#inner.range(range)
   }

@@ -29,6 +29,10 @@ export class WatchedStore implements Store {
     return this.#store.get(key)
   }
 
+  getNow(key: string): Uint8Array | undefined {
+    return this.#store.getNow(key)
+  }
+
   range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]> {
     return this.#store.range(range)
   }

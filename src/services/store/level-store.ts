@@ -12,6 +12,7 @@ import { sealValue, unsealValue } from './value-seal.js'
 /** The part of a level database that the store stands on; tests put a failing one in its place. */
 export interface Database {
   get(key: string): Promise<Uint8Array | undefined>
+  getSync(key: string): Uint8Array | undefined
   getMany(keys: string[]): Promise<(Uint8Array | undefined)[]>
   iterator(range: {
     gte: string
@@ -89,6 +90,13 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
         throw storeFault(path, cause)
       }
     },
+    getNow(key) {
+      try {
+        return unsealValue(path, key, reader().getSync(key))
+      } catch (cause) {
+        throw storeFault(path, cause)
+      }
+    },
     range: (range) => readRange(path, reader, range),
     commit: (writes) => queue.commit(writes),
     async close() {
@@ -151,9 +159,11 @@ const levelDisk: Disk = {
     await level.open()
     return {
       get: (key) => level.get(key),
+      getSync: (key) => level.getSync(key),
       getMany: (keys) => level.getMany(keys),
       iterator: (range) => level.iterator(range),
       async write(writes) {
+        // Chained: two to five times as fast as `level.batch([…])`, which copies every operation several times.
         const batch = level.batch()
         for (const write of writes) {
           if (write.type === 'put') batch.put(write.key, write.value)

@@ -66,6 +66,11 @@ class MemoryStore implements Store {
     return this.#durable.get(key)
   }
 
+  getNow(key: string): Uint8Array | undefined {
+    this.#assertOpen()
+    return this.#durable.get(key)
+  }
+
   async *range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]> {
     this.#assertOpen()
     const found = [...this.#durable].filter(([key]) => key >= range.gte && key < range.lt)

@@ -41,6 +41,19 @@ export function storeContract(makePlace: () => Promise<StorePlace>): void {
       expect(await store.get('t|c')).toBeUndefined()
     }))
 
+  test('reads at once what is durable, and not what is under way', () =>
+    withStore(async (store) => {
+      expect(store.getNow('n|a')).toBeUndefined()
+      await store.commit([put('n|a', 'one'), put('n|b', '')])
+      expect(store.getNow('n|a')).toEqual(bytes('one'))
+      expect(store.getNow('n|b')?.length).toBe(0)
+      const later = store.commit([put('n|a', 'two'), del('n|b')])
+      expect(store.getNow('n|a')).toEqual(bytes('one'))
+      await later
+      expect(store.getNow('n|a')).toEqual(bytes('two'))
+      expect(store.getNow('n|b')).toBeUndefined()
+    }))
+
   test('applies the writes of a commit in order', () =>
     withStore(async (store) => {
       await store.commit([
@@ -122,6 +135,7 @@ export function storeContract(makePlace: () => Promise<StorePlace>): void {
       await late
       await expect(first.commit([put('k', '2')])).rejects.toMatchObject({ code: 'store-failed' })
       await expect(first.get('late')).rejects.toMatchObject({ code: 'store-failed' })
+      expect(() => first.getNow('late')).toThrow(expect.objectContaining({ code: 'store-failed' }))
       const second = await place.open()
       expect(await second.get('late')).toEqual(bytes('1'))
       await second.close()

@@ -86,6 +86,16 @@ describe('level store, damaged', () => {
       (async () => {
         const store = await openLevelStore(path)
         try {
+          for (let i = 100; i < 400; i++) store.getNow(`k|${i}`)
+        } finally {
+          await store.close()
+        }
+      })(),
+    ).rejects.toMatchObject({ code: 'store-corrupt' })
+    await expect(
+      (async () => {
+        const store = await openLevelStore(path)
+        try {
           for await (const _ of store.range({ gte: 'k|', lt: 'k|~' }));
         } finally {
           await store.close()
@@ -125,6 +135,7 @@ function failingDisk(): { disk: Disk; fail: string | undefined; torn: boolean; o
       let leftBehind: readonly Write[] = []
       const database: Database = {
         get: async (key) => rows.get(key),
+        getSync: (key) => rows.get(key),
         getMany: async (keys) => keys.map((key) => rows.get(key)),
         async *iterator() {
           yield* rows

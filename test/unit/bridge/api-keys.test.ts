@@ -20,6 +20,7 @@ let keys: ApiKeys
 function counted(store: Store): Store {
   return {
     get: (key) => store.get(key),
+    getNow: (key) => store.getNow(key),
     range: (range) => store.range(range),
     commit: (writes) => {
       commits.push(writes)
