@@ -106,6 +106,12 @@ export const ERRORS = {
     means: 'Another ledger entry already has this id, reference or place in an order.',
   },
   'log-forked': { http: 409, exit: 4, means: 'Two states of one log contradict each other: its owner lies.' },
+  'log-unconfirmed': {
+    http: 503,
+    exit: 4,
+    means: 'A restored log takes no entries until other coordinators confirm its latest checkpoint.',
+  },
+  'stale-backup': { http: 409, exit: 4, means: 'The backup is older than what is there already.' },
   // sandbox
   'bad-file-name': {
     http: 400,

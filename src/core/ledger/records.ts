@@ -53,7 +53,7 @@ export interface HoldRecord {
   readonly feeBasisPoints: bigint
   readonly treasuryBasisPoints: bigint
   /** Set when settled: what each got and has not given back. */
-  readonly paid?: PaidParts
+  readonly paid: PaidParts | undefined
   /** Given back to the account after settlement, whoever paid it. */
   readonly reversed: bigint
 }

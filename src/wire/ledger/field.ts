@@ -47,6 +47,17 @@ export function amount(least: bigint): Field<bigint> {
   }
 }
 
+/** Microcredits that may be below zero, as balances of issuance and transit are. */
+export const balance: Field<bigint> = {
+  read(value) {
+    const number = typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
+    if (typeof number === 'bigint' && number >= -MOST_MICROCREDITS && number <= MOST_MICROCREDITS)
+      return number
+    throw new FieldFault(`not a balance of at most ${MOST_MICROCREDITS} microcredits either way`)
+  },
+  write: (value) => value,
+}
+
 export function bytes(least: number, most: number): Field<Uint8Array> {
   return {
     read(value) {

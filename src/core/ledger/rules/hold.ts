@@ -57,6 +57,7 @@ export function holdRow(draft: Draft, row: HoldRow, { gateway, tasks }: HoldEvid
     fence: 0,
     feeBasisPoints,
     treasuryBasisPoints,
+    paid: undefined,
     reversed: 0n,
   }
   draft.set({ table: 'hold', key: row.task, value: record })

@@ -1,0 +1,36 @@
+import { type Refusal, refusal } from '../../core/refusal.js'
+import type { Store, Write } from '../../ports/store.js'
+import type { LogKeys } from './log-keys.js'
+
+/**
+ * What forbids to append to a log: `restoring` = a restore has begun and did not end; `unconfirmed` = it was
+ * restored, and nobody said yet that no later entries of it are known elsewhere. Persisted.
+ */
+export type LogFlag = 'restoring' | 'unconfirmed'
+
+export async function readFlag(store: Store, keys: LogKeys): Promise<LogFlag | undefined> {
+  const value = await store.get(keys.flag)
+  if (value === undefined) return undefined
+  return Buffer.from(value).toString() === 'unconfirmed' ? 'unconfirmed' : 'restoring'
+}
+
+export function flagWrite(keys: LogKeys, flag: LogFlag | undefined): Write {
+  if (flag === undefined) return { type: 'del', key: keys.flag }
+  return { type: 'put', key: keys.flag, value: Buffer.from(flag) }
+}
+
+/** Why a log with this flag takes no entry. */
+export function flagRefusal(flag: LogFlag): Refusal {
+  if (flag === 'restoring') {
+    return refusal('log-unconfirmed', 'a restore of this log was interrupted', {
+      next: 'Restore the backup again.',
+    })
+  }
+  return refusal(
+    'log-unconfirmed',
+    'this log was restored from a backup, which may lack its latest entries',
+    {
+      next: 'Connect to the other coordinators: they confirm its latest checkpoint, or have what is missing.',
+    },
+  )
+}
