@@ -5,7 +5,8 @@ import type { Range } from '../../ports/store.js'
 const DIGITS = 16
 /** Short, since each write repeats it in the store's log. The letters are for ever, as data lie under them. */
 const TABLE_LETTERS: Readonly<Record<Table, string>> = {
-  log: 'l',
+  // Sorts first: whoever reads all records from one snapshot learns first how far they go.
+  log: '0',
   policy: 'p',
   home: 'm',
   account: 'a',
@@ -21,6 +22,9 @@ const TABLE_LETTERS: Readonly<Record<Table, string>> = {
   window: 'w',
   checkpoint: 'c',
 }
+const LETTER_TABLES = new Map(
+  Object.entries(TABLE_LETTERS).map(([table, letter]) => [letter, table as Table]),
+)
 /** Keys that stand as they are; others are written in percent form behind a percent sign. */
 const PLAIN = /^[A-Za-z0-9._:@/-]*$/
 
@@ -54,10 +58,14 @@ export interface LogKeys {
   checkpointsWithin(from: number, to: number): Range
   record(table: Table, key: string): string
   records(table: Table): Range
+  /** Records of all tables, that of the log first. */
+  readonly state: Range
   /** The number at the end of a key. */
   numberIn(key: string): number
   /** The record's own key in one of {@link LogKeys.records}. */
   recordIn(table: Table, key: string): string
+  /** The table in one of {@link LogKeys.state}; undefined = none that this version knows. */
+  tableIn(key: string): Table | undefined
 }
 
 /** @param prefix short, of letters, digits and "|"; no prefix of another log's, such as `ledger|0` */
@@ -88,6 +96,8 @@ export function logKeys(prefix: string): LogKeys {
     record: (table, key) => tableOf(table) + keyText(key),
     records: (table) => ({ gte: tableOf(table), lt: `${tableOf(table).slice(0, -1)}}` }),
     numberIn: (key) => Number(key.slice(-DIGITS)),
+    state: under('s'),
+    tableIn: (key) => LETTER_TABLES.get(key.charAt(prefix.length + 3)),
     recordIn: (table, key) => keyOf(key.slice(tableOf(table).length)),
   }
 }

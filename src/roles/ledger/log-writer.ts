@@ -1,3 +1,4 @@
+import { EdgeCoderError } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
 import type { Existed } from '../../core/ledger/apply.js'
 import type { Evidence, Facts } from '../../core/ledger/facts.js'
@@ -94,7 +95,8 @@ interface Components {
  * Opens, or begins, one's own log. Everything that was written since the last time is checked first.
  *
  * @param init.origin of the log: `logOrigin(network, home, epoch)` @param init.prefix of its keys in the store
- * @throws EdgeCoderError `store-corrupt`: what is stored is not what was signed; nothing is signed then
+ * @throws EdgeCoderError `store-corrupt`: what is stored is not what was signed; nothing is signed then;
+ *   `log-unconfirmed`: a restore was interrupted
  */
 export async function openLogWriter(
   { store, signer, clock, metrics }: Components,
@@ -103,6 +105,10 @@ export async function openLogWriter(
   const key = noteKey('note', init.origin, signer.publicKey)
   const keys = logKeys(init.prefix)
   const flag = await readFlag(store, keys)
+  if (flag === 'restoring') {
+    const { code, detail, next = '' } = flagRefusal(flag)
+    throw new EdgeCoderError(code, `The log ${key.name} cannot be opened: ${detail}.`, { next })
+  }
   const opened: OpenedLog = await openLog({ store, keys }, key)
   return new StoredLogWriter(
     { store, signer, keys, key, meter: createLogMeter(clock, metrics) },
@@ -198,7 +204,6 @@ class StoredLogWriter implements LogWriter, LogEnd {
 
   async confirm(known: { readonly size: number; readonly root: Uint8Array }): Promise<Refusal | undefined> {
     const size = this.head?.size ?? 0
-    if (this.#flag === 'restoring') return flagRefusal('restoring')
     if (known.size > size) {
       return refusal('log-unconfirmed', `others hold ${known.size} entries of this log, here are ${size}`, {
         next: 'Pull the missing entries from them first.',

@@ -1,0 +1,191 @@
+import { EdgeCoderError } from '../../core/errors.js'
+import { mayBeNegative } from '../../core/ledger/account-name.js'
+import { apply } from '../../core/ledger/apply.js'
+import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
+import { isRefusal, type Refusal } from '../../core/refusal.js'
+import { openCheckpoint } from '../../wire/checkpoint.js'
+import { isMalformed } from '../../wire/frame.js'
+import type { EntryKind } from '../../wire/ledger/entry.js'
+import type { NoteKey } from '../../wire/note-key.js'
+import { sha256Tree } from '../../wire/tree-hash.js'
+import { AuditState } from './audit-state.js'
+import { TOLD_MISMATCHES } from './constants.js'
+import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
+import type { EvidenceReader } from './evidence.js'
+import type { LogPart } from './log-reader.js'
+import { LogTree } from './log-tree.js'
+import { lookAhead } from './look-ahead.js'
+
+/** Something that is not as it has to be. */
+export interface Mismatch {
+  /** `entry`: it may not stand; `checkpoint`: its signature or root; `state`: a stored record; `log`: unreadable. */
+  readonly where: 'entry' | 'checkpoint' | 'state' | 'log'
+  /** Of an entry: its index. Of a checkpoint: its size. Else the size that was reached. */
+  readonly at: number
+  readonly code: Refusal['code']
+  readonly detail: string
+}
+
+/** What an audit found. All is well when it is complete and there is no mismatch. */
+export interface AuditReport {
+  readonly origin: string
+  /** It came to the end; false when it was interrupted, or could read no further. */
+  readonly complete: boolean
+  /** Entries read again, and the root over them. */
+  readonly size: number
+  readonly root: Uint8Array
+  readonly kinds: Readonly<Partial<Record<EntryKind, number>>>
+  readonly checkpoints: number
+  readonly signatures: number
+  /** Accounts with credits, of whatever sort. */
+  readonly balances: number
+  /** Stored records compared with what follows from the entries; 0 when there is no store to compare with. */
+  readonly records: number
+  /** The first of them. */
+  readonly mismatches: readonly Mismatch[]
+  readonly mismatchCount: number
+}
+
+export interface AuditProgress {
+  /** Entries read again so far. */
+  readonly size: number
+  readonly mismatchCount: number
+}
+
+export interface AuditOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: AuditProgress) => void
+}
+
+/** Signs of an audit under way; the report is made from it. */
+export class AuditRun {
+  readonly state = new AuditState()
+  readonly #key: NoteKey
+  readonly #evidence: EvidenceReader
+  readonly #signaturesBefore: number
+  readonly #kinds: Partial<Record<EntryKind, number>> = {}
+  readonly #mismatches: Mismatch[] = []
+  #tree = LogTree.EMPTY
+  #checkpoints = 0
+  #mismatchCount = 0
+
+  constructor(key: NoteKey, evidence: EvidenceReader) {
+    this.#key = key
+    this.#evidence = evidence
+    this.#signaturesBefore = evidence.signatures
+  }
+
+  get size(): number {
+    return this.#tree.size
+  }
+
+  get progress(): AuditProgress {
+    return { size: this.size, mismatchCount: this.#mismatchCount }
+  }
+
+  /**
+   * Reads a log from its start: every hash, signature and rule.
+   *
+   * @returns whether it came to the end
+   */
+  async replay(parts: AsyncIterable<LogPart>, { signal, onProgress }: AuditOptions): Promise<boolean> {
+    try {
+      for await (const [part, checked] of lookAhead(parts, (each) => this.#check(each))) {
+        if (signal?.aborted === true) return false
+        this.enter(part.entries, checked.entries)
+        this.#compareCheckpoint(checked.checkpoint, part)
+        onProgress?.(this.progress)
+      }
+    } catch (cause) {
+      if (!(cause instanceof EdgeCoderError)) throw cause
+      this.mismatch({ where: 'log', at: this.size, code: cause.code, detail: cause.message })
+      return false
+    }
+    return true
+  }
+
+  /** Applies entries that come next, whatever a checkpoint says of them. */
+  enter(encoded: readonly Uint8Array[], entries: readonly (CheckedEntry | Refusal)[]): void {
+    for (const [at, checked] of entries.entries()) {
+      const index = this.size + at
+      const refused = isRefusal(checked) ? checked : this.#apply(checked, index)
+      if (refused === undefined) continue
+      this.mismatch({ where: 'entry', at: index, code: refused.code, detail: refused.detail })
+      this.state.skip()
+    }
+    this.#tree = this.#tree.grow(encoded.map((each) => sha256Tree.leaf(each))).tree
+  }
+
+  mismatch(what: Mismatch): void {
+    this.#mismatchCount++
+    if (this.#mismatches.length < TOLD_MISMATCHES) this.#mismatches.push(what)
+  }
+
+  /** @param records compared with a store @param complete whether all was read */
+  report(complete: boolean, records: number): AuditReport {
+    let sum = 0n
+    for (const [account, balance] of this.state.balances()) {
+      sum += balance
+      if (balance < 0n && !mayBeNegative(account))
+        this.#wrongBalance(`${account} has ${balance} microcredits`)
+    }
+    if (sum !== 0n) this.#wrongBalance(`all balances sum to ${sum} microcredits`)
+    return {
+      origin: this.#key.name,
+      complete,
+      size: this.size,
+      root: this.#tree.root,
+      kinds: this.#kinds,
+      checkpoints: this.#checkpoints,
+      signatures: this.#evidence.signatures - this.#signaturesBefore,
+      balances: this.state.count('balance'),
+      records,
+      mismatches: this.#mismatches,
+      mismatchCount: this.#mismatchCount,
+    }
+  }
+
+  async #check(part: LogPart) {
+    const [checkpoint, entries] = await Promise.all([
+      openCheckpoint(part.checkpoint, this.#key, []),
+      checkEntries(part.entries, this.#evidence),
+    ])
+    return { checkpoint, entries }
+  }
+
+  #apply(checked: CheckedEntry, index: number): Refusal | undefined {
+    const { kind } = checked.entry
+    this.#kinds[kind] = (this.#kinds[kind] ?? 0) + 1
+    const facts = factsOf(checked, index, this.state)
+    if (isRefusal(facts)) return facts
+    const outcome = apply(this.state, facts)
+    if (isRefusal(outcome)) return outcome
+    if (outcome.outcome === 'existed') {
+      return {
+        refused: true,
+        code: 'entry-conflict',
+        detail: `it says again what entry ${outcome.index} says`,
+      }
+    }
+    this.state.absorb(outcome.changes)
+    return undefined
+  }
+
+  #compareCheckpoint(checkpoint: Awaited<ReturnType<typeof openCheckpoint>>, part: LogPart): void {
+    this.#checkpoints++
+    const at = this.size
+    if (isMalformed(checkpoint)) {
+      this.mismatch({ where: 'checkpoint', at, code: checkpoint.code, detail: checkpoint.detail })
+    } else if (part.from + part.entries.length !== at || checkpoint.size !== at) {
+      const detail = `it is of size ${checkpoint.size}, and ${at} entries were read`
+      this.mismatch({ where: 'checkpoint', at, code: 'malformed', detail })
+    } else if (!sameBytes(checkpoint.root, this.#tree.root)) {
+      const detail = `its root is not that of the ${at} entries`
+      this.mismatch({ where: 'checkpoint', at, code: 'log-forked', detail })
+    }
+  }
+
+  #wrongBalance(detail: string): void {
+    this.mismatch({ where: 'state', at: this.size, code: 'wrong-amount', detail })
+  }
+}

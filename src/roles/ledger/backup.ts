@@ -1,0 +1,40 @@
+import type { Clock } from '../../ports/clock.js'
+import type { Signer } from '../../ports/signer.js'
+import { BackupEncoder, backupSignedBytes } from '../../wire/ledger/backup-frame.js'
+import { bundlesOf, encodeBundle } from '../../wire/ledger/entry-bundle.js'
+import type { NoteKey } from '../../wire/note-key.js'
+import type { LogReader } from './log-reader.js'
+
+/** A log to be backed up: one's own, or a mirrored one. */
+export interface BackedUpLog {
+  readonly key: NoteKey
+  readonly reader: LogReader
+}
+
+/**
+ * Logs as one file: entries as they were written, with the checkpoints over them; no state, as it follows from
+ * them. Each log goes to its head as it is when its turn comes, so it is consistent while entries are written.
+ *
+ * @param options.onProgress entries so far @param options.signal the file then has no end, and is refused everywhere
+ */
+export async function* backupLogs(
+  { signer, clock }: { readonly signer: Signer; readonly clock: Clock },
+  { network, logs }: { readonly network: string; readonly logs: readonly BackedUpLog[] },
+  options: { readonly signal?: AbortSignal; readonly onProgress?: (entries: number) => void } = {},
+): AsyncIterable<Uint8Array> {
+  const encoder = new BackupEncoder()
+  const { peerId: coordinator, publicKey } = signer
+  yield encoder.begin({ network, coordinator, publicKey, createdMs: clock.nowMs() })
+  let entries = 0
+  for (const { key, reader } of logs) {
+    yield encoder.log({ origin: key.name, publicKey: key.publicKey })
+    for await (const part of reader.parts(0)) {
+      if (options.signal?.aborted === true) return
+      for (const bundle of bundlesOf(part.entries)) yield encoder.bundle(encodeBundle(bundle))
+      yield encoder.checkpoint(part.checkpoint)
+      entries += part.entries.length
+      options.onProgress?.(entries)
+    }
+  }
+  yield encoder.end(logs.length, entries, (digest) => signer.sign(backupSignedBytes(network, digest)))
+}

@@ -1,0 +1,43 @@
+import type { Facts } from '../../core/ledger/facts.js'
+import type { LedgerView } from '../../core/ledger/records.js'
+import { isRefusal, type Refusal } from '../../core/refusal.js'
+import { isMalformed } from '../../wire/frame.js'
+import { contentDigest, decodeEntry, type Entry } from '../../wire/ledger/entry.js'
+import type { AnyProven, EvidenceReader } from './evidence.js'
+
+/** An entry of somebody, read; its signatures hold. Whether it may stand where it is, the rules say. */
+export interface CheckedEntry {
+  readonly encoded: Uint8Array
+  readonly entry: Entry
+  readonly digest: Uint8Array
+  readonly proven: AnyProven
+}
+
+/**
+ * Reads entries and checks all signatures in them, side by side; needs no state, so it may run ahead of what is
+ * applied.
+ *
+ * @returns in order; a refusal in the place of an entry that cannot be
+ */
+export function checkEntries(
+  encoded: readonly Uint8Array[],
+  evidence: EvidenceReader,
+): Promise<readonly (CheckedEntry | Refusal)[]> {
+  return Promise.all(encoded.map((each) => checkEntry(each, evidence)))
+}
+
+/** The facts of a checked entry in its place, or why its statements do not hold there. */
+export function factsOf(checked: CheckedEntry, index: number, view: LedgerView): Facts | Refusal {
+  const { entry, digest, proven } = checked
+  const evidence = proven(view)
+  if (isRefusal(evidence)) return evidence
+  // Of the entry's kind: the evidence was made from it.
+  return { kind: entry.kind, entry, index, digest, evidence } as Facts
+}
+
+async function checkEntry(encoded: Uint8Array, evidence: EvidenceReader): Promise<CheckedEntry | Refusal> {
+  const entry = decodeEntry(encoded)
+  if (isMalformed(entry)) return entry
+  const proven = await evidence.prove(entry)
+  return isRefusal(proven) ? proven : { encoded, entry, digest: contentDigest(entry, encoded), proven }
+}
