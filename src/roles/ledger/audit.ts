@@ -156,7 +156,7 @@ export class AuditRun {
   #apply(checked: CheckedEntry, index: number): Refusal | undefined {
     const { kind } = checked.entry
     this.#kinds[kind] = (this.#kinds[kind] ?? 0) + 1
-    const facts = factsOf(checked, index, this.state)
+    const facts = factsOf(checked, index, { view: this.state, key: this.#key })
     if (isRefusal(facts)) return facts
     const outcome = apply(this.state, facts)
     if (isRefusal(outcome)) return outcome

@@ -1,8 +1,11 @@
 import type { Facts } from '../../core/ledger/facts.js'
 import type { LedgerView } from '../../core/ledger/records.js'
-import { isRefusal, type Refusal } from '../../core/refusal.js'
+import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
+import { logOrigin } from '../../wire/checkpoint.js'
 import { isMalformed } from '../../wire/frame.js'
 import { contentDigest, decodeEntry, type Entry } from '../../wire/ledger/entry.js'
+import type { NoteKey } from '../../wire/note-key.js'
+import { peerIdOf } from '../../wire/peer-id.js'
 import type { AnyProven, EvidenceReader } from './evidence.js'
 
 /** An entry of somebody, read; its signatures hold. Whether it may stand where it is, the rules say. */
@@ -26,13 +29,35 @@ export function checkEntries(
   return Promise.all(encoded.map((each) => checkEntry(each, evidence)))
 }
 
-/** The facts of a checked entry in its place, or why its statements do not hold there. */
-export function factsOf(checked: CheckedEntry, index: number, view: LedgerView): Facts | Refusal {
+/**
+ * The facts of a checked entry in its place, or why it or its statements do not hold there.
+ *
+ * @param key of the log
+ */
+export function factsOf(
+  checked: CheckedEntry,
+  index: number,
+  { view, key }: { readonly view: LedgerView; readonly key: NoteKey },
+): Facts | Refusal {
   const { entry, digest, proven } = checked
+  const misnamed = misnamedLog(entry, key)
+  if (misnamed !== undefined) return misnamed
   const evidence = proven(view)
   if (isRefusal(evidence)) return evidence
   // Of the entry's kind: the evidence was made from it.
   return { kind: entry.kind, entry, index, digest, evidence } as Facts
+}
+
+/** A log's first entry says which one it is: that of its name, written by who signs for it. */
+export function misnamedLog(entry: Entry, key: NoteKey): Refusal | undefined {
+  if (entry.kind !== 'genesis') return undefined
+  const { network, home, epoch, coordinator } = entry
+  const origin = logOrigin(network, home, epoch)
+  if (origin === key.name && coordinator === peerIdOf(key.publicKey)) return undefined
+  return refusal(
+    'wrong-evidence',
+    `the genesis of ${origin} by ${coordinator} does not begin the log ${key.name}`,
+  )
 }
 
 async function checkEntry(encoded: Uint8Array, evidence: EvidenceReader): Promise<CheckedEntry | Refusal> {

@@ -187,7 +187,7 @@ class StoredLogMirror implements LogMirror, LogEnd {
 
   #stageOne(index: number, checked: CheckedEntry | Refusal): Refusal | undefined {
     if (isRefusal(checked)) return checked
-    const facts = factsOf(checked, index, this.state)
+    const facts = factsOf(checked, index, { view: this.state, key: this.key })
     if (isRefusal(facts)) return facts
     const outcome = this.#staging.stage(facts, checked.encoded)
     if (isRefusal(outcome)) return outcome

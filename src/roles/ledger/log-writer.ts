@@ -20,6 +20,7 @@ import {
 } from '../../wire/ledger/entry.js'
 import { type NoteKey, noteKey } from '../../wire/note-key.js'
 import { CHECKPOINT_SPACING, COMMIT_ENTRIES } from './constants.js'
+import { misnamedLog } from './entry-check.js'
 import { flagRefusal, flagWrite, type LogFlag, readFlag } from './log-flag.js'
 import { type LogKeys, logKeys } from './log-keys.js'
 import { createLogMeter, type LogMeter } from './log-meter.js'
@@ -167,6 +168,8 @@ class StoredLogWriter implements LogWriter, LogEnd {
     // Read back as others will: what they would refuse is not written, and fields are what the bytes say.
     const entry = decodeEntry(encoded)
     if (isMalformed(entry)) return entry
+    const misnamed = misnamedLog(entry, this.key)
+    if (misnamed !== undefined) return misnamed
     const digest = contentDigest(entry, encoded)
     // Of the wish's kind: it was encoded from it.
     const facts = { kind: wish.kind, entry, index: this.size, digest, evidence: wish.evidence } as Facts
