@@ -17,9 +17,15 @@ export type PolicyKind = Exclude<EntryKind, 'hold' | 'settle' | 'release' | 'fee
 
 /** Statements of admins and owners, other logs' checkpoints, and windows: what they say, and who may say it. */
 export interface PolicyStatements {
-  /** Checks the signatures within an entry, off the caller's thread; or says which does not hold. */
-  prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal>
+  /**
+   * Checks the signatures within an entry, off the caller's thread; or says which does not hold. At once where
+   * there is none to check, as an audit asks for millions.
+   */
+  prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Awaitable<Proven<Kind> | Refusal>
 }
+
+/** A promise only when it must be one. */
+export type Awaitable<T> = T | Promise<T>
 
 /** What tasks are charged. */
 export interface Quotes {
@@ -32,7 +38,7 @@ export type AnyProven = (view: LedgerView) => Evidence[EntryKind] | Refusal
 
 /** Checks the statements within entries. Never throws for what an entry holds. */
 export interface EvidenceReader {
-  prove(entry: Entry): Promise<AnyProven | Refusal>
+  prove(entry: Entry): Awaitable<AnyProven | Refusal>
   /** Signatures that were checked since it was made. */
   readonly signatures: number
 }
@@ -68,7 +74,7 @@ export function createEvidenceReader(
         case 'release':
         case 'fee':
         case 'return':
-          return Promise.resolve(NOTHING)
+          return NOTHING
         default:
           signatures++
           return statements.prove(entry)

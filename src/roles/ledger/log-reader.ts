@@ -120,7 +120,11 @@ export class LogReader {
 
   async #list(from: number, to: number): Promise<readonly Uint8Array[]> {
     const entries: Uint8Array[] = []
-    for await (const entry of this.entries(from, to)) entries.push(entry)
+    for await (const [key, entry] of this.#store.range(this.#keys.entriesWithin(from, to))) {
+      if (this.#keys.numberIn(key) !== from + entries.length) break
+      entries.push(entry)
+    }
+    if (from + entries.length < to) throw missing(`entry ${from + entries.length}`)
     return entries
   }
 
