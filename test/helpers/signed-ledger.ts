@@ -4,14 +4,9 @@ import { DEFAULT_TERMS, type EconomyTerms } from '../../src/core/economy/terms.j
 import type { LedgerView } from '../../src/core/ledger/records.js'
 import { type Refusal, refusal } from '../../src/core/refusal.js'
 import type { Signer } from '../../src/ports/signer.js'
-import {
-  createEvidenceReader,
-  type EvidenceReader,
-  type PolicyKind,
-  type PolicyStatements,
-  type Proven,
-} from '../../src/roles/ledger/evidence.js'
+import { createEvidenceReader, type EvidenceReader } from '../../src/roles/ledger/evidence.js'
 import type { Wish } from '../../src/roles/ledger/log-writer.js'
+import type { PolicyKind, PolicyStatements, Proven } from '../../src/roles/ledger/statements.js'
 import { signatureHolds } from '../../src/wire/ed25519.js'
 import { envelopeCodec, seal, statements } from '../../src/wire/envelope.js'
 import { isMalformed } from '../../src/wire/frame.js'

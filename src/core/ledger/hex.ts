@@ -1,8 +1,8 @@
 const DIGITS = Array.from({ length: 16 }, (_, digit) => digit.toString(16).charCodeAt(0))
 
 /**
- * Bytes as a key: lower-case hexadecimal. The core has no Buffer. Made at once and not digit by digit, since a text
- * that was joined from many is slow to look up.
+ * Bytes as a key: lower-case hexadecimal. The core has no Buffer. Made at once and not digit by digit, since
+ * a text that was joined from many is slow to look up.
  *
  * @param bytes a digest or an id; at most a few hundred bytes
  */

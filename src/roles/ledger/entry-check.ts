@@ -6,7 +6,8 @@ import { isMalformed } from '../../wire/frame.js'
 import { contentDigest, decodeEntry, type Entry } from '../../wire/ledger/entry.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { peerIdOf } from '../../wire/peer-id.js'
-import type { AnyProven, Awaitable, EvidenceReader } from './evidence.js'
+import type { AnyProven, EvidenceReader } from './evidence.js'
+import type { Awaitable } from './statements.js'
 
 /** An entry of somebody, read; its signatures hold. Whether it may stand where it is, the rules say. */
 export interface CheckedEntry {
@@ -17,8 +18,8 @@ export interface CheckedEntry {
 }
 
 /**
- * Reads entries and checks all signatures in them, side by side; needs no state, so it may run ahead of what is
- * applied.
+ * Reads entries and checks all signatures in them, side by side; needs no state, so it may run ahead of what
+ * is applied.
  *
  * @returns in order; a refusal in the place of an entry that cannot be
  */

@@ -173,7 +173,8 @@ const levelDisk: Disk = {
       getMany: (keys) => level.getMany(keys),
       iterator: (range) => level.iterator({ ...range, highWaterMarkBytes: READ_BYTES }),
       async write(writes) {
-        // Chained: two to five times as fast as `level.batch([…])`, which copies every operation several times.
+        // Chained: two to five times as fast as `level.batch([…])`, which copies every operation several
+        // times.
         const batch = level.batch()
         for (const write of writes) {
           if (write.type === 'put') batch.put(write.key, write.value)

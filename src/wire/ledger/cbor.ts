@@ -1,7 +1,7 @@
 /**
- * Deterministic CBOR (RFC 8949 §4.2) of what ledgers consist of: whole numbers, true and false, null, text, bytes
- * and lists. Strict by construction: whatever is read would be written as the same bytes, so nothing has to be
- * encoded again to know. Maps, tags, floats and indefinite lengths do not exist here.
+ * Deterministic CBOR (RFC 8949 §4.2) of what ledgers consist of: whole numbers, true and false, null, text,
+ * bytes and lists. Strict by construction: whatever is read would be written as the same bytes, so nothing
+ * has to be encoded again to know. Maps, tags, floats and indefinite lengths do not exist here.
  */
 export type CborValue = number | bigint | boolean | null | string | Uint8Array | readonly CborValue[]
 
