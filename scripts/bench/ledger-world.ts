@@ -1,12 +1,9 @@
 import { DEFAULT_TERMS } from '../../src/core/economy/terms.js'
 import type { HoldEvidence } from '../../src/core/ledger/facts.js'
 import type { Metrics } from '../../src/ports/metrics.js'
-import {
-  createEvidenceReader,
-  type EvidenceReader,
-  type PolicyStatements,
-} from '../../src/roles/ledger/evidence.js'
+import { createEvidenceReader, type EvidenceReader } from '../../src/roles/ledger/evidence.js'
 import type { LogWriter, Wish } from '../../src/roles/ledger/log-writer.js'
+import type { PolicyStatements } from '../../src/roles/ledger/statements.js'
 import { createIdentity } from '../../src/services/identity/identity.js'
 import { envelopeCodec, seal, statements } from '../../src/wire/envelope.js'
 import { derivedEntryId, type Entry } from '../../src/wire/ledger/entry.js'
@@ -30,7 +27,7 @@ const trusting: PolicyStatements = {
     const any: Entry = entry
     const { kind, id, timeMs, ...said } = any
     const evidence = any.kind === 'genesis' ? { sequence: 0, terms: DEFAULT_TERMS } : said
-    return Promise.resolve(() => evidence as never)
+    return () => evidence as never
   },
 }
 

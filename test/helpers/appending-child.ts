@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs'
 import { createLogCommitter } from '../../src/roles/ledger/log-committer.js'
 import { openLevelStore } from '../../src/services/store/level-store.js'
 import { firstWishes, mustAppend, openOwnLog } from './ledger-log.js'
@@ -25,7 +24,8 @@ async function writer(): Promise<void> {
     const entry = { ...template.entry, id }
     const index = mustAppend(log, { ...template, entry } as typeof template)
     await committer.settle()
-    writeSync(1, `${index} ${id.toString()}\n`)
+    // Waits while the pipe is full: the reader may be slower.
+    await new Promise((resolve) => process.stdout.write(`${index} ${id.toString()}\n`, resolve))
   }
 }
 

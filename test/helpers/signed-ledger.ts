@@ -4,15 +4,9 @@ import { DEFAULT_TERMS, type EconomyTerms } from '../../src/core/economy/terms.j
 import type { LedgerView } from '../../src/core/ledger/records.js'
 import { type Refusal, refusal } from '../../src/core/refusal.js'
 import type { Signer } from '../../src/ports/signer.js'
-import {
-  createEvidenceReader,
-  type EvidenceReader,
-  type PolicyKind,
-  type PolicyStatements,
-  type Proven,
-  type Quotes,
-} from '../../src/roles/ledger/evidence.js'
+import { createEvidenceReader, type EvidenceReader } from '../../src/roles/ledger/evidence.js'
 import type { Wish } from '../../src/roles/ledger/log-writer.js'
+import type { PolicyKind, PolicyStatements, Proven, Quotes } from '../../src/roles/ledger/statements.js'
 import { decodeCbor, encodeCbor } from '../../src/wire/cbor.js'
 import { signatureHolds } from '../../src/wire/ed25519.js'
 import { envelopeCodec, seal, statements } from '../../src/wire/envelope.js'
@@ -104,9 +98,7 @@ export const COORDINATOR = seededSigner(203)
 export const HOME = COORDINATOR.peerId
 
 export function signedEvidence(terms: EconomyTerms = DEFAULT_TERMS): EvidenceReader {
-  const quotes: Quotes = {
-    quoteOf: (_view, header) => ({ rates: RATES, cap: header.priceCapMicrocredits }),
-  }
+  const quotes: Quotes = { quoteOf: (_view, header) => ({ rates: RATES, cap: header.priceCapMicrocredits }) }
   return createEvidenceReader({ statements: new SignedStatements(terms), quotes }, { network: NETWORK })
 }
 

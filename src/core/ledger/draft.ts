@@ -78,7 +78,9 @@ export class Draft implements LedgerView {
     return this.move(from, away ? transitAccount(record.home) : account, amount)
   }
 
-  /** An account that this log may debit, or whose credits it may make: its home is here, and the epoch holds. */
+  /**
+   * An account that this log may debit, or whose credits it may make: its home is here, and the epoch holds.
+   */
   homeAccount(account: string): AccountRecord | Refusal {
     const record = this.get('account', account)
     if (record === undefined) return unknownAccount(account)

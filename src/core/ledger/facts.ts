@@ -103,24 +103,28 @@ export type Facts = FactsOf<EntryKind>
 
 /** Compares the entry with its evidence. @returns undefined = the entry says just what was signed */
 export function disagreement<E extends object>(entry: E, said: Partial<E>): Refusal | undefined {
-  const stands = new Map<string, unknown>(Object.entries(entry))
-  for (const [field, value] of Object.entries(said)) {
-    if (!sameValue(stands.get(field), value)) {
+  const stands = entry as Fields
+  const wanted = said as Fields
+  for (const field of Object.keys(wanted)) {
+    if (!sameValue(stands[field], wanted[field])) {
       return refusal('wrong-evidence', `the signed statement has another "${field}" than the entry`)
     }
   }
   return undefined
 }
 
+type Fields = Readonly<Record<string, unknown>>
+
 /** Equality of what entries are made of: numbers, text, bytes, lists and groups of them. */
 export function sameValue(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (a instanceof Uint8Array && b instanceof Uint8Array) return sameBytes(a, b)
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  const left = Object.entries(a)
-  const right = new Map(Object.entries(b))
+  const left = a as Fields
+  const right = b as Fields
+  const names = Object.keys(left)
   return (
-    left.length === right.size &&
-    left.every(([key, value]) => right.has(key) && sameValue(value, right.get(key)))
+    names.length === Object.keys(right).length &&
+    names.every((name) => Object.hasOwn(right, name) && sameValue(left[name], right[name]))
   )
 }

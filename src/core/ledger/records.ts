@@ -155,7 +155,9 @@ export interface LedgerRecords {
 
 export type Table = keyof LedgerRecords
 
-/** How the rules read state: one record by its key, now. A store behind it reads ahead what an entry needs. */
+/**
+ * How the rules read state: one record by its key, now. A store behind it reads ahead what an entry needs.
+ */
 export interface LedgerView {
   get<T extends Table>(table: T, key: string): LedgerRecords[T] | undefined
 }

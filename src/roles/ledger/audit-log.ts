@@ -27,8 +27,8 @@ export async function auditParts(
 }
 
 /**
- * As {@link auditParts}, of a log in a store, and compares each record of the stored state with what follows from
- * the entries. The log may be appended to meanwhile.
+ * As {@link auditParts}, of a log in a store, and compares each record of the stored state with what follows
+ * from the entries. The log may be appended to meanwhile.
  *
  * @throws EdgeCoderError `store-corrupt` when its head cannot be read
  */

@@ -5,8 +5,8 @@ import { TABLES } from './record-codec.js'
 const CHUNK_ENTRIES = 16_384
 
 /**
- * The state of a log that is read again from its start, in memory. Of each entry it keeps little more than its
- * id: there are as many of them as entries.
+ * The state of a log that is read again from its start, in memory. Of each entry it keeps little more than
+ * its id: there are as many of them as entries.
  */
 export class AuditState implements LedgerView {
   readonly #tables = new Map<Table, Map<string, LedgerRecords[Table]>>()

@@ -18,7 +18,10 @@ import { lookAhead } from './look-ahead.js'
 
 /** Something that is not as it has to be. */
 export interface Mismatch {
-  /** `entry`: it may not stand; `checkpoint`: its signature or root; `state`: a stored record; `log`: unreadable. */
+  /**
+   * `entry`: it may not stand; `checkpoint`: its signature or root; `state`: a stored record; `log`:
+   * unreadable.
+   */
   readonly where: 'entry' | 'checkpoint' | 'state' | 'log'
   /** Of an entry: its index. Of a checkpoint: its size. Else the size that was reached. */
   readonly at: number

@@ -12,10 +12,12 @@ export interface BackedUpLog {
 }
 
 /**
- * Logs as one file: entries as they were written, with the checkpoints over them; no state, as it follows from
- * them. Each log goes to its head as it is when its turn comes, so it is consistent while entries are written.
+ * Logs as one file: entries as they were written, with the checkpoints over them; no state, as it follows
+ * from them. Each log goes to its head as it is when its turn comes, so it is consistent while entries are
+ * written.
  *
- * @param options.onProgress entries so far @param options.signal the file then has no end, and is refused everywhere
+ * @param options.onProgress entries so far @param options.signal the file then has no end, and is refused
+ *   everywhere
  */
 export async function* backupLogs(
   { signer, clock }: { readonly signer: Signer; readonly clock: Clock },

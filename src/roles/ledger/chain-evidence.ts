@@ -6,7 +6,7 @@ import { TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { EntryOf } from '../../wire/ledger/entry.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEvidence } from '../policy/policy-statements.js'
-import type { PolicyKind, PolicyStatements, Proven, Quotes } from './evidence.js'
+import type { PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
 
 const KINDS = {
   [TaskKind.CHAT]: 'chat',

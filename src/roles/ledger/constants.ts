@@ -1,6 +1,6 @@
 /**
- * Entries in one commit. 256 already bring the cost of fsync and signature below that of the writes; more only
- * adds delay, and to what must be in memory at once.
+ * Entries in one commit. 256 already bring the cost of fsync and signature below that of the writes; more
+ * only adds delay, and to what must be in memory at once.
  */
 export const COMMIT_ENTRIES = 1_024
 /** Entries that may wait for a store that fails or is slow; then nothing more is taken. */

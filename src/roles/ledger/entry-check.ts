@@ -7,6 +7,7 @@ import { contentDigest, decodeEntry, type Entry } from '../../wire/ledger/entry.
 import type { NoteKey } from '../../wire/note-key.js'
 import { peerIdOf } from '../../wire/peer-id.js'
 import type { AnyProven, EvidenceReader } from './evidence.js'
+import type { Awaitable } from './statements.js'
 
 /** An entry of somebody, read; its signatures hold. Whether it may stand where it is, the rules say. */
 export interface CheckedEntry {
@@ -17,16 +18,30 @@ export interface CheckedEntry {
 }
 
 /**
- * Reads entries and checks all signatures in them, side by side; needs no state, so it may run ahead of what is
- * applied.
+ * Reads entries and checks all signatures in them, side by side; needs no state, so it may run ahead of what
+ * is applied.
  *
  * @returns in order; a refusal in the place of an entry that cannot be
  */
-export function checkEntries(
+export async function checkEntries(
   encoded: readonly Uint8Array[],
   evidence: EvidenceReader,
 ): Promise<readonly (CheckedEntry | Refusal)[]> {
-  return Promise.all(encoded.map((each) => checkEntry(each, evidence)))
+  const checked: (CheckedEntry | Refusal)[] = []
+  const waiting: Promise<void>[] = []
+  for (const [at, each] of encoded.entries()) {
+    const entry = checkEntry(each, evidence)
+    if (!(entry instanceof Promise)) checked[at] = entry
+    else {
+      waiting.push(
+        entry.then((value) => {
+          checked[at] = value
+        }),
+      )
+    }
+  }
+  await Promise.all(waiting)
+  return checked
 }
 
 /**
@@ -60,9 +75,11 @@ export function misnamedLog(entry: Entry, key: NoteKey): Refusal | undefined {
   )
 }
 
-async function checkEntry(encoded: Uint8Array, evidence: EvidenceReader): Promise<CheckedEntry | Refusal> {
+function checkEntry(encoded: Uint8Array, evidence: EvidenceReader): Awaitable<CheckedEntry | Refusal> {
   const entry = decodeEntry(encoded)
   if (isMalformed(entry)) return entry
-  const proven = await evidence.prove(entry)
-  return isRefusal(proven) ? proven : { encoded, entry, digest: contentDigest(entry, encoded), proven }
+  const checked = (proven: AnyProven | Refusal) =>
+    isRefusal(proven) ? proven : { encoded, entry, digest: contentDigest(entry, encoded), proven }
+  const proven = evidence.prove(entry)
+  return proven instanceof Promise ? proven.then(checked) : checked(proven)
 }

@@ -1,38 +1,16 @@
-import type { Quote } from '../../core/economy/quote.js'
 import type { Evidence } from '../../core/ledger/facts.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
-import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { Entry, EntryKind, EntryOf } from '../../wire/ledger/entry.js'
+import type { Awaitable, PolicyStatements, Quotes } from './statements.js'
 import { type HeldOrder, holdEvidence, openAttempt, openOrder } from './task-evidence.js'
-
-/**
- * What an entry's statements say, once their signatures hold: a function of the state at the entry's place in
- * the log, since who may sign and what is charged is as it was there. Asked right before the entry is applied.
- */
-export type Proven<Kind extends EntryKind> = (view: LedgerView) => Evidence[Kind] | Refusal
-
-/** Kinds whose evidence is a matter of policy, membership, economy or of other logs, and not of a task. */
-export type PolicyKind = Exclude<EntryKind, 'hold' | 'settle' | 'release' | 'fee' | 'return'>
-
-/** Statements of admins and owners, other logs' checkpoints, and windows: what they say, and who may say it. */
-export interface PolicyStatements {
-  /** Checks the signatures within an entry, off the caller's thread; or says which does not hold. */
-  prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal>
-}
-
-/** What tasks are charged. */
-export interface Quotes {
-  /** Rates and most to hold for what is ordered, as policy and pricing window have them in this state. */
-  quoteOf(view: LedgerView, header: TaskHeader): Quote | Refusal
-}
 
 /** An entry of some kind, with what remains to be asked of the state. */
 export type AnyProven = (view: LedgerView) => Evidence[EntryKind] | Refusal
 
 /** Checks the statements within entries. Never throws for what an entry holds. */
 export interface EvidenceReader {
-  prove(entry: Entry): Promise<AnyProven | Refusal>
+  prove(entry: Entry): Awaitable<AnyProven | Refusal>
   /** Signatures that were checked since it was made. */
   readonly signatures: number
 }
@@ -68,7 +46,7 @@ export function createEvidenceReader(
         case 'release':
         case 'fee':
         case 'return':
-          return Promise.resolve(NOTHING)
+          return NOTHING
         default:
           signatures++
           return statements.prove(entry)

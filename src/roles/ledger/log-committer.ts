@@ -1,12 +1,15 @@
 import type { Store } from '../../ports/store.js'
 import type { LogWriter } from './log-writer.js'
 
-/** Group commit of a log whose owner has no journal: what comes while a commit is under way shares the next. */
+/**
+ * Group commit of a log whose owner has no journal: what comes while a commit is under way shares the next.
+ */
 export interface LogCommitter {
   /**
    * Resolves when all that was appended before the call is durable.
    *
-   * @throws EdgeCoderError `store-full`, `store-failed`: it is not; it stays appended, and goes with the next call
+   * @throws EdgeCoderError `store-full`, `store-failed`: it is not; it stays appended, and goes with the next
+   *   call
    */
   settle(): Promise<void>
 }

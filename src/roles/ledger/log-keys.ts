@@ -3,7 +3,9 @@ import type { Range } from '../../ports/store.js'
 
 /** Digits of 2^53: numbers in keys sort as numbers. */
 const DIGITS = 16
-/** Short, since each write repeats it in the store's log. The letters are for ever, as data lie under them. */
+/**
+ * Short, since each write repeats it in the store's log. The letters are for ever, as data lie under them.
+ */
 const TABLE_LETTERS: Readonly<Record<Table, string>> = {
   // Sorts first: whoever reads all records from one snapshot learns first how far they go.
   log: '0',

@@ -42,8 +42,8 @@ export interface FollowOptions {
 }
 
 /**
- * A log of another coordinator (or one's own, to be filled again), entry by entry checked as its writer had to:
- * signatures, rules, root. What it holds may be cosigned.
+ * A log of another coordinator (or one's own, to be filled again), entry by entry checked as its writer had
+ * to: signatures, rules, root. What it holds may be cosigned.
  */
 export interface LogMirror {
   readonly key: NoteKey
@@ -53,7 +53,8 @@ export interface LogMirror {
   /** Takes the entries that come next. @throws EdgeCoderError of the store: nothing was taken */
   take(part: LogPart): Promise<PartTaken | PartRefusal>
   /**
-   * Takes part after part, signatures of the next one being checked meanwhile; each is durable before the next.
+   * Takes part after part, signatures of the next one being checked meanwhile; each is durable before the
+   * next.
    *
    * @returns the first refusal; undefined = all were taken, or the signal came
    */
@@ -128,7 +129,8 @@ class StoredLogMirror implements LogMirror, LogEnd {
   async #check({ entries, checkpoint }: LogPart): Promise<CheckedPart> {
     const bytes = entries.reduce((sum, { length }) => sum + length, 0)
     if (entries.length > PART_ENTRIES || bytes > STAGED_BYTES) {
-      const detail = `a part of ${entries.length} entries and ${bytes} bytes, at most ${PART_ENTRIES} and ${STAGED_BYTES}`
+      const most = `at most ${PART_ENTRIES} and ${STAGED_BYTES}`
+      const detail = `a part of ${entries.length} entries and ${bytes} bytes, ${most}`
       return { checkpoint: refusal('frame-too-large', detail), entries: [] }
     }
     const [opened, checked] = await Promise.all([
@@ -146,10 +148,7 @@ class StoredLogMirror implements LogMirror, LogEnd {
     const leaves = part.entries.map((each) => sha256Tree.leaf(each))
     if (!sameBytes(this.tree.grow(leaves).tree.root, checkpoint.root)) {
       return {
-        ...refusal(
-          'malformed',
-          `the entries ${part.from} to ${checkpoint.size - 1} are not those of the checkpoint`,
-        ),
+        ...refusal('malformed', `the entries from ${part.from} are not those of the checkpoint`),
         signed: false,
       }
     }
@@ -172,7 +171,7 @@ class StoredLogMirror implements LogMirror, LogEnd {
       }
     }
     if (from === size && entries.length > 0 && from + entries.length === checkpoint.size) return undefined
-    const detail = `entries from ${from}, ${entries.length} of them, up to size ${checkpoint.size}; here are ${size}`
+    const detail = `${entries.length} entries from ${from} up to ${checkpoint.size}; here are ${size}`
     return { ...refusal('entry-conflict', detail, { next: 'Ask for what comes next.' }), signed: false }
   }
 

@@ -136,8 +136,8 @@ async function checkBalances({ store, keys }: Place, key: NoteKey): Promise<void
 function damaged(key: NoteKey, what: string): EdgeCoderError {
   return new EdgeCoderError('store-corrupt', `The log ${key.name} is damaged: ${what}.`, {
     next:
-      'Nothing was signed. Move the ledger away and pull it again from other coordinators, or restore a backup; ' +
-      'then go on only when they confirm its latest checkpoint.',
+      'Nothing was signed. Move the ledger away and pull it again from other coordinators, or ' +
+      'restore a backup; then go on only when they confirm its latest checkpoint.',
   })
 }
 

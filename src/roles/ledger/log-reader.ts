@@ -34,7 +34,9 @@ export interface LogEnd {
   readonly tree: LogTree
 }
 
-/** Reads what is durable of one log. Consistent while it is appended to: nothing that is read ever changes. */
+/**
+ * Reads what is durable of one log. Consistent while it is appended to: nothing that is read ever changes.
+ */
 export class LogReader {
   readonly #store: Store
   readonly #keys: LogKeys
@@ -75,8 +77,8 @@ export class LogReader {
   }
 
   /**
-   * The log from an entry on to its head as it is at the first read, in parts that each end in a checkpoint: what
-   * mirrors and backups are made of. A part has at most about 2,000 entries.
+   * The log from an entry on to its head as it is at the first read, in parts that each end in a checkpoint:
+   * what mirrors and backups are made of. A part has at most about 2,000 entries.
    */
   async *parts(from: number): AsyncIterable<LogPart> {
     const head = this.#end.head
@@ -93,8 +95,8 @@ export class LogReader {
   }
 
   /**
-   * The proof that an entry is in the log, as a file that anybody checks offline: c2sp.org/tlog-proof, with the
-   * entry in its extra line.
+   * The proof that an entry is in the log, as a file that anybody checks offline: c2sp.org/tlog-proof, with
+   * the entry in its extra line.
    *
    * @param head a checkpoint to prove it against, such as a cosigned one; by default the latest
    * @returns `not-found` when the entry is not yet under that checkpoint
@@ -120,7 +122,11 @@ export class LogReader {
 
   async #list(from: number, to: number): Promise<readonly Uint8Array[]> {
     const entries: Uint8Array[] = []
-    for await (const entry of this.entries(from, to)) entries.push(entry)
+    for await (const [key, entry] of this.#store.range(this.#keys.entriesWithin(from, to))) {
+      if (this.#keys.numberIn(key) !== from + entries.length) break
+      entries.push(entry)
+    }
+    if (from + entries.length < to) throw missing(`entry ${from + entries.length}`)
     return entries
   }
 

@@ -27,8 +27,9 @@ export interface TreeSource {
 }
 
 /**
- * The right edge of a log's tree: all that is needed to append, and the hashes of each level's tile that is not
- * full yet. A value: growing makes another one, so a batch that could not be written is dropped by dropping it.
+ * The right edge of a log's tree: all that is needed to append, and the hashes of each level's tile that is
+ * not full yet. A value: growing makes another one, so a batch that could not be written is dropped by
+ * dropping it.
  */
 export class LogTree {
   static readonly EMPTY = new LogTree({ size: 0, hashes: [] }, [])

@@ -40,8 +40,8 @@ export type Wish = {
 }[EntryKind]
 
 /**
- * The one writer of one log. Appending is a decision in memory, at once; what was decided becomes durable by a
- * commit that the caller makes, together with writes of its own. One commit at a time:
+ * The one writer of one log. Appending is a decision in memory, at once; what was decided becomes durable by
+ * a commit that the caller makes, together with writes of its own. One commit at a time:
  *
  * `const writes = log.writes(); await store.commit([...writes, ...own]).then(log.committed, log.failed)`
  *
@@ -68,8 +68,8 @@ export interface LogWriter {
    */
   append(wish: Wish): Appended | Existed | Refusal
   /**
-   * Writes of the oldest entries that are not durable, at most 1,024, with one signed checkpoint; none when there
-   * are none. Must be followed by `committed` or `failed` before it is called again.
+   * Writes of the oldest entries that are not durable, at most 1,024, with one signed checkpoint; none when
+   * there are none. Must be followed by `committed` or `failed` before it is called again.
    */
   writes(): readonly Write[]
   /** @returns whether more is waiting */
@@ -95,7 +95,8 @@ interface Components {
 /**
  * Opens, or begins, one's own log. Everything that was written since the last time is checked first.
  *
- * @param init.origin of the log: `logOrigin(network, home, epoch)` @param init.prefix of its keys in the store
+ * @param init.origin of the log: `logOrigin(network, home, epoch)` @param init.prefix of its keys in the
+ *   store
  * @throws EdgeCoderError `store-corrupt`: what is stored is not what was signed; nothing is signed then;
  *   `log-unconfirmed`: a restore was interrupted
  */

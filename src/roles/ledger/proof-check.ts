@@ -22,8 +22,8 @@ export interface CheckedProof {
 /**
  * Checks offline that an entry is in a log, by nothing but the file and the keys.
  *
- * @param keys.log of the log @param keys.cosigners of kind `cosignature`; whether enough of them cosigned is for the
- *   caller to say, by `quorumOf`
+ * @param keys.log of the log @param keys.cosigners of kind `cosignature`; whether enough of them cosigned is
+ *   for the caller to say, by `quorumOf`
  */
 export async function checkProof(
   file: Uint8Array,

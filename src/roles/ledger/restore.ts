@@ -25,14 +25,14 @@ export interface RestoreOptions {
 }
 
 /**
- * Puts a backup's logs into a store, each entry checked again: hashes, signatures, rules. The file is verified to
- * its end before anything is written. A log that is there already is gone on from, if the backup does: nothing is
- * ever replaced by something older, or else.
+ * Puts a backup's logs into a store, each entry checked again: hashes, signatures, rules. The file is
+ * verified to its end before anything is written. A log that is there already is gone on from, if the backup
+ * does: nothing is ever replaced by something older, or else.
  *
  * @param open gives the file from its start; called once for the check and once for each log
  * @param init.prefixOf where a log lies in the store; undefined = leave it out
- * @returns `stale-backup`, `log-forked`, `wrong-network`, `bad-signature`, `malformed`: nothing was written; or what
- *   the rules refuse, `cancelled`: then nothing opens before it is restored again
+ * @returns `stale-backup`, `log-forked`, `wrong-network`, `bad-signature`, `malformed`: nothing was written;
+ *   or what the rules refuse, `cancelled`: then nothing opens before it is restored again
  * @throws EdgeCoderError of the store, `store-corrupt` when what is there cannot be read: move it away
  */
 export async function restoreBackup(

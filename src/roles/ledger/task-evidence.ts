@@ -13,7 +13,7 @@ import type {
   TaskHeader,
 } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { EntryOf } from '../../wire/ledger/entry.js'
-import type { Quotes } from './evidence.js'
+import type { Quotes } from './statements.js'
 
 /** An order whose signature holds: the headers of the tasks that the entry holds credits for. */
 export interface HeldOrder {
@@ -101,8 +101,8 @@ function usageOf(counted: Counted | undefined): Usage {
 }
 
 /**
- * A gateway counts the tokens that pass it on their way to the user. How long a sandbox ran it cannot know; what
- * the prompt came to only where it has the model's own tokenizer, and then it says so.
+ * A gateway counts the tokens that pass it on their way to the user. How long a sandbox ran it cannot know;
+ * what the prompt came to only where it has the model's own tokenizer, and then it says so.
  */
 function gatewayUsageOf(counted: Counted | undefined): Partial<Usage> {
   if (counted === undefined) return {}

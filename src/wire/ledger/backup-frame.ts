@@ -76,8 +76,8 @@ export class BackupEncoder {
 }
 
 /**
- * Reads a backup's frames from chunks of whatever size. Ends after the trailer, or with what is wrong; nothing in
- * the frames is checked yet but their form. A file that was cut ends with a {@link Malformed}.
+ * Reads a backup's frames from chunks of whatever size. Ends after the trailer, or with what is wrong;
+ * nothing in the frames is checked yet but their form. A file that was cut ends with a {@link Malformed}.
  */
 export async function* decodeBackup(
   chunks: AsyncIterable<Uint8Array>,

@@ -1,8 +1,9 @@
 import { ENTRY_BYTES } from '../limits.js'
 import { type Malformed, malformed } from '../malformed.js'
 
-/** Entries in one bundle, and bytes after which one is ended before that. */
-export const BUNDLE_ENTRIES = 256
+/** Entries in one bundle. */
+const BUNDLE_ENTRIES = 256
+/** Bytes after which a bundle is ended before it has as many. */
 export const BUNDLE_BYTES = 1024 * 1024
 const LENGTH_BYTES = 2
 

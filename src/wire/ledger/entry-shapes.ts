@@ -54,7 +54,9 @@ export const ENTRY_SHAPES = {
       continues: optional(group({ origin: text(256), size: uint(), root: digest })),
     },
   },
-  /** An account becomes known here: as its home, or as one whose home is elsewhere. Again = its home moved. */
+  /**
+   * An account becomes known here: as its home, or as one whose home is elsewhere. Again = its home moved.
+   */
   open: {
     number: 2,
     shape: {

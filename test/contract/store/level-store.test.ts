@@ -137,8 +137,9 @@ function failingDisk(): { disk: Disk; fail: string | undefined; torn: boolean; o
         get: async (key) => rows.get(key),
         getSync: (key) => rows.get(key),
         getMany: async (keys) => keys.map((key) => rows.get(key)),
-        async *iterator() {
-          yield* rows
+        iterator() {
+          const left = [...rows]
+          return { nextv: async (most) => left.splice(0, most), close: async () => {} }
         },
         async write(writes) {
           if (state.fail === undefined) return apply(writes)

@@ -59,7 +59,9 @@ export function frontierRoot(frontier: Frontier, tree: TreeHash): Uint8Array {
   return foldSubtrees(frontier.hashes, tree)
 }
 
-/** Which stored nodes make up the frontier of a tree of this size: read them, in this order, to start again. */
+/**
+ * Which stored nodes make up the frontier of a tree of this size: read them, in this order, to start again.
+ */
 export function frontierNodes(size: number): readonly NodeId[] {
   return subtreesOf(0, size)
 }
