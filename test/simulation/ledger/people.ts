@@ -81,6 +81,7 @@ export class HonestLedger implements Runnable {
   readonly #world: LedgerWorld
   readonly #dice: Dice
   readonly #maker: EntryMaker
+  #writing: Promise<void> = Promise.resolve()
   #stopped = false
 
   constructor(ports: Ports, world: LedgerWorld) {
@@ -106,6 +107,7 @@ export class HonestLedger implements Runnable {
     const { store } = this.#ports
     const keys = logKeys(OWN_PREFIX)
     this.#stopped = true
+    await this.#writing
     const found: string[] = []
     for await (const [key] of store.range(keys.all)) found.push(key)
     const dels = found.map((key) => ({ type: 'del' as const, key }))
@@ -144,7 +146,7 @@ export class HonestLedger implements Runnable {
     const waitMs = this.#dice.whole(50, 700)
     this.#ports.clock.after(waitMs, () => {
       if (this.#stopped || !this.#world.busy()) return
-      void this.#write().finally(() => this.#again())
+      this.#writing = this.#write().finally(() => this.#again())
     })
   }
 

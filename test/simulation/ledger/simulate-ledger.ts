@@ -212,7 +212,9 @@ class LedgerSimulation {
         if (origin !== suspect) this.#broken('nobody honest is accused', `${name} isolates ${origin}`)
       }
     }
-    if (suspect !== undefined) branches.set(suspect, this.#liar?.logs ?? [])
+    // Of three no liar can be borne, only found out: each of the others may have cosigned another history of it.
+    const borne = this.#people.length >= 4
+    if (suspect !== undefined && borne) branches.set(suspect, this.#liar?.logs ?? [])
     await this.#finals.judge(branches)
     for (const of of this.#honest) {
       const heads = await Promise.all(
