@@ -126,6 +126,8 @@ async function checkInvalidEntry(invalid: InvalidEntry, keys: EvidenceKeys): Pro
   const checkpoint = await openAny(invalid.checkpoint, keyOf)
   if (isRefusal(checkpoint)) return unfounded(checkpoint.detail)
   const { origin, size, root } = checkpoint
+  const key = keyOf(origin)
+  if (key === undefined) return unfounded(`no log that is known: ${origin}`)
   const index = Number(invalid.index)
   const { entry, path } = invalid
   if (!includes(sha256Tree, index, size, sha256Tree.leaf(entry), path, root)) {
@@ -139,13 +141,13 @@ async function checkInvalidEntry(invalid: InvalidEntry, keys: EvidenceKeys): Pro
   if (alone !== undefined && isRefusal(alone)) return judged(origin, index, alone, undecided)
   const copy = copied === 0 ? inOrder([]) : copyOf?.(origin, copied)
   if (copy === undefined) return undecided(`the first ${copied} entries of ${origin} are needed`)
-  const replayed = await replay(joined(copy, invalid.prefix), index, evidence)
+  const replayed = await replay(joined(copy, invalid.prefix), index, { evidence, key })
   if (isRefusal(replayed)) return undecided(replayed.detail)
   if (!sameBytes(replayed.root, frontierRoot(frontierBefore(index, size, path), sha256Tree))) {
     const detail = 'the entries before it are not those under the checkpoint'
     return copied === 0 ? unfounded(detail) : undecided(detail)
   }
-  const refused = replayed.refused ?? (alone && refusedAt(alone, index, replayed.view))
+  const refused = replayed.refused ?? (alone && refusedAt(alone, index, { view: replayed.view, key }))
   if (refused === undefined) return unfounded(`entry ${index} of ${origin} may stand`)
   return judged(origin, index, refused, undecided)
 }
@@ -171,7 +173,7 @@ interface Replayed {
 async function replay(
   prefix: AsyncIterable<Uint8Array>,
   entries: number,
-  evidence: EvidenceReader,
+  { evidence, key }: { readonly evidence: EvidenceReader; readonly key: NoteKey },
 ): Promise<Replayed | Refusal> {
   const state = new AuditState()
   let tree = LogTree.EMPTY
@@ -180,7 +182,7 @@ async function replay(
   const enter = async (): Promise<void> => {
     for (const [at, checked] of (await checkEntries(step, evidence)).entries()) {
       const index = tree.size + at
-      refused ??= isRefusal(checked) ? checked : refusedAt(checked, index, state)
+      refused ??= isRefusal(checked) ? checked : refusedAt(checked, index, { view: state, key })
     }
     tree = tree.grow(step.map((each) => sha256Tree.leaf(each))).tree
     step = []
@@ -200,9 +202,9 @@ async function replay(
 function refusedAt(
   checked: Exclude<Awaited<ReturnType<typeof checkEntries>>[number], Refusal>,
   index: number,
-  view: LedgerView & { absorb?: AuditState['absorb'] },
+  { view, key }: { readonly view: LedgerView & { absorb?: AuditState['absorb'] }; readonly key: NoteKey },
 ): Refusal | undefined {
-  const facts = factsOf(checked, index, view)
+  const facts = factsOf(checked, index, { view, key })
   if (isRefusal(facts)) return facts
   const outcome = apply(view, facts)
   if (isRefusal(outcome)) return outcome

@@ -4,11 +4,8 @@ import { DEFAULT_TERMS } from '../../../src/core/economy/terms.js'
 import type { LedgerView } from '../../../src/core/ledger/records.js'
 import { refusal } from '../../../src/core/refusal.js'
 import type { Signer } from '../../../src/ports/signer.js'
-import {
-  createEvidenceReader,
-  type EvidenceReader,
-  type PolicyStatements,
-} from '../../../src/roles/ledger/evidence.js'
+import { createEvidenceReader, type EvidenceReader } from '../../../src/roles/ledger/evidence.js'
+import type { PolicyStatements } from '../../../src/roles/ledger/statements.js'
 import { envelopeCodec, seal, statements } from '../../../src/wire/envelope.js'
 import { derivedEntryId, type Entry } from '../../../src/wire/ledger/entry.js'
 import { seededSigner } from '../../helpers/signed-ledger.js'

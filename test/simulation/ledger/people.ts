@@ -234,7 +234,7 @@ export class LyingLedger implements Runnable {
       this.lied = true
     } else if (!this.lied || this.#wrong.lie !== 'fork') {
       const entry = maker.next(state)
-      await absorb(state, entry)
+      await absorb(state, log.key, entry)
       for (const each of this.logs) await each.write([entry], signer)
     }
     if (due && ready && this.#wrong.lie === 'fork') {
@@ -245,10 +245,14 @@ export class LyingLedger implements Runnable {
   }
 }
 
-async function absorb(state: AuditState, entry: Parameters<typeof encodeEntry>[0]): Promise<void> {
+async function absorb(
+  state: AuditState,
+  key: RawLog['key'],
+  entry: Parameters<typeof encodeEntry>[0],
+): Promise<void> {
   const [checked] = await checkEntries([encodeEntry(entry)], simEvidence())
   if (checked === undefined || isRefusal(checked)) throw new Error('a liar means to tell the truth first')
-  const facts = factsOf(checked, state.get('log', '')?.size ?? 0, state)
+  const facts = factsOf(checked, state.get('log', '')?.size ?? 0, { view: state, key })
   const outcome = isRefusal(facts) ? facts : apply(state, facts)
   if (isRefusal(outcome) || outcome.outcome === 'existed') throw new Error('the truth was refused')
   state.absorb(outcome.changes)

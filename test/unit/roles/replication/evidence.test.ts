@@ -32,7 +32,7 @@ async function truth(count: number): Promise<{ entries: Entry[]; state: AuditSta
     const entry = maker.next(state)
     const [checked] = await checkEntries([encodeEntry(entry)], simEvidence())
     if (checked === undefined || isRefusal(checked)) throw new Error('refused')
-    const facts = factsOf(checked, entries.length, state)
+    const facts = factsOf(checked, entries.length, { view: state, key: KEY })
     const outcome = isRefusal(facts) ? facts : apply(state, facts)
     if (isRefusal(outcome) || outcome.outcome !== 'applied') throw new Error('refused')
     state.absorb(outcome.changes)
