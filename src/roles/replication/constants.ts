@@ -13,6 +13,8 @@ export const TOLD_LOGS = 256
 export const STREAMS_PER_COORDINATOR = 2
 /** A range of small entries has 7 frames, and comes in under 20 ms at best. */
 export const FRAMES_PER_SECOND = 2_000
+/** A dial that takes longer is given up, whatever it waits for. */
+export const DIAL_MS = 15_000
 /** A coordinator that opened a stream and says nothing for this long is let go. */
 export const HELLO_MS = 10_000
 export const BEAT_MS = 5_000

@@ -5,6 +5,7 @@ import type { Link, Network, PeerAddress } from '../../ports/network.js'
 import type { Random } from '../../ports/random.js'
 import { LEDGER_FRAME_BYTES } from '../../wire/limits.js'
 import { Backoff } from './backoff.js'
+import { DIAL_MS } from './constants.js'
 
 interface Components {
   readonly network: Network
@@ -65,14 +66,18 @@ export class Dialler {
     this.#busy.add(peerId)
     // Counts as a failure until it has said hello.
     backoff.failed()
-    const options = { signal: this.#stopping.signal, maxFrameBytes: LEDGER_FRAME_BYTES }
-    network.dial(peer, this.#protocol, options).then(
+    const giveUp = new AbortController()
+    const timer = clock.after(DIAL_MS, () => giveUp.abort())
+    const signal = AbortSignal.any([this.#stopping.signal, giveUp.signal])
+    network.dial(peer, this.#protocol, { signal, maxFrameBytes: LEDGER_FRAME_BYTES }).then(
       (link) => {
+        timer.cancel()
         this.#busy.delete(peerId)
         if (this.#stopping.signal.aborted) link.abort('shutting down')
         else this.#opened(link)
       },
       (cause: unknown) => {
+        timer.cancel()
         this.#busy.delete(peerId)
         if (!(cause instanceof EdgeCoderError)) throw cause
         if (this.#stopping.signal.aborted) return
