@@ -169,6 +169,109 @@ add(
   }),
 )
 
+const head = { origin: 'edgecoder/vectors/log/12D3KooWHome/1', size: 3n, root: new Uint8Array(32).fill(9) }
+const checkpoint = new TextEncoder().encode('a checkpoint note')
+const hash = new Uint8Array(32).fill(1)
+add(
+  'a coordinator says hello',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'hello', value: { heads: { heads: [head] } } } }),
+)
+add(
+  'a head of no entries',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'heads', value: { heads: [{ ...head, size: 0n }] } } }),
+)
+add('a beat', frames.ledger, frames.ledger.encode({ body: { case: 'beat', value: {} } }))
+add(
+  'a range is asked for from its beginning',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'rangeAsk', value: { ask: 1, origin: head.origin } } }),
+)
+add(
+  'a range is asked for without a number',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'rangeAsk', value: { origin: head.origin, from: 7n } } }),
+)
+add(
+  'a piece of a range',
+  frames.ledger,
+  frames.ledger.encode({
+    body: {
+      case: 'rangePiece',
+      value: { ask: 1, checkpoint, path: [hash], entries: [Uint8Array.of(0x80), Uint8Array.of(0x81, 0)] },
+    },
+  }),
+)
+add(
+  'a piece without entries',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'rangePiece', value: { ask: 1, checkpoint } } }),
+)
+add(
+  'a piece with 513 entries',
+  frames.ledger,
+  frames.ledger.encode({
+    body: { case: 'rangePiece', value: { ask: 1, entries: Array(513).fill(Uint8Array.of(0)) } },
+  }),
+)
+add(
+  'a path with a hash of 31 bytes',
+  frames.ledger,
+  frames.ledger.encode({
+    body: {
+      case: 'rangePiece',
+      value: { ask: 1, checkpoint, path: [new Uint8Array(31)], entries: [Uint8Array.of(0x80)] },
+    },
+  }),
+)
+add(
+  'a cosignature is asked for',
+  frames.ledger,
+  frames.ledger.encode({
+    body: { case: 'cosignAsk', value: { ask: 2, oldSize: 1n, checkpoint, proof: [hash, hash] } },
+  }),
+)
+add(
+  'a cosignature',
+  frames.ledger,
+  frames.ledger.encode({
+    body: {
+      case: 'cosignAnswer',
+      value: { ask: 2, outcome: { case: 'cosignature', value: new Uint8Array(72).fill(2) } },
+    },
+  }),
+)
+add(
+  'a cosignature without its time',
+  frames.ledger,
+  frames.ledger.encode({
+    body: {
+      case: 'cosignAnswer',
+      value: { ask: 2, outcome: { case: 'cosignature', value: new Uint8Array(64).fill(2) } },
+    },
+  }),
+)
+add(
+  'another size was cosigned last',
+  frames.ledger,
+  frames.ledger.encode({
+    body: { case: 'cosignAnswer', value: { ask: 2, outcome: { case: 'cosignedSize', value: 2n } } },
+  }),
+)
+add(
+  'evidence of a fork',
+  frames.evidence,
+  frames.evidence.encode({
+    what: { case: 'fork', value: { older: checkpoint, newer: checkpoint, leaf: hash, path: [hash] } },
+  }),
+)
+add(
+  'evidence of a fork with one checkpoint only',
+  frames.evidence,
+  frames.evidence.encode({ what: { case: 'fork', value: { older: checkpoint } } }),
+)
+
 // A fixed test key, so that the vectors stay the same: never use it for anything else.
 const seed = Buffer.from('302e020100300506032b657004220420'.concat('42'.repeat(32)), 'hex')
 const privateKey = createPrivateKey({ key: seed, format: 'der', type: 'pkcs8' })

@@ -26,6 +26,7 @@ export async function bench(): Promise<Metrics> {
   async function run(writers: number, forMs: number) {
     const untilMs = performance.now() + forMs
     const tookMs: number[] = []
+    const before = process.cpuUsage()
     await Promise.all(
       Array.from({ length: writers }, async () => {
         while (performance.now() < untilMs) {
@@ -36,7 +37,9 @@ export async function bench(): Promise<Metrics> {
         }
       }),
     )
+    const { user, system } = process.cpuUsage(before)
     return {
+      cpuUs: (user + system) / tookMs.length,
       perS: tookMs.length / (forMs / 1_000),
       p99Ms: quantile(tookMs, 0.99),
       p50Ms: quantile(tookMs, 0.5),
@@ -50,6 +53,7 @@ export async function bench(): Promise<Metrics> {
     entries_per_s_64: many.perS,
     p50_ms_64: many.p50Ms,
     p99_ms_64: many.p99Ms,
+    cpu_us_per_entry_64: many.cpuUs,
     entries_per_s_1: one.perS,
     p99_ms_1: one.p99Ms,
   }

@@ -8,7 +8,7 @@ import { createIdentity } from '../../src/services/identity/identity.js'
 import { envelopeCodec, seal, statements } from '../../src/wire/envelope.js'
 import { derivedEntryId, type Entry } from '../../src/wire/ledger/entry.js'
 
-const NETWORK = 'bench'
+export const NETWORK = 'bench'
 const NOW_MS = 1_800_000_000_000
 const DIGEST = new Uint8Array(32).fill(7)
 /** Bytes of a statement of an owner: an envelope of usual length. */
@@ -16,7 +16,8 @@ const STATEMENT = new Uint8Array(180).fill(5)
 const ACCOUNTS = 2_000
 const RATES = DEFAULT_TERMS.prices
 
-export const COORDINATOR = createIdentity().signer
+export const IDENTITY = createIdentity()
+export const COORDINATOR = IDENTITY.signer
 export const ORIGIN = `edgecoder/${NETWORK}/log/${COORDINATOR.peerId}/1`
 const GATEWAY = createIdentity().signer
 const HOME = COORDINATOR.peerId

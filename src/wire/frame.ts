@@ -11,8 +11,17 @@ import * as gateway from './generated/edgecoder/control/v1/gateway_pb.js'
 import * as worker from './generated/edgecoder/control/v1/worker_pb.js'
 import * as data from './generated/edgecoder/data/v1/data_pb.js'
 import * as gossip from './generated/edgecoder/gossip/v1/announcement_pb.js'
+import * as ledger from './generated/edgecoder/ledger/v1/replication_pb.js'
 import * as payload from './generated/edgecoder/task/v1/payload_pb.js'
-import { CONTROL_FRAME_BYTES, DATA_FRAME_BYTES, GOSSIP_BYTES, PAYLOAD_BYTES, RESULT_BYTES } from './limits.js'
+import {
+  CONTROL_FRAME_BYTES,
+  DATA_FRAME_BYTES,
+  EVIDENCE_BYTES,
+  GOSSIP_BYTES,
+  LEDGER_FRAME_BYTES,
+  PAYLOAD_BYTES,
+  RESULT_BYTES,
+} from './limits.js'
 import { type Malformed, malformed } from './malformed.js'
 
 /** One kind of message: its bytes ↔ its checked value. */
@@ -61,6 +70,8 @@ export const frames = {
   coordinatorToGateway: codec(gateway.CoordinatorToGatewaySchema, CONTROL_FRAME_BYTES),
   workerToGateway: codec(data.WorkerToGatewaySchema, DATA_FRAME_BYTES),
   gatewayToWorker: codec(data.GatewayToWorkerSchema, DATA_FRAME_BYTES),
+  ledger: codec(ledger.LedgerFrameSchema, LEDGER_FRAME_BYTES),
+  evidence: codec(ledger.EvidenceSchema, EVIDENCE_BYTES),
   announcement: codec(gossip.AnnouncementSchema, GOSSIP_BYTES),
   payload: codec(payload.PayloadSchema, PAYLOAD_BYTES),
   result: codec(payload.ResultSchema, RESULT_BYTES),

@@ -19,6 +19,10 @@ export const ENVELOPE_AGE_MS = 10 * 60 * 1000
 /** Streams of one protocol a peer may hold open to us; one is normal, a second during a reconnect. */
 export const STREAMS_PER_PEER = 4
 
+/** Largest frame between coordinators: a mebibyte of entries, with a checkpoint and proof. */
+export const LEDGER_FRAME_BYTES = 1_280 * 1024
+/** Largest evidence as a file. Sent to others it must fit their frame. */
+export const EVIDENCE_BYTES = 64 * 1024 * 1024
 /** Largest ledger entry: entry bundles of tlog-tiles give its length 16 bits. */
 export const ENTRY_BYTES = 65_535
 /** Largest signed order within a hold entry: about 100 headers. Gateways sign orders that fit. */

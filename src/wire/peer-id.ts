@@ -7,15 +7,7 @@ import { PUBLIC_KEY_BYTES } from './ed25519.js'
  */
 const ED25519_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
 
-/** @param publicKey 32 raw Ed25519 bytes @returns the libp2p peer id, as `12D3Koo…` text */
-export function peerIdOf(publicKey: Uint8Array): string {
-  const bytes = new Uint8Array(ED25519_PREFIX.length + publicKey.length)
-  bytes.set(ED25519_PREFIX)
-  bytes.set(publicKey, ED25519_PREFIX.length)
-  return base58btc.baseEncode(bytes)
-}
-
-/** The key within a peer id of that form. @returns undefined = not the id of an Ed25519 key */
+/** @returns the Ed25519 key that a peer id is made of; undefined when it is no such id */
 export function publicKeyOf(peerId: string): Uint8Array | undefined {
   let bytes: Uint8Array
   try {
@@ -23,7 +15,14 @@ export function publicKeyOf(peerId: string): Uint8Array | undefined {
   } catch {
     return undefined
   }
-  const publicKey = bytes.slice(ED25519_PREFIX.length)
-  // Written again: the only way to have one text for one key.
-  return publicKey.length === PUBLIC_KEY_BYTES && peerIdOf(publicKey) === peerId ? publicKey : undefined
+  const key = bytes.subarray(ED25519_PREFIX.length)
+  return key.length === PUBLIC_KEY_BYTES && peerIdOf(key) === peerId ? key : undefined
+}
+
+/** @param publicKey 32 raw Ed25519 bytes @returns the libp2p peer id, as `12D3Koo…` text */
+export function peerIdOf(publicKey: Uint8Array): string {
+  const bytes = new Uint8Array(ED25519_PREFIX.length + publicKey.length)
+  bytes.set(ED25519_PREFIX)
+  bytes.set(publicKey, ED25519_PREFIX.length)
+  return base58btc.baseEncode(bytes)
 }

@@ -11,12 +11,16 @@ export interface ProtocolIds {
   readonly gateway: string
   /** Worker ↔ gateway data stream; the worker dials. */
   readonly data: string
+  /** Coordinator ↔ coordinator stream on which logs are replicated; the one whose peer id sorts first dials. */
+  readonly ledger: string
   /** kad-dht protocol. */
   readonly dht: string
   /** Prefix of identify and ping. */
   readonly prefix: string
   /** Gossip topic of work announcements. */
   readonly announcements: string
+  /** Gossip topic of the checkpoints of logs. */
+  readonly ledgerHeads: string
   /** What a coordinator provides in the DHT, before hashing. */
   readonly coordinatorRendezvous: string
 }
@@ -28,9 +32,11 @@ export function protocolIds(networkId: string): ProtocolIds {
     worker: `${base}/worker/1`,
     gateway: `${base}/gateway/1`,
     data: `${base}/data/1`,
+    ledger: `${base}/ledger/1`,
     dht: `${base}/kad/1`,
     prefix: `edgecoder/${networkId}`,
     announcements: `${base}/announcements/1`,
+    ledgerHeads: `${base}/ledger-heads/1`,
     coordinatorRendezvous: `${base}/coordinator`,
   }
 }

@@ -10,6 +10,7 @@ import type {
   WorkerToCoordinator,
 } from '../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
 import type { GatewayToWorker, WorkerToGateway } from '../../src/wire/generated/edgecoder/data/v1/data_pb.js'
+import type { LedgerFrame } from '../../src/wire/generated/edgecoder/ledger/v1/replication_pb.js'
 
 export type RoleName = 'coordinator' | 'gateway' | 'worker'
 
@@ -21,6 +22,7 @@ export type Speech =
   | { readonly from: 'coordinator'; readonly to: 'gateway'; readonly body: CoordinatorToGateway['body'] }
   | { readonly from: 'worker'; readonly to: 'gateway'; readonly body: WorkerToGateway['body'] }
   | { readonly from: 'gateway'; readonly to: 'worker'; readonly body: GatewayToWorker['body'] }
+  | { readonly from: 'coordinator'; readonly to: 'coordinator'; readonly body: LedgerFrame['body'] }
 
 /** Something that happened at one process, as seen from outside of the roles: at their ports. */
 export type SimEvent = {
@@ -85,6 +87,7 @@ export function speechOf(from: RoleName, to: RoleName, bytes: Uint8Array): Speec
     'coordinator>gateway': frames.coordinatorToGateway,
     'worker>gateway': frames.workerToGateway,
     'gateway>worker': frames.gatewayToWorker,
+    'coordinator>coordinator': frames.ledger,
   } as const
   const codec = codecs[`${from}>${to}` as keyof typeof codecs]
   const message = codec.decode(bytes)

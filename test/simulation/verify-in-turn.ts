@@ -24,9 +24,15 @@ const LONGEST_MS = 2
 export function verifyInTurn(clock: Clock, random: Random): () => void {
   const own = crypto.verify
   const real: Verify = own
+  // Many check the same signature; what comes of it is always the same.
+  const known = new WeakMap<object, Set<string>>()
   const inTurn: Verify = (name, bytes, key, signature, done) => {
     if (done === undefined) return real(name, bytes, key, signature)
-    const holds = real(name, bytes, key, signature) === true
+    const what = [signature, bytes].map((part) => Buffer.from(part).toString('latin1')).join('|')
+    const ofKey = typeof key === 'object' ? (known.get(key) ?? new Set<string>()) : new Set<string>()
+    if (typeof key === 'object') known.set(key, ofKey)
+    const holds = ofKey.has(what) || real(name, bytes, key, signature) === true
+    if (holds) ofKey.add(what)
     return clock.after(random.fraction() * LONGEST_MS, () => done(null, holds))
   }
   put(inTurn)

@@ -74,7 +74,10 @@ export interface LogWriter {
   writes(): readonly Write[]
   /** @returns whether more is waiting */
   committed(): boolean
-  /** The entries stay, and go with the next commit. */
+  /**
+   * The entries stay, and go with the next commit. Harmless when nothing is under way: a journal that tries
+   * again without a word calls it before `writes`.
+   */
   failed(): void
   /**
    * Opens a restored log for appending: the others hold nothing of it beyond this checkpoint of its own.

@@ -1,3 +1,4 @@
+import type { Frontier } from './frontier.js'
 import { HASH_BYTES, isTreeSize, sameBytes, type TreeHash } from './tree-hash.js'
 
 /** A proof has at most one hash a level. */
@@ -26,6 +27,20 @@ export function includes(
     hash = walk.siblingIsLeft() ? tree.node(sibling, hash) : tree.node(hash, sibling)
   }
   return walk.atRoot && sameBytes(hash, root)
+}
+
+/**
+ * The complete subtrees of all leaves before `index`, left to right, which are the hashes from the left in
+ * the inclusion path of that leaf. Their root is a consistency proof, and, unlike that of RFC 6962, one
+ * that shows the other root where two trees differ.
+ *
+ * @param proof for which {@link includes} holds
+ */
+export function frontierBefore(index: number, size: number, proof: readonly Uint8Array[]): Frontier {
+  const walk = new Walk(index, size - 1)
+  const hashes: Uint8Array[] = []
+  for (const sibling of proof) if (walk.siblingIsLeft()) hashes.unshift(sibling)
+  return { size: index, hashes }
 }
 
 /**

@@ -1,0 +1,38 @@
+/** Entries in one frame, and bytes of them unless one alone is larger; the wire allows as many. */
+export const PIECE_ENTRIES = 512
+export const PIECE_BYTES = 1024 * 1024
+/** Entries and bytes of one range: as many as a mirror takes in one step. */
+export const RANGE_ENTRIES = 3_072
+export const RANGE_BYTES = 32 * 1024 * 1024
+/** Largest evidence in a frame, with what it carries of the log before the entry. */
+export const ACCUSATION_BYTES = 1024 * 1024
+export const ACCUSATION_PREFIX_ENTRIES = 8_192
+/** Logs of which heads are told in one frame; the wire allows as many. */
+export const TOLD_LOGS = 256
+/** A stream a coordinator opens, and one more while it replaces it. */
+export const STREAMS_PER_COORDINATOR = 2
+/** A range of small entries has 7 frames, and comes in under 20 ms at best. */
+export const FRAMES_PER_SECOND = 2_000
+/** A dial that takes longer is given up, whatever it waits for. */
+export const DIAL_MS = 15_000
+/** A coordinator that opened a stream and says nothing for this long is let go. */
+export const HELLO_MS = 10_000
+export const BEAT_MS = 5_000
+/** A coordinator unheard for so long is let go, and dialled anew. */
+export const SILENT_MS = 20_000
+/** How often all heads are told again, and compared: what was lost by gossip or on links is found then. */
+export const HEADS_MS = 30_000
+/** Ranges that are read for one coordinator at once. */
+export const RANGES_SERVED = 4
+/** How long a range or a cosignature is waited for. */
+export const RANGE_MS = 30_000
+export const COSIGN_MS = 60_000
+/** Before a coordinator that failed is asked again: doubled with each failure, up to the most. */
+export const LEAST_BACKOFF_MS = 500
+export const MOST_BACKOFF_MS = 30_000
+/** Gossip of one log's checkpoints, at most one in this time. */
+export const GOSSIP_MS = 1_000
+/** One checkpoint is offered to all for so long before a later one takes its place. */
+export const ROUND_MS = 1_000
+/** Accusations of one coordinator that wait to be checked; each costs a signature or the reading of a log. */
+export const ACCUSATIONS_WAITING = 16

@@ -1,0 +1,115 @@
+import type { Refusal } from '../../core/refusal.js'
+import type { Clock } from '../../ports/clock.js'
+import type { Log } from '../../ports/log.js'
+import type { Metrics } from '../../ports/metrics.js'
+import type { Network, PeerAddress } from '../../ports/network.js'
+import type { Random } from '../../ports/random.js'
+import type { Signer } from '../../ports/signer.js'
+import type { Store } from '../../ports/store.js'
+import type { EvidenceReader } from '../ledger/evidence.js'
+import type { openLogMirror } from '../ledger/log-mirror.js'
+import type { FrozenLog } from './accusations.js'
+import type { HeldLog } from './held-log.js'
+import type { LogName } from './log-name.js'
+
+/**
+ * Whether others may build on an entry: `final` = enough coordinators hold it and found it valid; `pending`
+ * = it is here, and not yet with enough of them; `unknown` = it is not here.
+ */
+export type Standing = 'final' | 'pending' | 'unknown'
+
+/** The log that this coordinator writes: a `LogWriter` is one. */
+export interface OwnLog extends HeldLog {
+  /** Why nothing is appended to it now, such as after a restore; nothing of it is offered to others then. */
+  readonly closed: Refusal | undefined
+}
+
+/** What is known of one log. */
+export interface LogView {
+  readonly origin: string
+  readonly own: boolean
+  /** Entries that are here and durable. */
+  readonly size: number
+  /** Entries that enough coordinators have cosigned. */
+  readonly finalSize: number
+  /** Entries that somebody says there are. */
+  readonly claimedSize: number
+  /** Nothing of it is taken until an admin decides: there is evidence against its coordinator. */
+  readonly isolated: boolean
+}
+
+/** What is known of another coordinator. */
+export interface PeerView {
+  readonly peerId: string
+  readonly connected: boolean
+  /** Entries of all logs that are here and that it says it does not hold. */
+  readonly behindEntries: number
+  /** Entries of the own log that it has cosigned. */
+  readonly cosignedSize: number
+}
+
+export interface ReplicationView {
+  readonly logs: readonly LogView[]
+  readonly peers: readonly PeerView[]
+  /** Age of the oldest entry of the own log that is not final; 0 = all are. */
+  readonly unfinalAgeMs: number
+  /** More of the own log is known elsewhere than is here: it was restored, or another one writes it. */
+  readonly ownLongerElsewhere: number
+}
+
+/** Logs of this and of other coordinators, copied, checked and cosigned. */
+export interface Replication {
+  start(): Promise<void>
+  stop(signal: AbortSignal): Promise<void>
+  /** The own log has a new durable head. Costs nothing; call it after every commit. */
+  grown(): void
+  /** @param origin of a log: `logOrigin(network, home, epoch)` */
+  standing(origin: string, index: number): Standing
+  /**
+   * The checkpoint note that proves what is final of a log, with the cosignatures; undefined = nothing is.
+   */
+  finalNote(origin: string): Uint8Array | undefined
+  /** Called whenever more of a log is final, with its size. */
+  onFinal(listener: (origin: string, size: number) => void): () => void
+  /**
+   * Connected coordinators that hold, by their own word, no more of a log than is here. A log of one's own
+   * that was restored may be gone on with when these are all the others: with fewer, a checkpoint that only
+   * the missing ones have seen would be contradicted, and that is a fork.
+   */
+  confirmedBy(origin: string): readonly string[]
+  /** Logs that are isolated, each with the evidence as a file. */
+  isolated(): readonly FrozenLog[]
+  /** An admin has looked at the evidence, and lets a log be taken again. */
+  release(origin: string): Promise<void>
+  view(): ReplicationView
+}
+
+export interface ReplicationComponents {
+  readonly network: Network
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly signer: Signer
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Checks what is signed within entries. */
+  readonly evidence: EvidenceReader
+  /** Opens the mirror of a log; default the one that checks every entry. */
+  readonly openMirror?: typeof openLogMirror
+}
+
+export interface ReplicationInit {
+  readonly networkId: string
+  /** Of all its keys in the store, and of the mirrors'; such as `ledger`. */
+  readonly prefix: string
+  /** The log that this coordinator writes; undefined = it is not open, and is filled like the others. */
+  readonly own: OwnLog | undefined
+  /** Where a log lies in the store, when not under `prefix`; for the own log while it is filled. */
+  readonly prefixOf?: (origin: string) => string | undefined
+  /** All coordinators that policy admits, this one among them, and where they are. */
+  readonly coordinators: () => readonly PeerAddress[]
+  /** All logs that there are by policy, the own one among them. Asked again every half a minute. */
+  readonly logs: () => readonly LogName[]
+  /** How many of so many coordinators must have cosigned; default `quorumOf`. */
+  readonly quorum?: (coordinators: number) => number
+}

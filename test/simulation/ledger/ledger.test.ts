@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest'
+import type { Store } from '../../../src/ports/store.js'
+import { type LedgerPlan, ledgerPlanOf } from './plan.js'
+import { RawLog } from './raw-log.js'
+import { type LedgerOptions, simulateLedger } from './simulate-ledger.js'
+
+const SEEDS = 30
+/** A plan may leave out what a sabotage needs; of so many, one has it. */
+const SABOTAGED_SEEDS = 20
+
+describe('coordinators that copy and cosign each other keep their promises under faults and lies', () => {
+  it.each(Array.from({ length: SEEDS }, (_, index) => index + 1))('seed %i', async (seed) => {
+    const { violations } = await simulateLedger(seed)
+    expect(violations, `npx tsx scripts/simulate-ledger.ts --seed ${seed}`).toEqual([])
+  })
+
+  it('plays the same seed the same each time', async () => {
+    const [first, again] = [await simulateLedger(2), await simulateLedger(2)]
+    expect(again.traceHash).toBe(first.traceHash)
+  })
+})
+
+/** Five, of which one shows a history of its own to each half, and the halves do not hear of each other. */
+const torn: LedgerPlan = {
+  ...ledgerPlanOf(1),
+  coordinators: ['c1', 'c2', 'c3', 'c4', 'c5'],
+  liar: { name: 'c5', wrong: { lie: 'fork', atMs: 1_000, group: ['c1', 'c2'] } },
+  unrest: 0,
+  faults: ['c1', 'c2'].flatMap((a) =>
+    ['c3', 'c4'].map((b) => {
+      return { type: 'cut', pair: [a, b], mode: 'closed', atMs: 0, forMs: 14_000 } as const
+    }),
+  ),
+}
+
+describe('the checks find', () => {
+  it('a coordinator that cosigns without writing down what', async () => {
+    const found = await firstSeed('a cosignature is on the disk', { sabotage: { store: forgetful } })
+    expect(found).toBeDefined()
+  })
+
+  it('a majority in the place of a quorum, and nothing with the quorum', async () => {
+    const majority = (coordinators: number): number => Math.floor(coordinators / 2) + 1
+    const few = await simulateLedger(1, { plan: torn, quorum: majority })
+    expect(few.violations.map(({ rule }) => rule)).toContain('final checkpoints agree')
+    const enough = await simulateLedger(1, { plan: torn })
+    expect(enough.violations).toEqual([])
+  })
+
+  it('mirrors that do not look at what they take', async () => {
+    const openMirror: LedgerOptions['openMirror'] = async ({ store }, { key, prefix }) =>
+      new RawLog(store, key, prefix).asMirror()
+    const plan: LedgerPlan = {
+      ...ledgerPlanOf(1),
+      liar: { name: 'c1', wrong: { lie: 'mint', atMs: 1_000 } },
+      faults: [],
+    }
+    const { violations } = await simulateLedger(1, {
+      plan,
+      ...(openMirror === undefined ? {} : { openMirror }),
+    })
+    expect(violations.map(({ rule }) => rule)).toContain('all comes to rest')
+  })
+})
+
+function forgetful(store: Store): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === 'commit') {
+        return (writes: Parameters<Store['commit']>[0]) =>
+          target.commit(writes.filter(({ key }) => !key.startsWith('ledger|r|w|')))
+      }
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+async function firstSeed(rule: string, options: LedgerOptions): Promise<number | undefined> {
+  for (let seed = 1; seed <= SABOTAGED_SEEDS; seed++) {
+    const { violations } = await simulateLedger(seed, options)
+    if (violations.some((violation) => violation.rule === rule)) return seed
+  }
+  return undefined
+}

@@ -1,0 +1,85 @@
+import { createSeededRandom } from '../../../src/services/clock/seeded-random.js'
+import { createDice, type Dice } from '../dice.js'
+import { LIES } from './entries.js'
+import type { Wrong } from './people.js'
+
+/** Something that goes wrong for a while. Coordinators are named c1, c2, …; times are virtual milliseconds. */
+export type LedgerFault = { readonly atMs: number; readonly forMs: number } & (
+  | { readonly type: 'cut'; readonly pair: readonly [string, string]; readonly mode: 'silent' | 'closed' }
+  | { readonly type: 'apart'; readonly group: readonly string[] }
+  | { readonly type: 'slow'; readonly pair: readonly [string, string]; readonly latencyMs: number }
+  | { readonly type: 'crash' | 'restart' | 'freeze' | 'forget'; readonly process: string }
+  | { readonly type: 'disk-slow'; readonly process: string; readonly syncMs: number }
+  | { readonly type: 'disk-full'; readonly process: string }
+  | { readonly type: 'wall'; readonly process: string; readonly byMs: number }
+)
+
+export interface LedgerPlan {
+  readonly seed: number
+  readonly coordinators: readonly string[]
+  readonly liar: { readonly name: string; readonly wrong: NamedWrong } | undefined
+  readonly faults: readonly LedgerFault[]
+  readonly latencyMs: number
+  readonly syncMs: number
+  /** Entries are written, and things go wrong, until then. */
+  readonly healMs: number
+  /** Share of frames that come twice, or late. */
+  readonly unrest: number
+}
+
+type NamedWrong = Wrong
+
+const HEAL_MS = 14_000
+
+export function ledgerPlanOf(seed: number): LedgerPlan {
+  const dice = createDice(createSeededRandom(seed))
+  const coordinators = Array.from({ length: dice.chance(0.5) ? 3 : 4 }, (_, at) => `c${at + 1}`)
+  const liar = dice.chance(0.6)
+    ? { name: dice.of(coordinators), wrong: wrongOf(dice, coordinators) }
+    : undefined
+  const honest = coordinators.filter((name) => name !== liar?.name)
+  const faults = Array.from({ length: dice.whole(0, 7) }, () => faultOf(dice, coordinators, honest))
+  return {
+    seed,
+    coordinators,
+    liar,
+    faults,
+    latencyMs: dice.whole(1, 20),
+    syncMs: dice.whole(1, 10),
+    healMs: HEAL_MS,
+    unrest: dice.chance(0.5) ? 0.05 : 0,
+  }
+}
+
+function wrongOf(dice: Dice, coordinators: readonly string[]): Wrong {
+  const atMs = dice.whole(2_000, 9_000)
+  if (dice.chance(0.6)) return { lie: dice.of(LIES), atMs }
+  const group = coordinators.filter(() => dice.chance(0.5))
+  return { lie: 'fork', atMs, group }
+}
+
+function faultOf(dice: Dice, all: readonly string[], honest: readonly string[]): LedgerFault {
+  const when = { atMs: dice.whole(0, HEAL_MS - 5_000), forMs: dice.whole(500, 6_000) }
+  const first = dice.of(all)
+  const pair = [first, dice.of(all.filter((name) => name !== first))] as const
+  const process = dice.of(honest)
+  switch (dice.whole(0, 9)) {
+    case 0:
+    case 1:
+      return { ...when, type: 'cut', pair, mode: dice.of(['silent', 'closed'] as const) }
+    case 2:
+      return { ...when, type: 'apart', group: all.filter(() => dice.chance(0.5)) }
+    case 3:
+      return { ...when, type: 'slow', pair, latencyMs: dice.whole(100, 2_000) }
+    case 4:
+      return { ...when, type: 'disk-slow', process, syncMs: dice.whole(50, 1_000) }
+    case 5:
+      return { ...when, type: 'wall', process, byMs: dice.whole(-3_600_000, 3_600_000) }
+    case 6:
+      return { ...when, type: dice.of(['freeze', 'disk-full'] as const), process }
+    case 7:
+      return { ...when, type: dice.of(['restart', 'forget'] as const), process }
+    default:
+      return { ...when, type: 'crash', process }
+  }
+}
