@@ -5,6 +5,9 @@ import type { NetworkFile } from '../../src/index.js'
 import { createHeldTasks, type HeldTasks } from '../helpers/held-tasks.js'
 import type { NodeStatus } from '../helpers/process-mesh.js'
 
+/** A search of the DHT that comes too early ends after 15 s, and the next one is a while later. */
+const SEARCHES_MS = 120_000
+
 let held: HeldTasks
 let lonely: Readonly<Record<string, string>>
 
@@ -50,7 +53,7 @@ it('a worker finds a coordinator it was never told of by DHT, and goes on when t
   held.letGo('second')
   await held.submit('second')
   await held.expectDoneOnce('second')
-})
+}, SEARCHES_MS)
 
 it('and remembers it: started again while nobody else is there, it is back', async () => {
   const { mesh } = held
@@ -60,4 +63,4 @@ it('and remembers it: started again while nobody else is there, it is back', asy
   await held.gateway.end()
   worker.start(lonely)
   expect(await coordinators(() => true)).toEqual(before)
-})
+}, SEARCHES_MS)
