@@ -33,34 +33,42 @@ async function coordinators(is: (peerIds: readonly string[]) => boolean): Promis
   return idsOf(status)
 }
 
-it('a worker finds a coordinator it was never told of by DHT, and goes on when that one is lost', async () => {
-  const { mesh } = held
-  await mesh.start(['coordinator-1', 'coordinator-2', 'gateway'])
-  mesh.get('worker').start(lonely)
-  const [found] = await coordinators(() => true)
-  held.letGo('first')
-  await held.submit('first')
-  await held.expectDoneOnce('first')
+it(
+  'a worker finds a coordinator it was never told of by DHT, and goes on when that one is lost',
+  async () => {
+    const { mesh } = held
+    await mesh.start(['coordinator-1', 'coordinator-2', 'gateway'])
+    mesh.get('worker').start(lonely)
+    const [found] = await coordinators(() => true)
+    held.letGo('first')
+    await held.submit('first')
+    await held.expectDoneOnce('first')
 
-  const lost = mesh.byPeer(found)
-  expect(lost.node.mode).toBe('coordinator')
-  await lost.end()
-  await coordinators((peerIds) => !peerIds.includes(lost.node.peerId))
-  await held.gateway.statusWhere(
-    'be attached to the other',
-    ({ gateway }) => gateway?.coordinator !== undefined && gateway.coordinator.peerId !== found,
-  )
-  held.letGo('second')
-  await held.submit('second')
-  await held.expectDoneOnce('second')
-}, SEARCHES_MS)
+    const lost = mesh.byPeer(found)
+    expect(lost.node.mode).toBe('coordinator')
+    await lost.end()
+    await coordinators((peerIds) => !peerIds.includes(lost.node.peerId))
+    await held.gateway.statusWhere(
+      'be attached to the other',
+      ({ gateway }) => gateway?.coordinator !== undefined && gateway.coordinator.peerId !== found,
+    )
+    held.letGo('second')
+    await held.submit('second')
+    await held.expectDoneOnce('second')
+  },
+  SEARCHES_MS,
+)
 
-it('and remembers it: started again while nobody else is there, it is back', async () => {
-  const { mesh } = held
-  const worker = mesh.get('worker')
-  const before = await coordinators(() => true)
-  await worker.end('SIGTERM')
-  await held.gateway.end()
-  worker.start(lonely)
-  expect(await coordinators(() => true)).toEqual(before)
-}, SEARCHES_MS)
+it(
+  'and remembers it: started again while nobody else is there, it is back',
+  async () => {
+    const { mesh } = held
+    const worker = mesh.get('worker')
+    const before = await coordinators(() => true)
+    await worker.end('SIGTERM')
+    await held.gateway.end()
+    worker.start(lonely)
+    expect(await coordinators(() => true)).toEqual(before)
+  },
+  SEARCHES_MS,
+)
