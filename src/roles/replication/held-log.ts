@@ -2,17 +2,11 @@ import { invariant } from '../../core/invariant.js'
 import { frontierRoot } from '../../core/ledger/merkle/frontier.js'
 import { frontierBefore, includes } from '../../core/ledger/merkle/proof-check.js'
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
-import type { NoteKey } from '../../wire/note-key.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
-import type { Head } from '../ledger/log-open.js'
-import type { LogReader } from '../ledger/log-reader.js'
+import type { LibraryLog } from '../ledger/log-library.js'
 
 /** A log that is on this disk, own or mirrored, up to its head. */
-export interface HeldLog {
-  readonly key: NoteKey
-  readonly reader: LogReader
-  readonly head: Head | undefined
-}
+export type HeldLog = LibraryLog
 
 /** Where a log stands to a checkpoint that its key signed, of at most its own size. */
 export type Placed =

@@ -7,6 +7,7 @@ import type { Random } from '../../ports/random.js'
 import type { Signer } from '../../ports/signer.js'
 import type { Store } from '../../ports/store.js'
 import type { EvidenceReader } from '../ledger/evidence.js'
+import type { LogLibrary } from '../ledger/log-library.js'
 import type { openLogMirror } from '../ledger/log-mirror.js'
 import type { FrozenLog } from './accusations.js'
 import type { HeldLog } from './held-log.js'
@@ -69,6 +70,8 @@ export interface Replication {
    * The checkpoint note that proves what is final of a log, with the cosignatures; undefined = nothing is.
    */
   finalNote(origin: string): Uint8Array | undefined
+  /** All logs that are here, the own one among them. */
+  readonly library: LogLibrary
   /** Called whenever more of a log is final, with its size. */
   onFinal(listener: (origin: string, size: number) => void): () => void
   /**

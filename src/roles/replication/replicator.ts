@@ -9,6 +9,7 @@ import type {
 } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
 import { LEDGER_FRAME_BYTES } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
+import type { LogLibrary } from '../ledger/log-library.js'
 import type { FrozenLog } from './accusations.js'
 import {
   ACCUSATION_BYTES,
@@ -32,6 +33,10 @@ import { createReplicationMeter } from './replication-meter.js'
 
 /** Links to the other coordinators, and who acts on what is said on them. */
 export class Replicator implements Replication, LinkDesk {
+  readonly library: LogLibrary = {
+    find: (origin) => this.#shelf.desk(origin)?.held,
+    finalSize: (origin) => this.#shelf.desk(origin)?.finalSize ?? 0,
+  }
   readonly #parts: ShelfComponents
   readonly #init: ShelfInit
   readonly #ids: ProtocolIds

@@ -19,6 +19,8 @@ export class RawLog implements LogEnd {
   readonly key: NoteKey
   readonly reader: LogReader
   readonly closed = undefined
+  /** Rules are what it does not keep, so it has no state. */
+  readonly state: LedgerView = { get: () => undefined }
   head: Head | undefined
   tree = LogTree.EMPTY
   readonly #store: Store
@@ -56,7 +58,7 @@ export class RawLog implements LogEnd {
   /** As a mirror that believes what it is sent. It forgets all when its process ends. */
   asMirror(): LogMirror {
     const log = this
-    const state: LedgerView = { get: () => undefined }
+    const { state } = this
     const take = async (part: LogPart) => {
       const note = parseNote(part.checkpoint)
       const checkpoint = isMalformed(note) ? note : parseCheckpoint(note.text)
