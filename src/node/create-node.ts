@@ -166,6 +166,7 @@ function createRoles(
           store,
           log: log.child({ role: 'coordinator' }),
           ...(chain === undefined ? {} : { chain }),
+          addressesOf: (peerId) => known.list().find((peer) => peer.peerId === peerId)?.addresses ?? [],
         },
         { networkId, leaseMs: config.leaseMs },
       ),

@@ -99,6 +99,12 @@ interface NetworkParts {
   readonly policy: () => PolicyView
 }
 
+/** Coordinators alone tell each other how far their logs go. */
+function topicsOf(networkId: string, mode: Mode): readonly string[] {
+  const { announcements, ledgerHeads } = protocolIds(networkId)
+  return mode.coordinator ? [announcements, ledgerHeads] : [announcements]
+}
+
 function createLibp2p(
   config: Config,
   network: NetworkFile,
@@ -122,7 +128,7 @@ function createLibp2p(
       dht: serves ? 'server' : 'client',
       relay: serves,
       mdns: config.mdns,
-      topics: [protocolIds(network.id).announcements],
+      topics: topicsOf(network.id, mode),
       dataDir: join(config.dataDir, 'peers'),
     },
   )

@@ -56,7 +56,7 @@ export class SignedNetwork {
   }
 
   openAccount(account: string, role: 'user' | 'contributor' = 'user'): Promise<void> {
-    const home = this.#peerOf('coordinator')
+    const home = this.#home
     return this.say('account', { account, role, home, epoch: 1, gateways: [] })
   }
 
@@ -76,6 +76,13 @@ export class SignedNetwork {
 
   setState(worker: string, state: PolicyBody<'node-state'>['state']): Promise<void> {
     return this.say('node-state', { peer: this.#peerOf(worker), state, reason: 'as the test wants it' })
+  }
+
+  /** The first coordinator of the mesh. */
+  get #home(): string {
+    const first = [...this.#mesh.nodes.values()].find(({ node }) => node.mode === 'coordinator')
+    if (first === undefined) throw new Error('the mesh has no coordinator')
+    return first.node.peerId
   }
 
   #peerOf(name: string): string {

@@ -202,6 +202,35 @@ export const LedgerStatusJson = z.object({
   pendingEntries: z.number(),
   root: z.string().meta({ description: 'Of the checkpoint, hexadecimal.' }),
   policySequence: z.number(),
+  finalEntries: z
+    .number()
+    .meta({ description: 'Cosigned by enough coordinators: others may build on them.' }),
+  unfinalAgeMs: z.number().meta({ description: 'Age of the oldest entry that is not final; 0 = all are.' }),
+  quorum: z.number().meta({ description: 'How many coordinators must cosign, this one among them.' }),
+  logs: z
+    .array(
+      z.object({
+        origin: z.string(),
+        own: z.boolean(),
+        size: z.number().meta({ description: 'Entries that are here.' }),
+        finalSize: z.number(),
+        claimedSize: z.number().meta({ description: 'Entries that somebody says there are.' }),
+        isolated: z.boolean().meta({ description: 'There is evidence against its coordinator.' }),
+      }),
+    )
+    .readonly()
+    .meta({ description: 'All logs that are here.' }),
+  peers: z
+    .array(
+      z.object({
+        peerId: z.string(),
+        connected: z.boolean(),
+        behindEntries: z.number().meta({ description: 'Entries of all logs here that it does not hold.' }),
+        cosignedSize: z.number().meta({ description: 'Entries of the log here that it has cosigned.' }),
+      }),
+    )
+    .readonly()
+    .meta({ description: 'The other coordinators.' }),
   notReady: ProblemJson.optional(),
 })
 

@@ -1,4 +1,5 @@
 import type { EconomyTerms } from '../economy/terms.js'
+import type { HomeRecord } from '../ledger/records.js'
 import type { PolicyChange, PolicyReader, PolicyRecords, PolicyTable } from './policy-records.js'
 import type { PolicyView } from './policy-view.js'
 
@@ -7,9 +8,15 @@ const WORKING: ReadonlySet<string> = new Set(['active', 'draining'])
 /** States that cut an admitted coordinator or gateway off. */
 const CUT: ReadonlySet<string> = new Set(['suspended', 'isolated', 'revoked'])
 
+/** One epoch of a home, and who writes it. */
+export interface HomeEpoch extends HomeRecord {
+  readonly home: string
+}
+
 /** The state of a policy chain in memory. */
 export class PolicyBook implements PolicyReader {
   readonly #tables = new Map<PolicyTable, Map<string, PolicyChange>>()
+  readonly #logs = new Map<string, HomeEpoch>()
   readonly #members = {
     coordinators: new Set<string>(),
     gateways: new Set<string>(),
@@ -27,9 +34,17 @@ export class PolicyBook implements PolicyReader {
       if (records === undefined) this.#tables.set(change.table, new Map([[change.key, change]]))
       else records.set(change.key, change)
     }
-    for (const { table, key } of changes) {
+    for (const { table, key, value } of changes) {
+      if (table === 'home' && value !== undefined) {
+        this.#logs.set(`${key}/${value.epoch}`, { home: key, ...value })
+      }
       if (table === 'coordinator' || table === 'gateway' || table === 'node') this.#place(key)
     }
+  }
+
+  /** Every epoch of every home that there ever was: each has a log of its own. In the order of the chain. */
+  get logs(): readonly HomeEpoch[] {
+    return [...this.#logs.values()]
   }
 
   /** Who is in the network; goes with the chain. @returns undefined = the chain has not begun */

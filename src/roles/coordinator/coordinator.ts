@@ -1,5 +1,6 @@
 import type { Refusal } from '../../core/refusal.js'
 import type { TaskStateName } from '../../core/task/task.js'
+import type { LogView, PeerView } from '../replication/replication.js'
 
 /** A coordinator peer: durable queue, leases and assignment. */
 export interface Coordinator {
@@ -27,6 +28,15 @@ export interface LedgerStatus {
   readonly pendingEntries: number
   /** Of the checkpoint; hexadecimal. */
   readonly root: string
+  /** Entries that enough coordinators have cosigned: others may build on them. */
+  readonly finalEntries: number
+  /** Age of the oldest entry that is not final; 0 = all are. */
+  readonly unfinalAgeMs: number
+  /** How many coordinators must cosign, this one among them. */
+  readonly quorum: number
+  /** All logs that are here, the own one among them. */
+  readonly logs: readonly LogView[]
+  readonly peers: readonly PeerView[]
   /** Newest message of the signed policy that is in force in it. */
   readonly policySequence: number
   readonly notReady?: Refusal

@@ -1,5 +1,6 @@
+import { EdgeCoderError } from '../../core/errors.js'
 import type { PolicyView } from '../../core/policy/policy-view.js'
-import type { Refusal } from '../../core/refusal.js'
+import { type Refusal, refusal } from '../../core/refusal.js'
 import { createScheduler } from '../../core/scheduler/create-scheduler.js'
 import type { Scheduler } from '../../core/scheduler/scheduler.js'
 import { createWatch, type Watch } from '../../core/task/watch.js'
@@ -37,8 +38,8 @@ import type {
 import { GatewayDesk } from './gateway-desk.js'
 import { createJournal, type Journal } from './journal.js'
 import { LedgerAccounting } from './ledger-accounting.js'
-import { LedgerDesk } from './ledger-desk.js'
 import { ledgerStatusOf, walletOf } from './ledger-views.js'
+import { ReplicatedLedger } from './replicated-ledger.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
 import { createTaskMeter, type TaskMeter } from './task-meter.js'
 import { explainOf, queueOf, statusOf, workersOf } from './views.js'
@@ -56,6 +57,8 @@ export interface CoordinatorComponents {
   readonly policy: () => PolicyView
   /** The signed policy, of a network in which tasks are paid. */
   readonly chain?: PolicyChain
+  /** Where another coordinator was last reached; left out = the network has to find it. */
+  readonly addressesOf?: (peerId: string) => readonly string[]
 }
 
 export interface CoordinatorInit extends Partial<CoordinatorLimits> {
@@ -74,7 +77,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const accounting =
     ledger === undefined
       ? createUnpaidAccounting({ journal, clock, metrics })
-      : new LedgerAccounting({ ledger, multiplier: () => FIRST_MULTIPLIER, clock, log, metrics })
+      : new LedgerAccounting({ ledger: ledger.desk, multiplier: () => FIRST_MULTIPLIER, clock, log, metrics })
   const meter = createTaskMeter({ clock, metrics })
   const ids = protocolIds(networkId)
   const touch = (): void => assigner.touch()
@@ -111,19 +114,20 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
 
 /** Its own log, in a network that has a signed policy. */
 function ledgerOf(
-  { store, signer, clock, log, metrics, chain }: CoordinatorComponents,
+  components: CoordinatorComponents,
   journal: Journal,
   networkId: string,
-): LedgerDesk | undefined {
+): ReplicatedLedger | undefined {
+  const { chain, addressesOf = () => [] } = components
   if (chain === undefined) return undefined
-  return new LedgerDesk({ store, signer, clock, log, metrics, journal, chain }, { networkId })
+  return new ReplicatedLedger({ ...components, journal, chain, addressesOf }, { networkId })
 }
 
 interface Parts {
   readonly scheduler: Scheduler
   readonly watch: Watch
   readonly journal: Journal
-  readonly ledger: LedgerDesk | undefined
+  readonly ledger: ReplicatedLedger | undefined
   readonly book: TaskBook
   readonly workers: WorkerDesk
   readonly gateways: GatewayDesk
@@ -138,6 +142,9 @@ class CoordinatorRole implements Coordinator {
   readonly #ids: ProtocolIds
   #timers: readonly Timer[] = []
   #serving: readonly (() => void)[] = []
+  readonly #stopping = new AbortController()
+  /** Its restored log waits for the other coordinators; nobody is served before they have confirmed it. */
+  #confirming: { readonly why: Refusal; readonly done: Promise<void> } | undefined
   #state: 'new' | 'serving' | 'stopped' = 'new'
 
   constructor(
@@ -151,10 +158,21 @@ class CoordinatorRole implements Coordinator {
   }
 
   async start(): Promise<void> {
+    const why = await this.#parts.ledger?.unconfirmed()
+    if (why === undefined) return this.#serve()
+    const { log } = this.#ports
+    const failed = (cause: unknown): void => {
+      if (!(cause instanceof EdgeCoderError)) throw cause
+      if (cause.code !== 'shutting-down') log.error('coordinator-not-started', { error: cause })
+    }
+    this.#confirming = { why, done: this.#serve().catch(failed) }
+  }
+
+  async #serve(): Promise<void> {
     const { network, clock, log } = this.#ports
     const { ledger, book, workers, gateways, assigner, announcer } = this.#parts
     try {
-      await ledger?.open()
+      await ledger?.open(this.#stopping.signal)
       await book.start(() => assigner.touch())
       await announcer.start()
     } catch (fault) {
@@ -173,26 +191,30 @@ class CoordinatorRole implements Coordinator {
     this.#timers = [clock.every(SWEEP_MS, () => this.#sweep()), clock.every(ROUND_MS, () => this.#round())]
     network.provide(this.#ids.coordinatorRendezvous)
     this.#state = 'serving'
+    this.#confirming = undefined
     const counts = { queued: book.count('queued'), leased: book.count('leased') + book.count('running') }
     log.info('coordinator-started', counts)
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#confirming?.done
     if (this.#state !== 'serving') return
     this.#state = 'stopped'
-    const { book, journal, workers, gateways, assigner, announcer } = this.#parts
+    const { ledger, book, journal, workers, gateways, assigner, announcer } = this.#parts
     for (const unserve of this.#serving) unserve()
     for (const timer of this.#timers) timer.cancel()
     assigner.stop()
     announcer.stop()
     book.stop()
     await journal.close()
-    await Promise.all([workers.close(), gateways.close()])
+    await Promise.all([workers.close(), gateways.close(), ledger?.stop(this.#stopping.signal)])
     this.#ports.log.info('coordinator-stopped')
   }
 
   status(): CoordinatorStatus {
-    return statusOf(this.#parts, this.#ports.clock, this.#state === 'serving')
+    const idle = this.#confirming?.why ?? refusal('shutting-down', 'the coordinator is not serving')
+    return statusOf(this.#parts, this.#ports.clock, this.#state === 'serving' ? undefined : idle)
   }
 
   queue(limit: number): QueueView {
@@ -209,12 +231,13 @@ class CoordinatorRole implements Coordinator {
 
   ledger(): LedgerStatus | undefined {
     const { ledger } = this.#parts
-    return ledger && ledgerStatusOf(ledger)
+    return ledger && ledgerStatusOf(ledger, this.#confirming?.why)
   }
 
   wallet(account: string): WalletView | Refusal | undefined {
     const { ledger, book } = this.#parts
-    return ledger && walletOf(ledger.view, book, account)
+    if (ledger === undefined) return undefined
+    return this.#confirming?.why ?? walletOf(ledger.desk.view, book, account)
   }
 
   #sweep(): void {
@@ -226,7 +249,7 @@ class CoordinatorRole implements Coordinator {
 
   #round(): void {
     const { book, journal, ledger, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
-    ledger?.follow()
+    ledger?.desk.follow()
     workers.recheck()
     gateways.recheck()
     gateways.publishCapacity()

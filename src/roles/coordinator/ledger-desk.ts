@@ -1,4 +1,5 @@
 import assert from 'node:assert'
+import { EdgeCoderError } from '../../core/errors.js'
 import { type Applied, apply, type Existed } from '../../core/ledger/apply.js'
 import type { Facts } from '../../core/ledger/facts.js'
 import type { LedgerView } from '../../core/ledger/records.js'
@@ -11,6 +12,7 @@ import type { Store, Write } from '../../ports/store.js'
 import { logOrigin } from '../../wire/checkpoint.js'
 import { contentDigest, type EntryOf, encodeEntry } from '../../wire/ledger/entry.js'
 import type { PolicyMessage } from '../../wire/policy/policy-message.js'
+import { sha256Tree } from '../../wire/tree-hash.js'
 import { COMMIT_ENTRIES } from '../ledger/constants.js'
 import { type LogWriter, openLogWriter, type Wish } from '../ledger/log-writer.js'
 import type { ChainedPolicy, PolicyChain } from '../policy/policy-chain.js'
@@ -26,6 +28,8 @@ interface Components {
   readonly metrics: Metrics
   readonly journal: Journal
   readonly chain: PolicyChain
+  /** Called whenever more of the log is durable. */
+  readonly grown: () => void
 }
 
 interface Init {
@@ -33,7 +37,7 @@ interface Init {
 }
 
 /** Where this coordinator's own log lies in its store. */
-const OWN_LOG = 'ledger|0'
+export const OWN_LOG = 'ledger|0'
 /** A home's first log. Each hand-over begins another. */
 const FIRST_EPOCH = 1
 
@@ -60,15 +64,27 @@ export class LedgerDesk implements TaskLog, Recordable {
     return this.#log
   }
 
+  /** Why nothing can be appended now; undefined = it can, or the log is not open yet. */
+  get closed(): Refusal | undefined {
+    return this.#writer?.closed
+  }
+
+  /** Name of the log. */
+  get origin(): string {
+    return logOrigin(this.#init.networkId, this.#components.signer.peerId, FIRST_EPOCH)
+  }
+
   /**
    * Opens the log, and checks it, before anything else is done; enters what policy has said meanwhile.
    *
+   * @param confirmed it was restored, and all others hold no more of it than is here
    * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`
    */
-  async open(): Promise<void> {
+  async open(confirmed: boolean): Promise<void> {
     const { store, signer, clock, metrics } = this.#components
-    const origin = logOrigin(this.#init.networkId, signer.peerId, FIRST_EPOCH)
-    this.#writer = await openLogWriter({ store, signer, clock, metrics }, { origin, prefix: OWN_LOG })
+    const init = { origin: this.origin, prefix: OWN_LOG }
+    this.#writer = await openLogWriter({ store, signer, clock, metrics }, init)
+    if (confirmed) await this.#confirm(this.#writer)
     this.follow()
   }
 
@@ -107,10 +123,17 @@ export class LedgerDesk implements TaskLog, Recordable {
 
   durable(): void {
     this.#log.committed()
+    this.#components.grown()
   }
 
   failed(): void {
     this.#log.failed()
+  }
+
+  async #confirm(writer: LogWriter): Promise<void> {
+    const refused = await writer.confirm(writer.head ?? { size: 0, root: sha256Tree.empty })
+    if (refused === undefined) return
+    throw new EdgeCoderError(refused.code, refused.detail, { ...(refused.next && { next: refused.next }) })
   }
 
   get #log(): LogWriter {

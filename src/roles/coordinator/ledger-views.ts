@@ -2,19 +2,30 @@ import { holdAccount } from '../../core/ledger/account-name.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { LedgerStatus, WalletView } from './coordinator.js'
-import type { LedgerDesk } from './ledger-desk.js'
+import type { ReplicatedLedger } from './replicated-ledger.js'
 import type { TaskBook } from './task-book.js'
 
-export function ledgerStatusOf({ log, view }: LedgerDesk): LedgerStatus {
-  const { head, closed } = log
-  const entries = head?.size ?? 0
+const NOTHING = { peers: [], logs: [], unfinalAgeMs: 0 }
+
+/** @param waits why the own log is not open yet: it is being filled from the other coordinators */
+export function ledgerStatusOf(ledger: ReplicatedLedger, waits: Refusal | undefined): LedgerStatus {
+  const { origin } = ledger.desk
+  const held = ledger.library.find(origin)
+  const entries = held?.head?.size ?? 0
+  const { peers, logs, unfinalAgeMs } = ledger.replication?.view() ?? NOTHING
+  const notReady = waits ?? ledger.desk.closed
   return {
-    origin: log.key.name,
+    origin,
     entries,
-    pendingEntries: log.size - entries,
-    root: Buffer.from(head?.root ?? new Uint8Array()).toString('hex'),
-    policySequence: view.get('policy', '')?.sequence ?? -1,
-    ...(closed === undefined ? {} : { notReady: closed }),
+    pendingEntries: waits === undefined ? ledger.desk.log.size - entries : 0,
+    root: Buffer.from(held?.head?.root ?? new Uint8Array()).toString('hex'),
+    policySequence: held?.state.get('policy', '')?.sequence ?? -1,
+    finalEntries: ledger.library.finalSize(origin),
+    unfinalAgeMs,
+    quorum: ledger.quorum,
+    logs,
+    peers,
+    ...(notReady === undefined ? {} : { notReady }),
   }
 }
 

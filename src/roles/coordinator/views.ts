@@ -21,10 +21,11 @@ interface Parts {
   readonly gateways: GatewayDesk
 }
 
-export function statusOf(parts: Parts, clock: Clock, serving: boolean): CoordinatorStatus {
+/** @param idle why it serves nobody now; undefined = it does */
+export function statusOf(parts: Parts, clock: Clock, idle: Refusal | undefined): CoordinatorStatus {
   const { scheduler, watch, book, workers, gateways } = parts
   const storm = watch.storm()
-  const why = notReady(parts, serving)
+  const why = idle ?? storeFault(parts)
   const oldestMs = scheduler.oldestQueuedMs()
   return {
     workers: workers.size,
@@ -42,8 +43,7 @@ export function statusOf(parts: Parts, clock: Clock, serving: boolean): Coordina
   }
 }
 
-function notReady({ journal }: Parts, serving: boolean): Refusal | undefined {
-  if (!serving) return refusal('shutting-down', 'the coordinator is not serving')
+function storeFault({ journal }: Parts): Refusal | undefined {
   const { fault } = journal
   return fault && refusal(fault.code, fault.message, fault.next === undefined ? {} : { next: fault.next })
 }

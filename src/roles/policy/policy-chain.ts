@@ -7,7 +7,7 @@ import {
   policyRequirements,
   standingOf,
 } from '../../core/policy/apply-policy.js'
-import { PolicyBook } from '../../core/policy/policy-book.js'
+import { type HomeEpoch, PolicyBook } from '../../core/policy/policy-book.js'
 import type { ChainRecord, KeyTable, PolicyReader } from '../../core/policy/policy-records.js'
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
@@ -53,6 +53,11 @@ export class PolicyChain {
   /** Who is in the network; goes with the chain. */
   get view(): PolicyView | undefined {
     return this.#book.view
+  }
+
+  /** Every epoch of every home that there ever was: each has a log of its own. */
+  get logs(): readonly HomeEpoch[] {
+    return this.#book.logs
   }
 
   /** The economy's parameters after a message. @param sequence left out = the newest */

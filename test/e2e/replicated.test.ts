@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { z } from 'zod'
+import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
+import { createHeldTasks, type HeldTasks } from '../helpers/held-tasks.js'
+import { SignedNetwork } from '../helpers/signed-network.js'
+import { until } from '../helpers/until.js'
+
+const COORDINATORS = ['coordinator-1', 'coordinator-2', 'coordinator-3']
+const HOME = 'coordinator-1'
+const WITHIN_MS = 60_000
+
+type Status = z.output<typeof ADMIN_ROUTES.ledgerStatus.response>
+
+let held: HeldTasks
+
+beforeAll(async () => {
+  held = await createHeldTasks({ coordinators: 3, workers: 1, gateways: 1 })
+  const network = await SignedNetwork.of(held.mesh)
+  await network.openAccount('local')
+  await network.openAccount('lender', 'contributor')
+  await network.enrol('worker', 'lender')
+  await network.grant('local', 20_000_000n, 'first')
+  // Gateway and worker attach to the home of the accounts, which is the only one there is at first.
+  await held.mesh.start([HOME, 'gateway', 'worker'])
+  await held.mesh.start()
+}, 120_000)
+
+afterAll(() => held?.close())
+
+function status(name: string): Promise<Status> {
+  return held.mesh.get(name).client().call(ADMIN_ROUTES.ledgerStatus)
+}
+
+/** Resolves with the status of the home's ledger once every entry is final. */
+function allFinal(): Promise<Status> {
+  return until(
+    'all entries of the home to be final',
+    async () => {
+      const now = await status(HOME)
+      return now.pendingEntries === 0 && now.finalEntries === now.entries && now
+    },
+    WITHIN_MS,
+  )
+}
+
+/** Resolves when the coordinator holds as much of the home's log as the home does, and knows that it is final. */
+async function caughtUp(name: string): Promise<void> {
+  await until(
+    `${name} to catch up`,
+    async () => {
+      const [home, there] = await Promise.all([status(HOME), status(name)])
+      const log = there.logs.find(({ origin }) => origin === home.origin)
+      return log?.size === home.entries && log.finalSize === home.finalEntries
+    },
+    WITHIN_MS,
+  )
+}
+
+/** Submits one with a small reservation, and sees it paid. */
+async function solve(id: string): Promise<void> {
+  const messages = [{ role: 'user' as const, content: held.prompt(id) }]
+  const body = { kind: 'chat' as const, id, messages, maxOutputTokens: 64 }
+  await held.gateway.client().call(TASK_ROUTES.submit, { body })
+  held.letGo(id)
+  await held.expectDoneOnce(id)
+}
+
+describe('three coordinators', () => {
+  it('hold the logs of each other, and what two of them have cosigned is final', async () => {
+    await solve('one')
+    const home = await allFinal()
+    expect(home).toMatchObject({ quorum: 2, unfinalAgeMs: 0 })
+    expect(home.logs).toHaveLength(3)
+    await Promise.all(COORDINATORS.slice(1).map(caughtUp))
+  })
+
+  it('go on when one is killed', async () => {
+    await held.mesh.kill('coordinator-3')
+    await solve('two')
+    const { peers } = await allFinal()
+    expect(peers.filter(({ connected }) => connected)).toHaveLength(1)
+  })
+
+  it('pay while no other is there, and say that it is not final yet', async () => {
+    const before = await status(HOME)
+    await held.mesh.kill('coordinator-2')
+    await solve('three')
+    const alone = await until('the task to be settled', async () => {
+      const now = await status(HOME)
+      return now.entries >= before.entries + 2 && now.pendingEntries === 0 && now
+    })
+    expect(alone.finalEntries).toBe(before.entries)
+    expect(alone.unfinalAgeMs).toBeGreaterThan(0)
+    const shown = await held.mesh.cli(['ledger', 'status', '--node', HOME])
+    expect(shown.stdout).toContain(`${before.entries}, and ${alone.entries - before.entries} wait`)
+  })
+
+  it('bring those that were away up to date', async () => {
+    await held.mesh.start(['coordinator-2', 'coordinator-3'])
+    await allFinal()
+    await Promise.all(COORDINATORS.slice(1).map(caughtUp))
+    expect((await status(HOME)).peers).toMatchObject([{ connected: true }, { connected: true }])
+  }, 120_000)
+
+  it('have what was final before a kill at its home, after it', async () => {
+    const before = await allFinal()
+    await held.mesh.kill(HOME)
+    await held.mesh.start([HOME])
+    const after = await allFinal()
+    expect(after.finalEntries).toBeGreaterThanOrEqual(before.finalEntries)
+    expect(after.logs.some(({ isolated }) => isolated)).toBe(false)
+  })
+})
