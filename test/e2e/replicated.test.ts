@@ -1,3 +1,4 @@
+import { cpSync, renameSync, rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { z } from 'zod'
 import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
@@ -104,10 +105,38 @@ describe('three coordinators', () => {
 
   it('have what was final before a kill at its home, after it', async () => {
     const before = await allFinal()
+    await held.mesh.kill('gateway')
     await held.mesh.kill(HOME)
     await held.mesh.start([HOME])
+    await held.mesh.start(['gateway'])
     const after = await allFinal()
     expect(after.finalEntries).toBeGreaterThanOrEqual(before.finalEntries)
     expect(after.logs.some(({ isolated }) => isolated)).toBe(false)
   })
+
+  it('give a home back what an old copy of its folder lacks, before it appends anything', async () => {
+    const { dataDir } = held.mesh.get(HOME).node
+    // Else the gateway would move on to a coordinator that is not the home of the account.
+    await held.mesh.kill('gateway')
+    await held.mesh.kill(HOME)
+    cpSync(dataDir, `${dataDir}-old`, { recursive: true })
+    await held.mesh.start([HOME])
+    await held.mesh.start(['gateway'])
+    await solve('four')
+    const before = await allFinal()
+    await Promise.all(COORDINATORS.slice(1).map(caughtUp))
+    await held.mesh.kill('gateway')
+    await held.mesh.kill(HOME)
+    rmSync(dataDir, { recursive: true })
+    renameSync(`${dataDir}-old`, dataDir)
+    await held.mesh.start([HOME])
+    await held.mesh.start(['gateway'])
+    expect((await status(HOME)).entries).toBeGreaterThanOrEqual(before.entries)
+    await solve('five')
+    const after = await allFinal()
+    expect(after.entries).toBeGreaterThan(before.entries)
+    await Promise.all(COORDINATORS.slice(1).map(caughtUp))
+    const views = await Promise.all(COORDINATORS.map(status))
+    expect(views.flatMap(({ logs }) => logs.filter(({ isolated }) => isolated))).toEqual([])
+  }, 120_000)
 })

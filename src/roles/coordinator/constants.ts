@@ -57,8 +57,10 @@ export const ROUND_MS = 1_000
  * run it.
  */
 export const MENTION_MS = 3_000
-/** How often a restored log asks whether all others have confirmed it. */
-export const CONFIRM_MS = 500
+/** How often it is looked whether the others have confirmed the own log. */
+export const CONFIRM_MS = 250
+/** So often for one that was not restored, as far as is known; then it is gone on with. */
+export const HEARING_LOOKS = 12
 /** How often the store is tried again while it fails. */
 export const STORE_RETRY_MS = 1_000
 /** Answers held back while the store fails; past it links are dropped, and their peers ask again later. */

@@ -158,21 +158,24 @@ class CoordinatorRole implements Coordinator {
   }
 
   async start(): Promise<void> {
-    const why = await this.#parts.ledger?.unconfirmed()
-    if (why === undefined) return this.#serve()
+    const waits = Promise.withResolvers<Refusal>()
+    const serving = this.#serve(waits.resolve)
+    const why = await Promise.race([serving, waits.promise])
+    if (why === undefined) return
     const { log } = this.#ports
     const failed = (cause: unknown): void => {
       if (!(cause instanceof EdgeCoderError)) throw cause
       if (cause.code !== 'shutting-down') log.error('coordinator-not-started', { error: cause })
     }
-    this.#confirming = { why, done: this.#serve().catch(failed) }
+    this.#confirming = { why, done: serving.catch(failed) }
   }
 
-  async #serve(): Promise<void> {
+  /** @param waits is told why, when nobody can be served yet */
+  async #serve(waits: (why: Refusal) => void): Promise<undefined> {
     const { network, clock, log } = this.#ports
     const { ledger, book, workers, gateways, assigner, announcer } = this.#parts
     try {
-      await ledger?.open(this.#stopping.signal)
+      await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
     } catch (fault) {

@@ -75,7 +75,7 @@ export class LedgerDesk implements TaskLog, Recordable {
   }
 
   /**
-   * Opens the log, and checks it, before anything else is done; enters what policy has said meanwhile.
+   * Opens the log, and checks it, before anything else is done. Nothing is appended before {@link follow}.
    *
    * @param confirmed it was restored, and all others hold no more of it than is here
    * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`
@@ -85,7 +85,6 @@ export class LedgerDesk implements TaskLog, Recordable {
     const init = { origin: this.origin, prefix: OWN_LOG }
     this.#writer = await openLogWriter({ store, signer, clock, metrics }, init)
     if (confirmed) await this.#confirm(this.#writer)
-    this.follow()
   }
 
   /** Enters messages of the chain that the log has not entered. */

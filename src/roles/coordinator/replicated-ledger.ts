@@ -10,13 +10,13 @@ import type { Signer } from '../../ports/signer.js'
 import type { Store } from '../../ports/store.js'
 import { chainStatements, termQuotes } from '../ledger/chain-evidence.js'
 import { createEvidenceReader, type EvidenceReader } from '../ledger/evidence.js'
-import { flagRefusal, readFlag } from '../ledger/log-flag.js'
+import { flagRefusal, flagWrite, readFlag } from '../ledger/log-flag.js'
 import { logKeys } from '../ledger/log-keys.js'
 import type { LogLibrary } from '../ledger/log-library.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createReplication } from '../replication/create-replication.js'
 import type { OwnLog, Replication } from '../replication/replication.js'
-import { CONFIRM_MS } from './constants.js'
+import { CONFIRM_MS, HEARING_LOOKS } from './constants.js'
 import type { Journal } from './journal.js'
 import { LedgerDesk, OWN_LOG } from './ledger-desk.js'
 
@@ -73,24 +73,32 @@ export class ReplicatedLedger {
     return quorumOf(Math.max(1, this.#coordinators().length))
   }
 
-  /** Why the own log cannot be opened before others have confirmed it; undefined = it can. */
-  async unconfirmed(): Promise<Refusal | undefined> {
-    const flag = await readFlag(this.#components.store, logKeys(OWN_LOG))
-    return flag === 'unconfirmed' ? flagRefusal(flag) : undefined
-  }
-
   /**
-   * Opens the own log, checks it, and begins to replicate. A log that was restored is first filled from the
-   * others, for as long as it takes until all of them hold no more of it than is here.
+   * Opens the own log, checks it, and begins to replicate. A log of which others hold more than is here was
+   * restored, whether one said so or copied a folder back: it is first filled from the others, for as long as
+   * it takes until all of them hold no more of it. Appending to it before would contradict what was signed.
    *
+   * @param waits is told why, when it has to wait for others
    * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`, `log-forked`; `shutting-down` by the signal
    */
-  async open(signal: AbortSignal): Promise<void> {
-    const restored = (await this.unconfirmed()) !== undefined
-    if (restored) await this.#refill(signal)
-    await this.desk.open(restored)
-    this.#replication = this.#replicate(this.desk.log)
-    await this.#replication.start()
+  async open(signal: AbortSignal, waits: (why: Refusal) => void): Promise<void> {
+    let restored = (await readFlag(this.#components.store, logKeys(OWN_LOG))) === 'unconfirmed'
+    for (;;) {
+      if (restored) {
+        waits(flagRefusal('unconfirmed'))
+        await this.#refill(signal)
+      }
+      await this.desk.open(restored)
+      const replication = this.#replicate(this.desk.log)
+      this.#replication = replication
+      await replication.start()
+      await this.#hearOthers(replication, signal)
+      restored = replication.view().ownLongerElsewhere > 0
+      if (!restored) break
+      await replication.stop(signal)
+      await this.#components.store.commit([flagWrite(logKeys(OWN_LOG), 'unconfirmed')])
+    }
+    this.desk.follow()
   }
 
   async stop(signal: AbortSignal): Promise<void> {
@@ -115,26 +123,45 @@ export class ReplicatedLedger {
   }
 
   async #refill(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#components
+    const { log } = this.#components
+    const { origin } = this.desk
     const replication = this.#replicate(undefined)
     this.#replication = replication
     await replication.start()
-    log.warn('log-waits-for-confirmation', { origin: this.desk.origin, others: this.#others() })
-    const confirmed = Promise.withResolvers<void>()
-    const timer = clock.every(CONFIRM_MS, () => {
-      if (replication.confirmedBy(this.desk.origin).length >= this.#others()) confirmed.resolve()
+    log.warn('log-waits-for-confirmation', { origin, others: this.#others() })
+    try {
+      await this.#until(signal, () => replication.confirmedBy(origin).length >= this.#others())
+      log.info('log-confirmed', { origin })
+    } finally {
+      await replication.stop(signal)
+    }
+  }
+
+  /** Gives the others a little time to say that they hold more of the own log than is here. */
+  async #hearOthers(replication: Replication, signal: AbortSignal): Promise<void> {
+    const { origin } = this.desk
+    let looks = 0
+    await this.#until(signal, () => {
+      const all = replication.confirmedBy(origin).length >= this.#others()
+      return all || replication.view().ownLongerElsewhere > 0 || looks++ >= HEARING_LOOKS
+    })
+  }
+
+  async #until(signal: AbortSignal, is: () => boolean): Promise<void> {
+    if (is()) return
+    const held = Promise.withResolvers<void>()
+    const timer = this.#components.clock.every(CONFIRM_MS, () => {
+      if (is()) held.resolve()
     })
     const stopped = (): void =>
-      confirmed.reject(new EdgeCoderError('shutting-down', 'Stopped before others confirmed the log.'))
+      held.reject(new EdgeCoderError('shutting-down', 'Stopped before the others were heard on the log.'))
+    if (signal.aborted) stopped()
     signal.addEventListener('abort', stopped)
     try {
-      signal.throwIfAborted()
-      await confirmed.promise
-      log.info('log-confirmed', { origin: this.desk.origin })
+      await held.promise
     } finally {
       timer.cancel()
       signal.removeEventListener('abort', stopped)
-      await replication.stop(signal)
     }
   }
 

@@ -65,8 +65,9 @@ export class CoordinatorLink implements LinkReceiver {
   /** Takes the stream over, and says hello. */
   begin(heads: readonly Omit<LogHead, '$typeName'>[]): void {
     this.#beat = this.#components.clock.every(BEAT_MS, () => this.#pulse())
-    this.#link.receive(this)
+    // Before anything of theirs is read: what is said to their hello must not come before ours.
     this.say({ case: 'hello', value: { heads: { heads: [...heads] } } })
+    this.#link.receive(this)
   }
 
   /** @returns false when the link is over, or so full that more must wait: {@link CoordinatorLink.room} */
