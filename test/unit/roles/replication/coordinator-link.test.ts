@@ -25,7 +25,7 @@ function spokenOn(frame: Uint8Array): { readonly link: Link; readonly sent: Uint
 it('says hello first, even where the hello of the other end is there already and is answered at once', () => {
   const clock = createVirtualClock(0)
   const network = createMemoryMesh({ clock, random: createSeededRandom(1) }).network('this')
-  const { link, sent } = spokenOn(frames.ledger.encode({ body: { case: 'hello', value: {} } }))
+  const { link, sent } = spokenOn(frames.ledger.encode({ body: { case: 'hello', value: { heads: {} } } }))
   const opened = new CoordinatorLink({ clock, network }, link, {
     opened: (it) => it.say({ case: 'heads', value: {} }),
     said: () => {},
