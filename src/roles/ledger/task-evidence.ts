@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { Usage } from '../../core/economy/metering.js'
 import type { HoldEvidence, OrderedTask, SettleEvidence } from '../../core/ledger/facts.js'
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
@@ -13,6 +12,7 @@ import type {
   TaskHeader,
 } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { EntryOf } from '../../wire/ledger/entry.js'
+import { sha256 } from '../../wire/sha256.js'
 import type { Quotes } from './statements.js'
 
 /** An order whose signature holds: the headers of the tasks that the entry holds credits for. */
@@ -65,7 +65,7 @@ export async function openAttempt(
   const said = { task, fence: Number(fence), worker, coordinator, usage: usageOf(usage) }
   if (acceptance === undefined) return { receipt: said }
   if (isRefusal(acceptance)) return acceptance
-  if (!sameBytes(acceptance.value.receiptDigest, hash('sha256', receipt.payload, 'buffer'))) {
+  if (!sameBytes(acceptance.value.receiptDigest, sha256(receipt.payload))) {
     return refusal('wrong-evidence', `the gateway accepted another receipt of ${task} than this one`)
   }
   return {

@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto'
 import { encodeCbor, readCborList } from '../cbor.js'
 import { ENTRY_BYTES } from '../limits.js'
 import { type Malformed, malformed } from '../malformed.js'
+import { sha256 } from '../sha256.js'
 import { ENTRY_SHAPES } from './entry-shapes.js'
 import { bytes, FieldFault, type Fields, readFields, type ShapeValue, uint, writeFields } from './field.js'
 
@@ -83,7 +83,7 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
  */
 export function contentDigest(entry: Entry, encoded: Uint8Array): Uint8Array {
   const said = encoded.subarray(0, encoded.length - encodeCbor(entry.timeMs).length)
-  return Uint8Array.from(hash('sha256', said, 'buffer'))
+  return sha256(said)
 }
 
 /**
@@ -93,7 +93,7 @@ export function contentDigest(entry: Entry, encoded: Uint8Array): Uint8Array {
  */
 export function derivedEntryId(kind: EntryKind, ...about: readonly string[]): Uint8Array {
   const parts = ['edgecoder-entry-id/1', kind, ...about].join('\n')
-  return Uint8Array.from(hash('sha256', parts, 'buffer').subarray(0, 16))
+  return sha256(parts).slice(0, 16)
 }
 
 function fieldsOf(kind: EntryKind): Fields {

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { base32 } from 'multiformats/bases/base32'
 import { encodeCbor, readCborList } from '../cbor.js'
 import { type DsseEnvelope, parseDsse } from '../dsse.js'
@@ -14,6 +13,7 @@ import {
   writeFields,
 } from '../ledger/field.js'
 import { type Malformed, malformed } from '../malformed.js'
+import { sha256 } from '../sha256.js'
 import { POLICY_SHAPES } from './policy-shapes.js'
 
 export type PolicyKind = keyof typeof POLICY_SHAPES
@@ -124,7 +124,7 @@ export function readPolicy(encoded: Uint8Array): ReadPolicy | Malformed {
 
 /** By which messages are known, and name the one before them. @returns 32 bytes */
 export function policyDigest(payload: Uint8Array): Uint8Array {
-  return Uint8Array.from(hash('sha256', payload, 'buffer'))
+  return sha256(payload)
 }
 
 /** The id of the network that a genesis begins: 32 characters of a–z and 2–7. */
