@@ -1,4 +1,4 @@
-import { decode, encode } from 'cborg'
+import { decode, encode, encodeInto, type Token, Tokenizer, Type } from 'cborg'
 import { equals } from 'uint8arrays/equals'
 import { type Malformed, malformed } from './malformed.js'
 
@@ -19,10 +19,24 @@ const STRICT = {
   allowUndefined: false,
   allowInfinity: false,
   allowNaN: false,
+  allowBigInt: true,
   rejectDuplicateMapKeys: true,
 } as const
 const LEAST_INTEGER = -(2n ** 64n)
 const MOST_INTEGER = 2n ** 64n - 1n
+const TYPES: ReadonlySet<Type> = new Set([
+  Type.uint,
+  Type.negint,
+  Type.bytes,
+  Type.string,
+  Type.array,
+  Type.true,
+  Type.false,
+  Type.null,
+])
+const utf8 = new TextEncoder()
+/** Room for one number. */
+const numberRoom = new Uint8Array(9)
 
 /** The one encoding of RFC 8949 §4.2. @throws TypeError for a value that has no place here: a bug of the caller */
 export function encodeCbor(value: unknown): Uint8Array {
@@ -32,17 +46,23 @@ export function encodeCbor(value: unknown): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
+/** How many bytes a whole number from 0 takes. */
+export function cborNumberBytes(value: number): number {
+  return encodeInto(value, numberRoom).written
+}
+
 /**
- * Reads bytes that must be the one encoding of their value. The library lets floats that are whole, and text
- * that is not UTF-8, pass; so what was read is written again and compared.
+ * Reads bytes that must be the one encoding of their value.
  *
  * @throws CborFault
  */
 export function decodeCbor(encoded: Uint8Array): CborValue {
-  const value = read(encoded)
-  if (!isCborValue(value)) throw new CborFault('it holds a map, a tag or a float')
-  if (!equals(encode(value), encoded)) throw new CborFault('it is not the one encoding of its value')
-  return value
+  try {
+    return decode(encoded, { ...STRICT, tokenizer: new StrictTokenizer(encoded) })
+  } catch (cause) {
+    // The library throws for anything unreadable, and the stack ends at senseless depth.
+    throw new CborFault(cause instanceof Error ? cause.message : 'unreadable')
+  }
 }
 
 /** Reads bytes that must be the one encoding of a list. Never throws. */
@@ -56,12 +76,34 @@ export function readCborList(encoded: Uint8Array): readonly CborValue[] | Malfor
   }
 }
 
-function read(encoded: Uint8Array): unknown {
-  try {
-    return decode(encoded, STRICT)
-  } catch (cause) {
-    // The library throws for anything unreadable, and the stack ends at senseless depth.
-    throw new CborFault(cause instanceof Error ? cause.message : 'unreadable')
+/**
+ * The library's strict mode sees to it that numbers and lengths are as short as can be. What it lets pass and
+ * must not be here stops at this: other types, such as floats that are whole, and text that is not UTF-8.
+ */
+class StrictTokenizer extends Tokenizer {
+  constructor(encoded: Uint8Array) {
+    // A slice of a Buffer would be a Buffer, and a view.
+    super(Buffer.isBuffer(encoded) ? new Uint8Array(encoded) : encoded, STRICT)
+  }
+
+  override next(): Token {
+    const from = this.pos()
+    const token = super.next()
+    if (!TYPES.has(token.type)) throw new CborFault('it holds a map, a tag or a float')
+    if (token.type === Type.string && !this.#isWritten(token.value, from)) {
+      throw new CborFault('it is not the one encoding of its value')
+    }
+    return token
+  }
+
+  /** Is the text what the bytes say, from the head of its token at `from` up to here? */
+  #isWritten(text: string, from: number): boolean {
+    const short = (this.data[from] ?? 0) & 31
+    const head = short < 24 ? 1 : 1 + 2 ** (short - 24)
+    const bytes = this.pos() - from - head
+    // One byte for each character, and none that stands for what is unreadable: ASCII.
+    if (text.length === bytes && !text.includes('\ufffd')) return true
+    return equals(utf8.encode(text), this.data.subarray(from + head, this.pos()))
   }
 }
 

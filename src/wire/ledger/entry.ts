@@ -1,4 +1,4 @@
-import { encodeCbor, readCborList } from '../cbor.js'
+import { cborNumberBytes, encodeCbor, readCborList } from '../cbor.js'
 import { ENTRY_BYTES } from '../limits.js'
 import { type Malformed, malformed } from '../malformed.js'
 import { sha256 } from '../sha256.js'
@@ -82,7 +82,7 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
  * @returns 32 bytes
  */
 export function contentDigest(entry: Entry, encoded: Uint8Array): Uint8Array {
-  const said = encoded.subarray(0, encoded.length - encodeCbor(entry.timeMs).length)
+  const said = encoded.subarray(0, encoded.length - cborNumberBytes(entry.timeMs))
   return sha256(said)
 }
 
