@@ -1,4 +1,4 @@
-import { decode, encode, encodeInto, type Token, Tokenizer, Type } from 'cborg'
+import { encode, type Token, Tokenizer, Type, tokensToObject } from 'cborg'
 import { equals } from 'uint8arrays/equals'
 import { type Malformed, malformed } from './malformed.js'
 
@@ -35,8 +35,6 @@ const TYPES: ReadonlySet<Type> = new Set([
   Type.null,
 ])
 const utf8 = new TextEncoder()
-/** Room for one number. */
-const numberRoom = new Uint8Array(9)
 
 /** The one encoding of RFC 8949 §4.2. @throws TypeError for a value that has no place here: a bug of the caller */
 export function encodeCbor(value: unknown): Uint8Array {
@@ -46,9 +44,12 @@ export function encodeCbor(value: unknown): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
-/** How many bytes a whole number from 0 takes. */
+/** Bytes that a whole number from 0 takes: its head, and behind it as much as it needs. @see RFC 8949 §3 */
 export function cborNumberBytes(value: number): number {
-  return encodeInto(value, numberRoom).written
+  if (value < 24) return 1
+  if (value < 2 ** 8) return 2
+  if (value < 2 ** 16) return 3
+  return value < 2 ** 32 ? 5 : 9
 }
 
 /**
@@ -58,7 +59,11 @@ export function cborNumberBytes(value: number): number {
  */
 export function decodeCbor(encoded: Uint8Array): CborValue {
   try {
-    return decode(encoded, { ...STRICT, tokenizer: new StrictTokenizer(encoded) })
+    const tokenizer = new StrictTokenizer(encoded)
+    if (tokenizer.done()) throw new CborFault('there is nothing')
+    const value: CborValue = tokensToObject(tokenizer, STRICT)
+    if (!tokenizer.done()) throw new CborFault('there are bytes behind its end')
+    return value
   } catch (cause) {
     // The library throws for anything unreadable, and the stack ends at senseless depth.
     throw new CborFault(cause instanceof Error ? cause.message : 'unreadable')
