@@ -18,6 +18,8 @@ export const DIAL_MS = 15_000
 /** A coordinator that opened a stream and says nothing for this long is let go. */
 export const HELLO_MS = 10_000
 export const BEAT_MS = 5_000
+/** A link that ends sooner is not dialled again at once: the next may end as this one did. */
+export const LASTING_MS = 5_000
 /** A coordinator unheard for so long is let go, and dialled anew. */
 export const SILENT_MS = 20_000
 /** How often all heads are told again, and compared: what was lost by gossip or on links is found then. */

@@ -45,6 +45,7 @@ export class CoordinatorLink implements LinkReceiver {
   readonly #link: Link
   readonly #desk: LinkDesk
   readonly #calls = new Map<number, RangeCall>()
+  readonly #startMs: number
   #heardMs: number
   #asks = 0
   #greeted = false
@@ -55,17 +56,24 @@ export class CoordinatorLink implements LinkReceiver {
     this.#components = components
     this.#link = link
     this.#desk = desk
-    this.#heardMs = components.clock.monotonicMs()
+    this.#startMs = components.clock.monotonicMs()
+    this.#heardMs = this.#startMs
   }
 
   get peerId(): string {
     return this.#link.peerId
   }
 
-  /** Takes the stream over, and says hello. */
+  get ageMs(): number {
+    return this.#components.clock.monotonicMs() - this.#startMs
+  }
+
+  /**
+   * Says hello, and takes the stream over. In this order: a hello that has come already is answered within
+   * `receive`, and what answers it may not be the first that the other end hears.
+   */
   begin(heads: readonly Omit<LogHead, '$typeName'>[]): void {
     this.#beat = this.#components.clock.every(BEAT_MS, () => this.#pulse())
-    // Before anything of theirs is read: what is said to their hello must not come before ours.
     this.say({ case: 'hello', value: { heads: { heads: [...heads] } } })
     this.#link.receive(this)
   }

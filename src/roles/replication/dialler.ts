@@ -14,31 +14,48 @@ interface Components {
   readonly log: Log
 }
 
-/** Keeps a stream open to each coordinator whose peer id sorts after this one's; the others dial here. */
+interface DiallerEvents {
+  /** By policy, as it is now. */
+  coordinators(): readonly PeerAddress[]
+  /** Is there a stream to it, or one that has not said hello yet? */
+  linked(peerId: string): boolean
+  opened(link: Link): void
+}
+
+/** Does the first of these two open their stream? Both ends ask the same, and never both dial. */
+export function dials(peerId: string, other: string): boolean {
+  return peerId < other
+}
+
+/**
+ * Keeps a stream open to each coordinator whose peer id sorts after this one's; the others dial here. It has
+ * one stream to each at a time, and opens the next when that is over: so for the other end the latest counts.
+ */
 export class Dialler {
   readonly #components: Components
   readonly #protocol: string
-  readonly #opened: (link: Link) => void
+  readonly #events: DiallerEvents
   readonly #backoffs = new Map<string, Backoff>()
   readonly #busy = new Set<string>()
   readonly #timers = new Map<string, Timer>()
   readonly #stopping = new AbortController()
 
-  constructor(components: Components, protocol: string, opened: (link: Link) => void) {
+  constructor(components: Components, protocol: string, events: DiallerEvents) {
     this.#components = components
     this.#protocol = protocol
-    this.#opened = opened
+    this.#events = events
   }
 
-  /** @param linked whether there is a stream already */
-  dial(coordinators: readonly PeerAddress[], linked: (peerId: string) => boolean): void {
-    for (const peer of coordinators) {
-      if (peer.peerId > this.#components.network.peerId && !linked(peer.peerId)) this.#dial(peer)
+  /** Dials those that have no stream: at once, or when they have been left alone long enough. */
+  dial(): void {
+    const here = this.#components.network.peerId
+    for (const peer of this.#events.coordinators()) {
+      if (dials(here, peer.peerId) && !this.#events.linked(peer.peerId)) this.#dial(peer)
     }
   }
 
-  /** A stream has said hello: the next time it is lost it is dialled at once. */
-  held(peerId: string): void {
+  /** A stream that lasted is over: it is dialled at once, and not as one that ends as soon as it is there. */
+  lasted(peerId: string): void {
     this.#backoffs.get(peerId)?.succeeded()
   }
 
@@ -58,13 +75,13 @@ export class Dialler {
       if (this.#timers.has(peerId)) return
       const again = (): void => {
         this.#timers.delete(peerId)
-        this.#dial(peer)
+        this.dial()
       }
       this.#timers.set(peerId, clock.after(waitMs, again))
       return
     }
     this.#busy.add(peerId)
-    // Counts as a failure until it has said hello.
+    // Counts as a failure until it has lasted.
     backoff.failed()
     const giveUp = new AbortController()
     const timer = clock.after(DIAL_MS, () => giveUp.abort())
@@ -74,7 +91,7 @@ export class Dialler {
         timer.cancel()
         this.#busy.delete(peerId)
         if (this.#stopping.signal.aborted) link.abort('shutting down')
-        else this.#opened(link)
+        else this.#events.opened(link)
       },
       (cause: unknown) => {
         timer.cancel()
@@ -82,7 +99,7 @@ export class Dialler {
         if (!(cause instanceof EdgeCoderError)) throw cause
         if (this.#stopping.signal.aborted) return
         log.debug('coordinator-unreachable', { peer: peerId, code: cause.code })
-        this.#dial(peer)
+        this.dial()
       },
     )
   }

@@ -18,11 +18,12 @@ import {
   FRAMES_PER_SECOND,
   GOSSIP_MS,
   HEADS_MS,
+  LASTING_MS,
   STREAMS_PER_COORDINATOR,
   TOLD_LOGS,
 } from './constants.js'
 import { CoordinatorLink, type LinkDesk, type Said } from './coordinator-link.js'
-import { Dialler } from './dialler.js'
+import { Dialler, dials } from './dialler.js'
 import { checkEvidence, originOf } from './evidence-check.js'
 import { HeadGossip } from './head-gossip.js'
 import type { LogDesk } from './log-desk.js'
@@ -67,7 +68,11 @@ export class Replicator implements Replication, LinkDesk {
       isolated: (evidence) => this.#spread(evidence),
     })
     this.#ranges = new RangeDesk(parts.log, (origin) => this.#shelf.desk(origin)?.held)
-    this.#dialler = new Dialler(parts, this.#ids.ledger, (link) => this.#take(link))
+    this.#dialler = new Dialler(parts, this.#ids.ledger, {
+      coordinators: () => init.coordinators(),
+      linked: (peerId) => this.#linked(peerId),
+      opened: (link) => this.#take(link),
+    })
     this.#gossip = new HeadGossip(
       parts,
       this.#ids.ledgerHeads,
@@ -86,13 +91,13 @@ export class Replicator implements Replication, LinkDesk {
       streamsPerPeer: STREAMS_PER_COORDINATOR,
       framesPerSecond: FRAMES_PER_SECOND,
     }
-    this.#unserve = network.serve(this.#ids.ledger, options, (link) => this.#take(link))
+    this.#unserve = network.serve(this.#ids.ledger, options, (link) => this.#dialled(link))
     this.#timers = [
       clock.every(GOSSIP_MS, () => this.#round()),
       clock.every(BEAT_MS, () => this.#measure(this.view())),
       clock.every(HEADS_MS, () => this.#compareHeads()),
     ]
-    this.#dial()
+    this.#dialler.dial()
     this.#shelf.grown()
   }
 
@@ -149,7 +154,7 @@ export class Replicator implements Replication, LinkDesk {
     const before = this.#links.get(link.peerId)
     this.#links.set(link.peerId, link)
     before?.abort('another link took its place')
-    this.#dialler.held(link.peerId)
+    this.#parts.log.debug('coordinator-linked', { peer: link.peerId, again: before !== undefined })
     this.#heads(link, heads)
     for (const { evidence } of this.#shelf.accusations.all) this.#accuse(link, evidence)
     for (const note of this.#shelf.finalNotes()) link.say({ case: 'headNews', value: { checkpoint: note } })
@@ -167,12 +172,17 @@ export class Replicator implements Replication, LinkDesk {
   }
 
   closed(link: CoordinatorLink, reason: string): void {
-    this.#greeting.delete(link)
-    if (this.#links.get(link.peerId) !== link) return
-    this.#links.delete(link.peerId)
-    this.#parts.log.debug('coordinator-lost', { peer: link.peerId, reason })
-    this.#shelf.gone(link)
-    if (!this.#stopped) this.#dial()
+    const greeting = this.#greeting.delete(link)
+    const linked = this.#links.get(link.peerId) === link
+    // It gave way to another one.
+    if (!greeting && !linked) return
+    this.#parts.log.debug('coordinator-lost', { peer: link.peerId, reason, greeting })
+    if (linked) {
+      this.#links.delete(link.peerId)
+      if (link.ageMs >= LASTING_MS) this.#dialler.lasted(link.peerId)
+      this.#shelf.gone(link)
+    }
+    if (!this.#stopped) this.#dialler.dial()
   }
 
   #deskOf(note: Uint8Array): LogDesk | undefined {
@@ -193,20 +203,27 @@ export class Replicator implements Replication, LinkDesk {
     void desk.witness.ask(link, asked)
   }
 
-  #take(link: Link): void {
-    if (!this.#init.coordinators().some(({ peerId }) => peerId === link.peerId)) {
-      link.receive({ frame() {}, closed() {} })
-      link.abort('only coordinators of the network replicate')
-      this.#parts.network.penalise(link.peerId, 'not-admitted')
+  /** Somebody has opened a stream to here. */
+  #dialled(link: Link): void {
+    const { network } = this.#parts
+    const known = this.#init.coordinators().some(({ peerId }) => peerId === link.peerId)
+    if (known && dials(link.peerId, network.peerId)) {
+      this.#take(link)
       return
     }
+    link.receive({ frame() {}, closed() {} })
+    link.abort(known ? 'it is for this end to dial' : 'only coordinators of the network replicate')
+    network.penalise(link.peerId, known ? 'protocol-violation' : 'not-admitted')
+  }
+
+  #take(link: Link): void {
     const taken = new CoordinatorLink(this.#parts, link, this)
     this.#greeting.add(taken)
     taken.begin(this.#shelf.heads().slice(0, TOLD_LOGS))
   }
 
-  #dial(): void {
-    this.#dialler.dial(this.#init.coordinators(), (peerId) => this.#links.has(peerId))
+  #linked(peerId: string): boolean {
+    return this.#links.has(peerId) || [...this.#greeting].some((link) => link.peerId === peerId)
   }
 
   /** Whoever has less, or something else, is shown what is here. */
@@ -233,7 +250,7 @@ export class Replicator implements Replication, LinkDesk {
       link.say({ case: 'heads', value: { heads } })
       if (final !== undefined) link.say({ case: 'headNews', value: { checkpoint: final } })
     }
-    this.#dial()
+    this.#dialler.dial()
     this.#shelf.open().catch((cause: unknown) => this.#fault(cause))
   }
 
