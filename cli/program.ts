@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { VERSION } from '../src/node/version.js'
 import { registerAdmin } from './commands/admin.js'
+import { registerBackup } from './commands/backup.js'
 import { registerCompletion } from './commands/completion.js'
 import { registerConfig } from './commands/config.js'
 import { registerCoordinator } from './commands/coordinator.js'
@@ -36,6 +37,7 @@ export function createProgram(): Command {
   registerTask(program)
   registerCoordinator(program)
   registerLedger(program)
+  registerBackup(program)
   registerWallet(program)
   registerModel(program)
   registerToken(program)

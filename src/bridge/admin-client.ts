@@ -47,6 +47,21 @@ export interface AdminClient {
     input?: CallInput<z.input<P>, Query<Q>, z.input<B>>,
   ): Promise<string>
   /**
+   * The events of a route that streams, each checked, until its end; the node ends what it does for them when
+   * `signal` aborts.
+   *
+   * @throws EdgeCoderError as {@link call}, and `link-closed` when the node went away before the end
+   */
+  stream<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, R extends z.ZodType>(
+    route: Route<P, Q, B, R>,
+    input?: CallInput<z.input<P>, Query<Q>, z.input<B>>,
+  ): AsyncIterable<z.output<R>>
+  /** The bytes of a route that answers with some. They may break off: what they are must have an end of its own. */
+  bytes<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, R extends z.ZodType>(
+    route: Route<P, Q, B, R>,
+    input?: CallInput<z.input<P>, Query<Q>, z.input<B>>,
+  ): AsyncIterable<Uint8Array>
+  /**
    * Everything that happened to a task from the start (or after `after`), then live, until its end.
    *
    * @throws EdgeCoderError as {@link call}, and `link-closed` when the node went away: go on with `after`
@@ -108,21 +123,55 @@ class HttpAdminClient implements AdminClient {
   ): AsyncIterable<ProgressJson> {
     const { signal, after } = options
     const query = after === undefined ? {} : { after }
-    const response = await this.#fetch(TASK_ROUTES.events, { params: { id }, query, signal })
+    const input = { params: { id }, query, signal }
+    const ended = yield* this.#events(TASK_ROUTES.events, ProgressJson, input)
+    if (ended) return
+    throw new EdgeCoderError('link-closed', 'the node went away before the task had ended', {
+      next: `\`edgecoder task watch ${id}\` goes on once it is back.`,
+    })
+  }
+
+  async *stream<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, R extends z.ZodType>(
+    route: Route<P, Q, B, R>,
+    input: CallInput<z.input<P>, Query<Q>, z.input<B>> = {},
+  ): AsyncIterable<z.output<R>> {
+    if (yield* this.#events(route, route.response, input)) return
+    throw new EdgeCoderError('link-closed', 'the node went away before it had ended', {
+      next: 'Start the node again, and then begin anew.',
+    })
+  }
+
+  async *bytes<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, R extends z.ZodType>(
+    route: Route<P, Q, B, R>,
+    input: CallInput<z.input<P>, Query<Q>, z.input<B>> = {},
+  ): AsyncIterable<Uint8Array> {
+    const response = await this.#fetch(route, input)
+    try {
+      for await (const chunk of response.body ?? []) yield chunk
+    } catch (cause) {
+      throw this.#broken(cause, input.signal)
+    }
+  }
+
+  /** @returns false = the node went away before it said that this is the end */
+  async *#events<S extends z.ZodType>(
+    route: Route,
+    schema: S,
+    input: Wanted,
+  ): AsyncGenerator<z.output<S>, boolean> {
+    const response = await this.#fetch(route, input)
     try {
       for await (const event of readEvents(response.body ?? Readable.from([]), EVENT_BYTES)) {
-        if (event.name === END_EVENT) return
+        if (event.name === END_EVENT) return true
         if (event.name === ERROR_EVENT) throw problemError(event.data)
-        const parsed = ProgressJson.safeParse(parseJson(event.data))
+        const parsed = schema.safeParse(parseJson(event.data))
         // An event of a kind that this version does not know is passed over.
         if (parsed.success) yield parsed.data
       }
     } catch (cause) {
-      throw cause instanceof EdgeCoderError ? cause : this.#broken(cause, signal)
+      throw cause instanceof EdgeCoderError ? cause : this.#broken(cause, input.signal)
     }
-    throw new EdgeCoderError('link-closed', 'the node went away before the task had ended', {
-      next: `\`edgecoder task watch ${id}\` goes on once it is back.`,
-    })
+    return false
   }
 
   async #text(route: Route, input: Wanted): Promise<string> {

@@ -29,7 +29,7 @@ export interface Route<
   /** Answers 201 when something was made, 200 when it was there already. */
   readonly creates?: boolean
   /** Media type of a good answer when it is not JSON. */
-  readonly media?: 'text/event-stream' | 'text/plain'
+  readonly media?: 'text/event-stream' | 'text/plain' | 'application/octet-stream'
 }
 
 export const NOTHING = z.strictObject({})

@@ -35,6 +35,7 @@ export interface SignedCheckpoint extends Checkpoint {
 }
 
 const ROOT_BYTES = 32
+const ORIGIN = /^edgecoder\/([A-Za-z0-9._-]{1,64})\/log\/([A-Za-z0-9]{1,64})\/(0|[1-9][0-9]{0,14})$/
 const SIZE = /^(?:0|[1-9][0-9]{0,15})$/
 
 /**
@@ -43,6 +44,15 @@ const SIZE = /^(?:0|[1-9][0-9]{0,15})$/
  */
 export function logOrigin(network: string, home: string, epoch: number): string {
   return `edgecoder/${network}/log/${home}/${epoch}`
+}
+
+/** What the name of a log says. @returns undefined when it is no name that {@link logOrigin} gives */
+export function readLogOrigin(
+  origin: string,
+): { readonly network: string; readonly home: string; readonly epoch: number } | undefined {
+  const [, network, home, digits] = ORIGIN.exec(origin) ?? []
+  if (network === undefined || home === undefined) return undefined
+  return { network, home, epoch: Number(digits) }
 }
 
 /** The name a coordinator cosigns under. One key has one: the signature does not say the name. */

@@ -16,7 +16,9 @@ import { mountTasks } from '../routes/tasks.js'
 import { accountName } from '../schemas/parameters.js'
 import { ACCOUNT_HEADER, ADMIN_PREFIX, LOCAL_ACCOUNT } from './admin-routes.js'
 import { refuseForeignHost, requireLoopback } from './host-check.js'
-import { mountNode, type NodeComponents, notHere } from './node-handlers.js'
+import { mountLedgerOffice } from './ledger-handlers.js'
+import { mountNode, type NodeComponents } from './node-handlers.js'
+import { notHere } from './not-here.js'
 import { type TokenFile, writeTokenFile } from './token-file.js'
 
 export interface AdminComponents extends NodeComponents {
@@ -112,6 +114,7 @@ function adminApp(
   }
   const surface = { ...root, prefix: ADMIN_PREFIX }
   mountNode(surface, components)
+  mountLedgerOffice(surface, { ...components, streams })
   if (gateway !== undefined) mountTasks(surface, { gateway, streams, clock, log })
   else
     for (const route of Object.values<Route>(TASK_ROUTES))

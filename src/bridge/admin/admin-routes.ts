@@ -15,6 +15,7 @@ import {
   WorkersJson,
 } from '../schemas/node.js'
 import { accountName, KeyParams, queryInteger, taskId } from '../schemas/parameters.js'
+import { LEDGER_ROUTES } from './ledger-routes.js'
 
 /** Where the routes of the admin API begin. */
 export const ADMIN_PREFIX = '/admin/v1'
@@ -82,6 +83,7 @@ export const ADMIN_ROUTES = {
     summary: 'How the ledger of the coordinator here stands.',
     response: LedgerStatusJson,
   },
+  ...LEDGER_ROUTES,
   wallet: {
     ...get,
     path: '/wallets/{account}',

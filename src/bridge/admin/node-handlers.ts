@@ -1,4 +1,4 @@
-import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
+import { isRefusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { ApiKeys } from '../api-keys.js'
 import type { Roles } from '../health.js'
@@ -7,6 +7,7 @@ import type { NodeControl } from '../node-control.js'
 import { problemJson } from '../schemas/problem.js'
 import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
 import { models, nodeStatus, statusJson } from './node-status.js'
+import { notHere, unpaid } from './not-here.js'
 
 const QUEUE_ROWS = 100
 
@@ -79,22 +80,10 @@ function mountLedger(surface: Surface, { node, coordinator }: NodeComponents): v
   })
 }
 
-function unpaid(): Refusal {
-  return refusal('not-found', 'Tasks are not paid in this network: it has no signed policy.', {
-    next: 'docs/OPERATING.md tells how a network gets one.',
-  })
-}
-
 function mountKeys(surface: Surface, { node, keys }: NodeComponents): void {
   const none = () => notHere(node, 'gateway')
   mount(surface, ROUTES.keyList, () => (keys === undefined ? none() : { keys: keys.list() }))
   mount(surface, ROUTES.keyCreate, ({ body }) => keys?.create(body) ?? none())
   mount(surface, ROUTES.keyRevoke, ({ params }) => keys?.revoke(params.id) ?? none())
   mount(surface, ROUTES.keyRotate, ({ params }) => keys?.rotate(params.id) ?? none())
-}
-
-export function notHere(node: NodeControl, role: string): Refusal {
-  return refusal('not-found', `this node is no ${role}: it runs as ${node.mode}`, {
-    next: `Ask a node that is one (--node names it), or start one with EDGE_RUNTIME_MODE=${role}.`,
-  })
 }

@@ -33,6 +33,8 @@ export interface Accounting {
   judge(task: TaskHeader, outcome: Outcome): Refusal | undefined
   /** Pays the worker by the outcome, and gives the rest back. */
   settle(taskId: string, outcome: Outcome): void
+  /** It was paid, or what was reserved for it given back; a record of a task that says else is an old one. */
+  isOver(taskId: string): boolean
   /** Gives back what is reserved for the task. */
   release(taskId: string, lastFence: bigint, reason: ReleaseReason): void
 }
@@ -59,6 +61,7 @@ export function createUnpaidAccounting({ journal, clock, metrics }: Components):
       return new Map()
     },
     judge: () => undefined,
+    isOver: () => false,
     settle(taskId, { receipt, acceptance }) {
       effects.add(1, { effect: 'settle' })
       const write = receiptWrite(taskId, receipt, acceptance, clock.nowMs())

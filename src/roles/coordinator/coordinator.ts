@@ -1,6 +1,7 @@
 import type { Refusal } from '../../core/refusal.js'
 import type { TaskStateName } from '../../core/task/task.js'
 import type { LogView, PeerView } from '../replication/replication.js'
+import type { LedgerOffice } from './ledger-office.js'
 
 /** A coordinator peer: durable queue, leases and assignment. */
 export interface Coordinator {
@@ -16,6 +17,8 @@ export interface Coordinator {
   explain(account: string, taskId: string): ExplainView | Refusal
   /** How its ledger stands; undefined = tasks are not paid in this network. */
   ledger(): LedgerStatus | undefined
+  /** What an operator does with its logs; undefined = tasks are not paid in this network. */
+  ledgerOffice(): LedgerOffice | undefined
   /** @returns undefined = tasks are not paid in this network; `account-unknown` */
   wallet(account: string): WalletView | Refusal | undefined
 }

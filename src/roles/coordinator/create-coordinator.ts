@@ -38,6 +38,7 @@ import type {
 import { GatewayDesk } from './gateway-desk.js'
 import { createJournal, type Journal } from './journal.js'
 import { LedgerAccounting } from './ledger-accounting.js'
+import { LedgerOffice } from './ledger-office.js'
 import { ledgerStatusOf, walletOf } from './ledger-views.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
@@ -74,10 +75,10 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
   const ledger = ledgerOf(components, journal, networkId)
-  const accounting =
-    ledger === undefined
-      ? createUnpaidAccounting({ journal, clock, metrics })
-      : new LedgerAccounting({ ledger: ledger.desk, multiplier: () => FIRST_MULTIPLIER, clock, log, metrics })
+  const paid =
+    ledger &&
+    new LedgerAccounting({ ledger: ledger.desk, multiplier: () => FIRST_MULTIPLIER, clock, log, metrics })
+  const accounting = paid ?? createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })
   const ids = protocolIds(networkId)
   const touch = (): void => assigner.touch()
@@ -108,7 +109,10 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     { network, store, clock, signer, log, policy, scheduler },
     ids.announcements,
   )
-  const parts = { scheduler, watch, journal, ledger, book, workers, gateways, assigner, announcer, meter }
+  const office =
+    ledger && paid && new LedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
+  const ends = { workers, gateways, assigner, announcer }
+  const parts = { scheduler, watch, journal, ledger, office, book, meter, ...ends }
   return new CoordinatorRole({ network, clock, log }, parts, ids)
 }
 
@@ -128,6 +132,7 @@ interface Parts {
   readonly watch: Watch
   readonly journal: Journal
   readonly ledger: ReplicatedLedger | undefined
+  readonly office: LedgerOffice | undefined
   readonly book: TaskBook
   readonly workers: WorkerDesk
   readonly gateways: GatewayDesk
@@ -216,8 +221,7 @@ class CoordinatorRole implements Coordinator {
   }
 
   status(): CoordinatorStatus {
-    const idle = this.#confirming?.why ?? refusal('shutting-down', 'the coordinator is not serving')
-    return statusOf(this.#parts, this.#ports.clock, this.#state === 'serving' ? undefined : idle)
+    return statusOf(this.#parts, this.#ports.clock, this.#state === 'serving' ? undefined : this.#idle)
   }
 
   queue(limit: number): QueueView {
@@ -237,10 +241,20 @@ class CoordinatorRole implements Coordinator {
     return ledger && ledgerStatusOf(ledger, this.#confirming?.why)
   }
 
+  ledgerOffice(): LedgerOffice | undefined {
+    return this.#parts.office
+  }
+
   wallet(account: string): WalletView | Refusal | undefined {
     const { ledger, book } = this.#parts
     if (ledger === undefined) return undefined
-    return this.#confirming?.why ?? walletOf(ledger.desk.view, book, account)
+    const isOpen = this.#confirming === undefined && ledger.desk.isOpen
+    return isOpen ? walletOf(ledger.desk.view, book, account) : this.#idle
+  }
+
+  /** Why nobody is served now. */
+  get #idle(): Refusal {
+    return this.#confirming?.why ?? refusal('shutting-down', 'the coordinator is not serving')
   }
 
   #sweep(): void {

@@ -94,6 +94,11 @@ export class LedgerAccounting implements Accounting {
     this.#count('settle')
   }
 
+  isOver(taskId: string): boolean {
+    const state = this.#components.ledger.view.get('hold', taskId)?.state
+    return state === 'settled' || state === 'released'
+  }
+
   release(taskId: string, lastFence: bigint, reason: ReleaseReason): void {
     const { ledger, log } = this.#components
     const held = ledger.view.get('hold', taskId)

@@ -39,7 +39,7 @@ interface Init {
 /** Where this coordinator's own log lies in its store. */
 export const OWN_LOG = 'ledger|0'
 /** A home's first log. Each hand-over begins another. */
-const FIRST_EPOCH = 1
+export const FIRST_EPOCH = 1
 
 /**
  * This coordinator's own ledger log: what is appended goes with the next commit of the journal, and so
@@ -62,6 +62,15 @@ export class LedgerDesk implements TaskLog, Recordable {
 
   get log(): LogWriter {
     return this.#log
+  }
+
+  /** Entries with those not yet durable; 0 while it is not open. */
+  get size(): number {
+    return this.#writer?.size ?? 0
+  }
+
+  get isOpen(): boolean {
+    return this.#writer !== undefined
   }
 
   /** Why nothing can be appended now; undefined = it can, or the log is not open yet. */

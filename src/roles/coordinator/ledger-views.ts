@@ -17,7 +17,7 @@ export function ledgerStatusOf(ledger: ReplicatedLedger, waits: Refusal | undefi
   return {
     origin,
     entries,
-    pendingEntries: waits === undefined ? ledger.desk.log.size - entries : 0,
+    pendingEntries: Math.max(0, ledger.desk.size - entries),
     root: Buffer.from(held?.head?.root ?? new Uint8Array()).toString('hex'),
     policySequence: held?.state.get('policy', '')?.sequence ?? -1,
     finalEntries: ledger.library.finalSize(origin),

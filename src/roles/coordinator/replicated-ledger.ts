@@ -1,6 +1,6 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import { quorumOf } from '../../core/ledger/quorum.js'
-import type { Refusal } from '../../core/refusal.js'
+import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
@@ -8,6 +8,7 @@ import type { Network, PeerAddress } from '../../ports/network.js'
 import type { Random } from '../../ports/random.js'
 import type { Signer } from '../../ports/signer.js'
 import type { Store } from '../../ports/store.js'
+import { logOrigin } from '../../wire/checkpoint.js'
 import { chainStatements, termQuotes } from '../ledger/chain-evidence.js'
 import { createEvidenceReader, type EvidenceReader } from '../ledger/evidence.js'
 import { flagRefusal, flagWrite, readFlag } from '../ledger/log-flag.js'
@@ -15,6 +16,7 @@ import { logKeys } from '../ledger/log-keys.js'
 import type { LogLibrary } from '../ledger/log-library.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createReplication } from '../replication/create-replication.js'
+import { REPLICAS } from '../replication/log-name.js'
 import type { OwnLog, Replication } from '../replication/replication.js'
 import { CONFIRM_MS, HEARING_LOOKS } from './constants.js'
 import type { Journal } from './journal.js'
@@ -38,8 +40,9 @@ interface Init {
   readonly networkId: string
 }
 
-/** Under which all that belongs to other coordinators' logs lies in the store. */
-const REPLICAS = 'ledger|r'
+const ALONE =
+  'There is no other coordinator to confirm it. If the backup is the latest that there is: ' +
+  'edgecoder ledger confirm --yes'
 
 /** The log that this coordinator writes, and the others' logs, each copied to all. */
 export class ReplicatedLedger {
@@ -52,6 +55,9 @@ export class ReplicatedLedger {
   readonly #init: Init
   readonly #evidence: EvidenceReader
   #replication: Replication | undefined
+  #waits: Refusal | undefined
+  /** An admin said that a restored log is to be gone on with. */
+  #overridden = false
 
   constructor(components: Components, init: Init) {
     const { chain } = components
@@ -73,6 +79,62 @@ export class ReplicatedLedger {
     return quorumOf(Math.max(1, this.#coordinators().length))
   }
 
+  /** Why the own log is not open: it was restored, and is not confirmed; undefined = it is open, or will be. */
+  get waits(): Refusal | undefined {
+    return this.#waits
+  }
+
+  get chain(): PolicyChain {
+    return this.#components.chain
+  }
+
+  /** The log of the latest epoch of each home. */
+  homes(): readonly { readonly home: string; readonly origin: string }[] {
+    const latest = new Map<string, number>()
+    for (const { home, epoch } of this.chain.logs) latest.set(home, Math.max(epoch, latest.get(home) ?? 0))
+    const { networkId } = this.#init
+    return [...latest].map(([home, epoch]) => ({ home, origin: logOrigin(networkId, home, epoch) }))
+  }
+
+  /** What is signed within entries is checked by it: here, by whoever cosigns, and in audits. */
+  get evidence(): EvidenceReader {
+    return this.#evidence
+  }
+
+  /**
+   * An admin lets a restored log be gone on with, though nobody else confirms it.
+   *
+   * @param override although not all other coordinators were asked
+   * @returns why not: it does not wait, others are missing, or more of it is known elsewhere
+   */
+  confirm(override: boolean): Refusal | undefined {
+    const { origin } = this.desk
+    if (this.#replication === undefined || this.#waits === undefined) {
+      return refusal('bad-request', 'the log here does not wait for confirmation', {
+        next: 'See how it stands: edgecoder ledger status',
+      })
+    }
+    const view = this.#replication.view().logs.find((log) => log.origin === origin)
+    const [here, elsewhere] = [view?.size ?? 0, view?.claimedSize ?? 0]
+    if (elsewhere > here) {
+      const detail = `others hold ${elsewhere} entries of ${origin}, here are ${here}`
+      return refusal('log-unconfirmed', detail, {
+        next: 'Wait until they are pulled: edgecoder ledger status',
+      })
+    }
+    const asked = new Set(this.#replication.confirmedBy(origin))
+    const missing = this.#others().filter((peerId) => !asked.has(peerId))
+    if (missing.length > 0 && !override) {
+      return refusal('log-unconfirmed', `not asked yet: ${missing.join(', ')}`, {
+        next:
+          'Connect them. With --override it goes on without; if one of them holds more, this coordinator ' +
+          'has then forked its log, and is isolated.',
+      })
+    }
+    this.#overridden = true
+    return undefined
+  }
+
   /**
    * Opens the own log, checks it, and begins to replicate. A log of which others hold more than is here was
    * restored, whether one said so or copied a folder back: it is first filled from the others, for as long as
@@ -85,7 +147,8 @@ export class ReplicatedLedger {
     let restored = (await readFlag(this.#components.store, logKeys(OWN_LOG))) === 'unconfirmed'
     for (;;) {
       if (restored) {
-        waits(flagRefusal('unconfirmed'))
+        this.#waits = this.#unconfirmed()
+        waits(this.#waits)
         await this.#refill(signal)
       }
       await this.desk.open(restored)
@@ -128,13 +191,26 @@ export class ReplicatedLedger {
     const replication = this.#replicate(undefined)
     this.#replication = replication
     await replication.start()
-    log.warn('log-waits-for-confirmation', { origin, others: this.#others() })
+    log.warn('log-waits-for-confirmation', { origin, others: this.#others().length })
     try {
-      await this.#until(signal, () => replication.confirmedBy(origin).length >= this.#others())
-      log.info('log-confirmed', { origin })
+      await this.#until(signal, () => this.#overridden || this.#isConfirmed(replication))
+      log.info('log-confirmed', { origin, overridden: this.#overridden })
     } finally {
+      this.#waits = undefined
+      this.#overridden = false
       await replication.stop(signal)
     }
+  }
+
+  /** By all others; where there are none, only an admin can say so. */
+  #isConfirmed(replication: Replication): boolean {
+    const others = this.#others().length
+    return others > 0 && replication.confirmedBy(this.desk.origin).length >= others
+  }
+
+  #unconfirmed(): Refusal {
+    const why = flagRefusal('unconfirmed')
+    return this.#others().length > 0 ? why : { ...why, next: ALONE }
   }
 
   /** Gives the others a little time to say that they hold more of the own log than is here. */
@@ -142,7 +218,7 @@ export class ReplicatedLedger {
     const { origin } = this.desk
     let looks = 0
     await this.#until(signal, () => {
-      const all = replication.confirmedBy(origin).length >= this.#others()
+      const all = replication.confirmedBy(origin).length >= this.#others().length
       return all || replication.view().ownLongerElsewhere > 0 || looks++ >= HEARING_LOOKS
     })
   }
@@ -165,8 +241,9 @@ export class ReplicatedLedger {
     }
   }
 
-  #others(): number {
-    return this.#coordinators().length - 1
+  #others(): readonly string[] {
+    const own = this.#components.signer.peerId
+    return this.#coordinators().flatMap(({ peerId }) => (peerId === own ? [] : [peerId]))
   }
 
   #coordinators(): readonly PeerAddress[] {

@@ -69,7 +69,7 @@ export class TaskBook {
 
   /** Reads back what the disk holds. @throws EdgeCoderError `store-corrupt` */
   async start(onWoken: () => void): Promise<void> {
-    const { clock, store } = this.#components
+    const { clock, store, journal, accounting } = this.#components
     this.#wheel = createWakeWheel(clock, WAKE_STEP_MS, (id) => {
       this.#woken(id)
       onWoken()
@@ -78,6 +78,11 @@ export class TaskBook {
     for await (const [key, value] of store.range(TASKS)) {
       const { task, header } = readTask(key, value)
       const entry = new TaskEntry(task, header)
+      // Of a backup; the log was gone on with until it ended.
+      if (endedMsOf(task) === undefined && accounting.isOver(entry.id)) {
+        journal.record({ key, write: () => ({ type: 'del', key }) })
+        continue
+      }
       entry.shown = task
       this.#entries.set(entry.id, entry)
       this.#counts[task.state]++
@@ -108,11 +113,17 @@ export class TaskBook {
     return [...(this.#leases.get(worker) ?? [])]
   }
 
-  /** Ids of an account's tasks that have not ended; looks at all tasks. */
-  *unfinished(account: string): Iterable<string> {
+  /** Ids of an account's tasks that have not ended, left out = of all; looks at all tasks. */
+  *unfinished(account?: string): Iterable<string> {
     for (const { id, task } of this.#entries.values()) {
-      if (task.header.account === account && endedMsOf(task) === undefined) yield id
+      const wanted = account === undefined || task.header.account === account
+      if (wanted && endedMsOf(task) === undefined) yield id
     }
+  }
+
+  isUnfinished(id: string): boolean {
+    const entry = this.#entries.get(id)
+    return entry !== undefined && endedMsOf(entry.task) === undefined
   }
 
   *leased(): Iterable<TaskEntry> {

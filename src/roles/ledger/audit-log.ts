@@ -3,7 +3,7 @@ import type { LedgerRecords, Table } from '../../core/ledger/records.js'
 import type { Store } from '../../ports/store.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { type AuditOptions, type AuditReport, AuditRun } from './audit.js'
-import { CHECKED_TOGETHER } from './constants.js'
+import { BREATH_ENTRIES, CHECKED_TOGETHER } from './constants.js'
 import { checkEntries } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
 import { type LogKeys, logKeys } from './log-keys.js'
@@ -57,7 +57,7 @@ interface Stored {
 async function compareState(
   { store, keys, reader, evidence }: Stored,
   run: AuditRun,
-  { signal }: AuditOptions,
+  { signal, breathe }: AuditOptions,
 ): Promise<{ readonly complete: boolean; readonly records: number }> {
   const counts = new Map<Table, number>()
   let records = 0
@@ -71,6 +71,7 @@ async function compareState(
     const key = keys.recordIn(table, at)
     if (table === 'log') await catchUp(reader, evidence, run, recordOf('log', key, bytes).size)
     records++
+    if (records % BREATH_ENTRIES === 0) await breathe?.()
     counts.set(table, (counts.get(table) ?? 0) + 1)
     compareRecord(run, table, key, bytes)
   }

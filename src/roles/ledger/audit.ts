@@ -9,7 +9,7 @@ import type { EntryKind } from '../../wire/ledger/entry.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
 import { AuditState } from './audit-state.js'
-import { TOLD_MISMATCHES } from './constants.js'
+import { BREATH_ENTRIES, TOLD_MISMATCHES } from './constants.js'
 import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
 import type { LogPart } from './log-reader.js'
@@ -58,6 +58,11 @@ export interface AuditProgress {
 export interface AuditOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: AuditProgress) => void
+  /**
+   * Lets others have their turn, every {@link BREATH_ENTRIES} entries: where tasks go on meanwhile. Left out
+   * = as fast as it goes.
+   */
+  readonly breathe?: () => Promise<void>
 }
 
 /** Signs of an audit under way; the report is made from it. */
@@ -91,11 +96,17 @@ export class AuditRun {
    *
    * @returns whether it came to the end
    */
-  async replay(parts: AsyncIterable<LogPart>, { signal, onProgress }: AuditOptions): Promise<boolean> {
+  async replay(parts: AsyncIterable<LogPart>, options: AuditOptions): Promise<boolean> {
+    const { signal, onProgress, breathe } = options
     try {
-      for await (const [part, checked] of lookAhead(parts, (each) => this.#check(each))) {
+      for await (const [part, checked] of lookAhead(parts, (each) => this.#check(each, breathe))) {
+        const step = breathe === undefined ? part.entries.length : BREATH_ENTRIES
+        for (let at = 0; at < part.entries.length; at += step) {
+          if (signal?.aborted === true) return false
+          this.enter(part.entries.slice(at, at + step), checked.entries.slice(at, at + step))
+          await breathe?.()
+        }
         if (signal?.aborted === true) return false
-        this.enter(part.entries, checked.entries)
         this.#compareCheckpoint(checked.checkpoint, part)
         onProgress?.(this.progress)
       }
@@ -148,12 +159,22 @@ export class AuditRun {
     }
   }
 
-  async #check(part: LogPart) {
+  async #check(part: LogPart, breathe: AuditOptions['breathe']) {
     const [checkpoint, entries] = await Promise.all([
       openCheckpoint(part.checkpoint, this.#key, []),
-      checkEntries(part.entries, this.#evidence),
+      this.#checkEntries(part.entries, breathe),
     ])
     return { checkpoint, entries }
+  }
+
+  async #checkEntries(entries: readonly Uint8Array[], breathe: AuditOptions['breathe']) {
+    if (breathe === undefined) return checkEntries(entries, this.#evidence)
+    const checked: (CheckedEntry | Refusal)[] = []
+    for (let at = 0; at < entries.length; at += BREATH_ENTRIES) {
+      checked.push(...(await checkEntries(entries.slice(at, at + BREATH_ENTRIES), this.#evidence)))
+      await breathe()
+    }
+    return checked
   }
 
   #apply(checked: CheckedEntry, index: number): Refusal | undefined {

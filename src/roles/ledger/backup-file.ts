@@ -7,6 +7,7 @@ import { isMalformed } from '../../wire/frame.js'
 import {
   type BackupFrame,
   type BackupHead,
+  type BackupTask,
   type BackupTrailer,
   backupSignedBytes,
   decodeBackup,
@@ -35,18 +36,24 @@ export interface VerifiedBackup {
   readonly head: BackupHead
   readonly logs: readonly BackupContent[]
   readonly entries: number
+  /** Tasks that had not ended. */
+  readonly tasks: number
 }
 
 /** What a backup is expected to be. */
 export interface BackupExpectation {
-  readonly network: string
+  /** Absent = any, which is then named in the result. */
+  readonly network?: string
   /** Peer id of whose it must be; absent = anybody's, who is then named in the result. */
   readonly coordinator?: string
+  /** The key that policy gives a log; undefined = none that is known, which is for the caller to judge. */
+  readonly keyOf?: (origin: string) => NoteKey | undefined
   /** Sizes of logs, by origin, whose roots are wanted: to see whether something else goes on from there. */
   readonly rootsAt?: ReadonlyMap<string, number>
 }
 
 type Step =
+  | { readonly kind: 'task'; readonly task: BackupTask }
   | { readonly kind: 'log'; readonly key: NoteKey }
   | { readonly kind: 'part'; readonly part: LogPart }
   | { readonly kind: 'end'; readonly head: BackupHead; readonly trailer: BackupTrailer }
@@ -63,11 +70,13 @@ export async function verifyBackup(
   options: { readonly signal?: AbortSignal; readonly onProgress?: (entries: number) => void } = {},
 ): Promise<VerifiedBackup | Refusal> {
   const logs: LogCheck[] = []
-  let entries = 0
+  let [entries, tasks] = [0, 0]
   for await (const step of steps(chunks, expected)) {
     if (options.signal?.aborted === true) return refusal('cancelled', 'the backup was not read to its end')
     if ('refused' in step) return step
-    if (step.kind === 'log') {
+    if (step.kind === 'task') {
+      tasks++
+    } else if (step.kind === 'log') {
       logs.push(new LogCheck(step.key, expected.rootsAt?.get(step.key.name)))
     } else if (step.kind === 'part') {
       const refused = await logs.at(-1)?.enter(step.part)
@@ -78,7 +87,7 @@ export async function verifyBackup(
       const { logs: count, entries: total } = step.trailer
       const whole = count === logs.length && total === entries
       if (!whole) return refusal('malformed', `the backup has ${entries} entries, its end says ${total}`)
-      return { head: step.head, logs: logs.map((each) => each.content()), entries }
+      return { head: step.head, logs: logs.map((each) => each.content()), entries, tasks }
     }
   }
   return refusal('malformed', 'the backup has no end')
@@ -99,6 +108,18 @@ export async function* backupParts(
     if ('refused' in step) throw new EdgeCoderError(step.code, `The backup is damaged: ${step.detail}.`)
     if (step.kind === 'log') wanted = step.key.name === origin
     if (step.kind === 'part' && wanted) yield step.part
+  }
+}
+
+/** The tasks of a backup. @throws EdgeCoderError where the file is not what it should be */
+export async function* backupTasks(
+  chunks: AsyncIterable<Uint8Array>,
+  expected: BackupExpectation,
+): AsyncIterable<BackupTask> {
+  for await (const step of steps(chunks, expected)) {
+    if ('refused' in step) throw new EdgeCoderError(step.code, `The backup is damaged: ${step.detail}.`)
+    if (step.kind === 'log') return
+    if (step.kind === 'task') yield step.task
   }
 }
 
@@ -149,9 +170,13 @@ async function* steps(
       const refused = otherHead(frame.value, expected)
       if (refused !== undefined) return yield refused
       head = frame.value
+    } else if (frame.kind === 'task') {
+      yield { kind: 'task', task: frame.value }
     } else if (frame.kind === 'log') {
       const { origin, publicKey } = frame.value
       if (!isKeyName(origin)) return yield refusal('malformed', 'a log without a proper name')
+      if (!isItsKey(origin, publicKey, expected))
+        return yield refusal('bad-signature', `the backup has ${origin} under another key than policy`)
       log = { key: noteKey('note', origin, publicKey), size: 0 }
       yield { kind: 'log', key: log.key }
     } else if (frame.kind === 'bundle') {
@@ -173,14 +198,20 @@ async function* steps(
   }
 }
 
+function isItsKey(origin: string, publicKey: Uint8Array, { keyOf }: BackupExpectation): boolean {
+  const known = keyOf?.(origin)
+  return known === undefined || sameBytes(known.publicKey, publicKey)
+}
+
 function outOfPlace(frame: BackupFrame, log: object | undefined, entries: number): boolean {
   if (frame.kind === 'bundle') return log === undefined
+  if (frame.kind === 'task') return log !== undefined
   if (frame.kind === 'checkpoint') return log === undefined || entries === 0
   return frame.kind !== 'head' && entries > 0
 }
 
 function otherHead({ network, coordinator, publicKey }: BackupHead, expected: BackupExpectation) {
-  if (network !== expected.network) {
+  if (network !== (expected.network ?? network)) {
     return refusal('wrong-network', `the backup is of network "${network}", this is "${expected.network}"`)
   }
   if (coordinator !== peerIdOf(publicKey) || coordinator !== (expected.coordinator ?? coordinator)) {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../ports/clock.js'
 import type { Signer } from '../../ports/signer.js'
-import { BackupEncoder, backupSignedBytes } from '../../wire/ledger/backup-frame.js'
+import { BackupEncoder, type BackupTask, backupSignedBytes } from '../../wire/ledger/backup-frame.js'
 import { bundlesOf, encodeBundle } from '../../wire/ledger/entry-bundle.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import type { LogReader } from './log-reader.js'
@@ -14,19 +14,29 @@ export interface BackedUpLog {
 /**
  * Logs as one file: entries as they were written, with the checkpoints over them; no state, as it follows
  * from them. Each log goes to its head as it is when its turn comes, so it is consistent while entries are
- * written.
+ * written. Tasks come first, so that no log lacks what was written of one of them.
  *
+ * @param init.tasks records of those that have not ended
  * @param options.onProgress entries so far @param options.signal the file then has no end, and is refused
  *   everywhere
  */
 export async function* backupLogs(
   { signer, clock }: { readonly signer: Signer; readonly clock: Clock },
-  { network, logs }: { readonly network: string; readonly logs: readonly BackedUpLog[] },
+  init: {
+    readonly network: string
+    readonly tasks?: AsyncIterable<BackupTask>
+    readonly logs: readonly BackedUpLog[]
+  },
   options: { readonly signal?: AbortSignal; readonly onProgress?: (entries: number) => void } = {},
 ): AsyncIterable<Uint8Array> {
+  const { network, tasks = [], logs } = init
   const encoder = new BackupEncoder()
   const { peerId: coordinator, publicKey } = signer
   yield encoder.begin({ network, coordinator, publicKey, createdMs: clock.nowMs() })
+  for await (const task of tasks) {
+    if (options.signal?.aborted === true) return
+    yield encoder.task(task)
+  }
   let entries = 0
   for (const { key, reader } of logs) {
     yield encoder.log({ origin: key.name, publicKey: key.publicKey })

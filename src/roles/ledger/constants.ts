@@ -22,3 +22,5 @@ export const CACHED_TILES = 64
 export const TOLD_MISMATCHES = 100
 /** Entries whose signatures are checked side by side. */
 export const CHECKED_TOGETHER = 512
+/** Entries or records that long work takes at once, where others wait for their turn: a few milliseconds. */
+export const BREATH_ENTRIES = 128

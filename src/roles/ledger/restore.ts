@@ -2,7 +2,14 @@ import { EdgeCoderError } from '../../core/errors.js'
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Store, Write } from '../../ports/store.js'
-import { type BackupContent, type BackupExpectation, backupParts, verifyBackup } from './backup-file.js'
+import type { BackupTask } from '../../wire/ledger/backup-frame.js'
+import {
+  type BackupContent,
+  type BackupExpectation,
+  backupParts,
+  backupTasks,
+  verifyBackup,
+} from './backup-file.js'
 import { COMMIT_ENTRIES } from './constants.js'
 import type { EvidenceReader } from './evidence.js'
 import { flagWrite, readFlag } from './log-flag.js'
@@ -31,14 +38,20 @@ export interface RestoreOptions {
  *
  * @param open gives the file from its start; called once for the check and once for each log
  * @param init.prefixOf where a log lies in the store; undefined = leave it out
+ * @param init.checkTask of the own log, when it was not there: its tasks are put into the store, too. Throws
+ *   for what is no record of a task
  * @returns `stale-backup`, `log-forked`, `wrong-network`, `bad-signature`, `malformed`: nothing was written;
- *   or what the rules refuse, `cancelled`: then nothing opens before it is restored again
+ *   what the rules refuse: a log that was not there is not there now; `cancelled`: it does not open before it
+ *   is restored again
  * @throws EdgeCoderError of the store, `store-corrupt` when what is there cannot be read: move it away
  */
 export async function restoreBackup(
   { store, evidence }: { readonly store: Store; readonly evidence: EvidenceReader },
   open: () => AsyncIterable<Uint8Array>,
-  init: BackupExpectation & { readonly prefixOf: (origin: string) => string | undefined },
+  init: BackupExpectation & {
+    readonly prefixOf: (origin: string) => string | undefined
+    readonly checkTask?: (task: BackupTask) => void
+  },
   options: RestoreOptions = {},
 ): Promise<readonly RestoredLog[] | Refusal> {
   const found = await verify(open, init, options, new Map())
@@ -70,12 +83,30 @@ export async function restoreBackup(
     if (refused !== undefined) return refused
     const { key, size } = target.content
     const own = sameBytes(key.publicKey, found.head.publicKey)
+    if (own && target.there === undefined && init.checkTask !== undefined)
+      await restoreTasks(store, backupTasks(open(), init), init.checkTask)
     if (target.there?.size !== size)
       await store.commit([flagWrite(target.keys, own ? 'unconfirmed' : undefined)])
     entries += size
     restored.push({ origin: key.name, size, own })
   }
   return restored
+}
+
+async function restoreTasks(
+  store: Store,
+  tasks: AsyncIterable<BackupTask>,
+  check: (task: BackupTask) => void,
+): Promise<void> {
+  let puts: Write[] = []
+  for await (const task of tasks) {
+    check(task)
+    puts.push({ type: 'put', ...task })
+    if (puts.length < COMMIT_ENTRIES) continue
+    await store.commit(puts)
+    puts = []
+  }
+  await store.commit(puts)
 }
 
 /** @returns why it did not come to its end; the log then does not open before it is restored again */
@@ -91,7 +122,12 @@ async function restoreLog(
   if (broken) await wipe(store, keys)
   const mirror = await openLogMirror({ store, evidence }, { key, prefix })
   const refused = await mirror.follow(partsAfter(parts, there?.size ?? 0), options)
-  if (refused !== undefined) return refused
+  if (refused !== undefined) {
+    if (there !== undefined) return refused
+    await wipe(store, keys)
+    await store.commit([flagWrite(keys, undefined)])
+    return refused
+  }
   if (options.signal?.aborted === true) return cancelled()
   if (mirror.head?.size === size) return undefined
   throw new EdgeCoderError(

@@ -3,6 +3,9 @@ import { cosignerName, logOrigin } from '../../wire/checkpoint.js'
 import { type NoteKey, noteKey } from '../../wire/note-key.js'
 import { publicKeyOf } from '../../wire/peer-id.js'
 
+/** Under which all that belongs to other coordinators' logs lies in the store of a coordinator. */
+export const REPLICAS = 'ledger|r'
+
 /** A log as policy has it: whose line it belongs to, and who writes it in which epoch. */
 export interface LogName {
   readonly home: string

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { link, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { EdgeCoderError } from '../../core/errors.js'
+import { isDiskFull, storeFault } from '../store/store-fault.js'
 
 /**
  * Writes a file for its owner's eyes, whole or not at all, and never in the place of another.
@@ -9,11 +10,7 @@ import { EdgeCoderError } from '../../core/errors.js'
  * @throws EdgeCoderError `bad-request` when the file is there, `store-failed`
  */
 export async function writeOnce(path: string, bytes: Uint8Array): Promise<void> {
-  await throughDraft(path, bytes, async (draft) => {
-    // Unlike rename, link never replaces what is there.
-    await link(draft, path)
-    await rm(draft)
-  })
+  await throughDraft(path, bytes, (draft) => placeOnce(draft, path))
 }
 
 /** As {@link writeOnce}, in the place of what is there. @throws EdgeCoderError `store-failed` */
@@ -21,9 +18,34 @@ export async function rewrite(path: string, bytes: Uint8Array): Promise<void> {
   await throughDraft(path, bytes, (draft) => rename(draft, path))
 }
 
+/**
+ * As {@link writeOnce}, of what comes in pieces.
+ *
+ * @param replace what is there
+ * @param accept looks at the draft before it gets its name; false = it does not, and nothing is left of it
+ */
+export async function writePieces(
+  path: string,
+  pieces: AsyncIterable<Uint8Array>,
+  replace: boolean,
+  accept: (draft: string) => Promise<boolean>,
+): Promise<void> {
+  await throughDraft(path, pieces, async (draft) => {
+    if (!(await accept(draft))) await rm(draft)
+    else if (replace) await rename(draft, path)
+    else await placeOnce(draft, path)
+  })
+}
+
+async function placeOnce(draft: string, path: string): Promise<void> {
+  // Unlike rename, link never replaces what is there.
+  await link(draft, path)
+  await rm(draft)
+}
+
 async function throughDraft(
   path: string,
-  bytes: Uint8Array,
+  content: Uint8Array | AsyncIterable<Uint8Array>,
   place: (draft: string) => Promise<void>,
 ): Promise<void> {
   const draft = `${path}.${randomBytes(6).toString('hex')}`
@@ -31,7 +53,7 @@ async function throughDraft(
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const file = await open(draft, 'wx', 0o600)
     try {
-      await file.writeFile(bytes)
+      await writeFile(file, content)
       await file.sync()
     } finally {
       await file.close()
@@ -39,7 +61,8 @@ async function throughDraft(
     await place(draft)
   } catch (cause) {
     await rm(draft, { force: true }).catch(() => {})
-    throw faultOf(path, cause)
+    if (cause instanceof EdgeCoderError) throw cause
+    throw isDiskFull(cause) ? storeFault(path, cause) : faultOf(path, cause)
   }
 }
 

@@ -5,6 +5,9 @@ import { BUNDLE_BYTES } from './entry-bundle.js'
 import { bytes, type Field, type FieldValue, group, text, uint } from './field.js'
 import { decodeRecord, encodeRecord } from './record.js'
 
+/** Bytes of a stored task. */
+const TASK_BYTES = 16 * 1024
+
 /** What a backup says of itself, first of all. */
 const HEAD = group({
   network: text(64),
@@ -14,16 +17,20 @@ const HEAD = group({
 })
 /** A log begins. */
 const LOG = group({ origin: text(256), publicKey: bytes(32, 32) })
+/** A task that has not ended, as its coordinator stores it: its header and how it stands, nothing of its payload. */
+const TASK = group({ key: text(160), value: bytes(1, TASK_BYTES) })
 /** The end: over all before it. */
 const TRAILER = group({ logs: uint(), entries: uint(), digest: bytes(32, 32), signature: bytes(64, 64) })
 
 export type BackupHead = FieldValue<typeof HEAD>
 export type BackupLog = FieldValue<typeof LOG>
+export type BackupTask = FieldValue<typeof TASK>
 export type BackupTrailer = FieldValue<typeof TRAILER>
 
 /** One frame of a backup file, in the order in which they stand. */
 export type BackupFrame =
   | { readonly kind: 'head'; readonly value: BackupHead }
+  | { readonly kind: 'task'; readonly value: BackupTask }
   | { readonly kind: 'log'; readonly value: BackupLog }
   /** c2sp.org/tlog-tiles entry bundle, not yet read. */
   | { readonly kind: 'bundle'; readonly value: Uint8Array }
@@ -33,7 +40,7 @@ export type BackupFrame =
   | { readonly kind: 'trailer'; readonly value: BackupTrailer; readonly computed: Uint8Array }
 
 const MAGIC = Buffer.from('edgecoder-backup/1\n')
-const NUMBERS = { head: 1, log: 2, bundle: 3, checkpoint: 4, trailer: 5 } as const
+const NUMBERS = { head: 1, log: 2, bundle: 3, checkpoint: 4, trailer: 5, task: 6 } as const
 const HEAD_BYTES = 5
 const FRAME_BYTES = BUNDLE_BYTES + 2 + ENTRY_BYTES
 
@@ -49,6 +56,10 @@ export class BackupEncoder {
   /** The first bytes of a file. */
   begin(head: BackupHead): Uint8Array {
     return this.#add(Buffer.concat([MAGIC, framed(NUMBERS.head, encodeRecord(HEAD, head))]))
+  }
+
+  task(task: BackupTask): Uint8Array {
+    return this.#add(framed(NUMBERS.task, encodeRecord(TASK, task)))
   }
 
   log(log: BackupLog): Uint8Array {
@@ -118,6 +129,8 @@ function frameOf(
   switch (number) {
     case NUMBERS.head:
       return valued('head', HEAD, payload)
+    case NUMBERS.task:
+      return valued('task', TASK, payload)
     case NUMBERS.log:
       return valued('log', LOG, payload)
     case NUMBERS.bundle:

@@ -55,6 +55,7 @@ const coordinator: Coordinator = {
   start: async () => {},
   stop: async () => {},
   ledger: () => undefined,
+  ledgerOffice: () => undefined,
   wallet: () => undefined,
   status: () => ({
     workers: 2,

@@ -1,0 +1,64 @@
+import type { Command } from 'commander'
+import { LOCAL_ACCOUNT } from '../../src/bridge/admin/admin-routes.js'
+import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
+import { connect } from '../connection.js'
+import { requireYes } from '../files.js'
+import { reconciliationText } from '../print/audit-text.js'
+import { sessionOf } from '../session.js'
+
+interface YesOption {
+  readonly yes?: boolean
+}
+
+const FAILED = 1
+
+/** `edgecoder ledger reconcile`, and the acts of an admin that it may ask for. */
+export function registerLedgerMend(ledger: Command): void {
+  ledger
+    .command('reconcile')
+    .description('compare logs, cosigners, transits, holds, tasks and policy; ends with 1 unless all agree')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const { signal } = session
+      const found = await connect(session, ['coordinator']).call(ADMIN_ROUTES.ledgerReconcile, { signal })
+      session.out.answer(found, () => reconciliationText(found))
+      if (!found.clean) process.exitCode = FAILED
+    })
+  ledger
+    .command('confirm')
+    .description('let a restored log be gone on with, when nobody else confirms it')
+    .option('--override', 'although not all other coordinators were asked')
+    .option('--yes', 'yes, it is the latest that there is')
+    .action(
+      async ({ override = false, yes }: YesOption & { readonly override?: boolean }, command: Command) => {
+        const session = sessionOf(command)
+        requireYes(yes, 'what was written after the backup is lost for ever once the log is gone on with')
+        const client = connect(session, ['coordinator'])
+        await client.call(ADMIN_ROUTES.ledgerConfirm, { body: { override }, signal: session.signal })
+        session.out.answer({ confirmed: true }, () => 'confirmed; see it serve: edgecoder ledger status')
+      },
+    )
+  ledger
+    .command('release <task>')
+    .description('give back what is held for a task that is not here (<id>, or <account>:<id>)')
+    .option('--yes', 'yes, give it back')
+    .action(async (id: string, { yes }: YesOption, command: Command) => {
+      const session = sessionOf(command)
+      const task = id.includes(':') ? id : `${session.account ?? LOCAL_ACCOUNT}:${id}`
+      requireYes(yes, `${task} can never be paid once what is held for it is given back`)
+      const client = connect(session, ['coordinator'])
+      await client.call(ADMIN_ROUTES.ledgerRelease, { body: { task }, signal: session.signal })
+      session.out.answer({ released: task }, () => `what was held for ${task} is given back`)
+    })
+  ledger
+    .command('readmit <log>')
+    .description('take a log again that is isolated; keep the evidence first: edgecoder ledger evidence')
+    .option('--yes', 'yes, take it again')
+    .action(async (log: string, { yes }: YesOption, command: Command) => {
+      const session = sessionOf(command)
+      requireYes(yes, `this node forgets the evidence against ${log}, and takes its entries again`)
+      const client = connect(session, ['coordinator'])
+      await client.call(ADMIN_ROUTES.ledgerReadmit, { body: { log }, signal: session.signal })
+      session.out.answer({ readmitted: log }, () => `${log} is taken again`)
+    })
+}
