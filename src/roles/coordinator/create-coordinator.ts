@@ -13,7 +13,6 @@ import type { Signer } from '../../ports/signer.js'
 import type { Store } from '../../ports/store.js'
 import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
-import { FIRST_MULTIPLIER } from '../ledger/chain-evidence.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
 import { Announcer } from './announcer.js'
@@ -35,6 +34,7 @@ import type {
   WalletView,
   WorkerView,
 } from './coordinator.js'
+import { EconomyDesk } from './economy-desk.js'
 import { GatewayDesk } from './gateway-desk.js'
 import { createJournal, type Journal } from './journal.js'
 import { LedgerAccounting } from './ledger-accounting.js'
@@ -77,7 +77,8 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const accounting =
     ledger === undefined
       ? createUnpaidAccounting({ journal, clock, metrics })
-      : new LedgerAccounting({ ledger: ledger.desk, multiplier: () => FIRST_MULTIPLIER, clock, log, metrics })
+      : new LedgerAccounting({ ledger: ledger.desk, clock, log, metrics })
+  const economy = economyOf(components, ledger)
   const meter = createTaskMeter({ clock, metrics })
   const ids = protocolIds(networkId)
   const touch = (): void => assigner.touch()
@@ -108,7 +109,8 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     { network, store, clock, signer, log, policy, scheduler },
     ids.announcements,
   )
-  const parts = { scheduler, watch, journal, ledger, book, workers, gateways, assigner, announcer, meter }
+  const desks = { ledger, economy, workers, gateways }
+  const parts = { ...desks, scheduler, watch, journal, book, assigner, announcer, meter }
   return new CoordinatorRole({ network, clock, log }, parts, ids)
 }
 
@@ -123,7 +125,17 @@ function ledgerOf(
   return new ReplicatedLedger({ ...components, journal, chain, addressesOf }, { networkId })
 }
 
+/** Closes windows and issues credits by its log. */
+function economyOf(
+  { clock, log, metrics, chain }: CoordinatorComponents,
+  ledger: ReplicatedLedger | undefined,
+): EconomyDesk | undefined {
+  if (chain === undefined || ledger === undefined) return undefined
+  return new EconomyDesk({ ledger: ledger.desk, chain, library: () => ledger.library, clock, log, metrics })
+}
+
 interface Parts {
+  readonly economy: EconomyDesk | undefined
   readonly scheduler: Scheduler
   readonly watch: Watch
   readonly journal: Journal
@@ -251,8 +263,10 @@ class CoordinatorRole implements Coordinator {
   }
 
   #round(): void {
-    const { book, journal, ledger, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
+    const { book, journal, ledger, economy, workers, gateways } = this.#parts
+    const { announcer, meter, assigner, scheduler } = this.#parts
     ledger?.desk.follow()
+    economy?.round()
     workers.recheck()
     gateways.recheck()
     gateways.publishCapacity()

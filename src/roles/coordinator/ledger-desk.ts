@@ -14,6 +14,7 @@ import { contentDigest, type EntryOf, encodeEntry } from '../../wire/ledger/entr
 import type { PolicyMessage } from '../../wire/policy/policy-message.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
 import { COMMIT_ENTRIES } from '../ledger/constants.js'
+import { nextPriceWindow } from '../ledger/economy-wishes.js'
 import { type LogWriter, openLogWriter, type Wish } from '../ledger/log-writer.js'
 import type { ChainedPolicy, PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEntryId, policyEvidence } from '../policy/policy-statements.js'
@@ -109,6 +110,14 @@ export class LedgerDesk implements TaskLog, Recordable {
     const outcome = this.#log.append(wish)
     if (!isRefusal(outcome)) this.#components.journal.record(this)
     return outcome
+  }
+
+  openWindow(): number {
+    const timeMs = this.#components.clock.nowMs()
+    const next = nextPriceWindow(this.view, timeMs)
+    // Where it cannot be appended, what comes next cannot either, and says why.
+    if (next !== undefined) this.append(next)
+    return timeMs
   }
 
   overflow(): readonly Write[] | undefined {

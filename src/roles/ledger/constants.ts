@@ -22,3 +22,5 @@ export const CACHED_TILES = 64
 export const TOLD_MISMATCHES = 100
 /** Entries whose signatures are checked side by side. */
 export const CHECKED_TOGETHER = 512
+/** How far ahead of one's own clock a window of another log may be before it waits. Clocks differ by seconds. */
+export const MOST_AHEAD_MS = 600_000
