@@ -5,6 +5,7 @@ import { registerCompletion } from './commands/completion.js'
 import { registerConfig } from './commands/config.js'
 import { registerCoordinator } from './commands/coordinator.js'
 import { registerDoctor } from './commands/doctor.js'
+import { registerEconomy } from './commands/economy.js'
 import { registerLedger } from './commands/ledger.js'
 import { registerMesh } from './commands/mesh.js'
 import { registerModel } from './commands/model.js'
@@ -36,6 +37,7 @@ export function createProgram(): Command {
   registerTask(program)
   registerCoordinator(program)
   registerLedger(program)
+  registerEconomy(program)
   registerWallet(program)
   registerModel(program)
   registerToken(program)

@@ -6,6 +6,7 @@ import { mount, type Surface } from '../mount.js'
 import type { NodeControl } from '../node-control.js'
 import { problemJson } from '../schemas/problem.js'
 import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
+import { mountEconomy } from './economy-handlers.js'
 import { models, nodeStatus, statusJson } from './node-status.js'
 
 const QUEUE_ROWS = 100
@@ -30,6 +31,7 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
   })
   mountCoordinator(surface, components)
   mountLedger(surface, components)
+  mountEconomy(surface, () => components.coordinator?.economy() ?? noEconomy(components))
   mountKeys(surface, components)
 }
 
@@ -77,6 +79,10 @@ function mountLedger(surface: Surface, { node, coordinator }: NodeComponents): v
     if (isRefusal(wallet)) return wallet
     return { ...wallet, available: String(wallet.available), held: String(wallet.held) }
   })
+}
+
+function noEconomy({ node, coordinator }: NodeComponents): Refusal {
+  return coordinator === undefined ? notHere(node, 'coordinator') : unpaid()
 }
 
 function unpaid(): Refusal {

@@ -34,7 +34,9 @@ import type {
   WalletView,
   WorkerView,
 } from './coordinator.js'
+import type { Economy } from './economy.js'
 import { EconomyDesk } from './economy-desk.js'
+import { LedgerEconomy } from './economy-views.js'
 import { GatewayDesk } from './gateway-desk.js'
 import { createJournal, type Journal } from './journal.js'
 import { LedgerAccounting } from './ledger-accounting.js'
@@ -125,17 +127,24 @@ function ledgerOf(
   return new ReplicatedLedger({ ...components, journal, chain, addressesOf }, { networkId })
 }
 
+interface EconomyParts {
+  readonly desk: EconomyDesk
+  readonly views: Economy
+}
+
 /** Closes windows and issues credits by its log. */
 function economyOf(
   { clock, log, metrics, chain }: CoordinatorComponents,
   ledger: ReplicatedLedger | undefined,
-): EconomyDesk | undefined {
+): EconomyParts | undefined {
   if (chain === undefined || ledger === undefined) return undefined
-  return new EconomyDesk({ ledger: ledger.desk, chain, library: () => ledger.library, clock, log, metrics })
+  const library = () => ledger.library
+  const desk = new EconomyDesk({ ledger: ledger.desk, chain, library, clock, log, metrics })
+  return { desk, views: new LedgerEconomy({ ledger: ledger.desk, desk, chain, library }) }
 }
 
 interface Parts {
-  readonly economy: EconomyDesk | undefined
+  readonly economy: EconomyParts | undefined
   readonly scheduler: Scheduler
   readonly watch: Watch
   readonly journal: Journal
@@ -255,6 +264,13 @@ class CoordinatorRole implements Coordinator {
     return this.#confirming?.why ?? walletOf(ledger.desk.view, book, account)
   }
 
+  economy(): Economy | Refusal | undefined {
+    const { economy, ledger } = this.#parts
+    if (this.#confirming !== undefined) return this.#confirming.why
+    // Its first message has not come yet.
+    return ledger?.desk.view.get('log', '') === undefined ? undefined : economy?.views
+  }
+
   #sweep(): void {
     const { workers, gateways, assigner } = this.#parts
     workers.sweep()
@@ -266,7 +282,7 @@ class CoordinatorRole implements Coordinator {
     const { book, journal, ledger, economy, workers, gateways } = this.#parts
     const { announcer, meter, assigner, scheduler } = this.#parts
     ledger?.desk.follow()
-    economy?.round()
+    economy?.desk.round()
     workers.recheck()
     gateways.recheck()
     gateways.publishCapacity()

@@ -15,7 +15,9 @@ import type { PolicyMessage } from '../../wire/policy/policy-message.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
 import { COMMIT_ENTRIES } from '../ledger/constants.js'
 import { nextPriceWindow } from '../ledger/economy-wishes.js'
+import { logKeys } from '../ledger/log-keys.js'
 import { type LogWriter, openLogWriter, type Wish } from '../ledger/log-writer.js'
+import { recordOf } from '../ledger/record-codec.js'
 import type { ChainedPolicy, PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEntryId, policyEvidence } from '../policy/policy-statements.js'
 import type { Journal, Recordable } from './journal.js'
@@ -97,6 +99,15 @@ export class LedgerDesk implements TaskLog, Recordable {
     for (let next = this.#sequence + 1; next <= head; next++) {
       const message = chain.at(next)
       if (message === undefined || !this.#take(message)) return
+    }
+  }
+
+  /** All balances of what is durable. */
+  async *balances(): AsyncIterable<readonly [account: string, balance: bigint]> {
+    const keys = logKeys(OWN_LOG)
+    for await (const [at, bytes] of this.#components.store.range(keys.records('balance'))) {
+      const account = keys.recordIn('balance', at)
+      yield [account, recordOf('balance', account, bytes)]
     }
   }
 

@@ -30,15 +30,7 @@ const FIRST_EPOCH = 1
  * first. Whoever goes on with that home, goes on with the windows.
  */
 export function closingHome(chain: PolicyChain): string | undefined {
-  const head = chain.head?.sequence ?? -1
-  for (let sequence = 0; sequence <= head; sequence++) {
-    const message = chain.at(sequence)?.message
-    if (message?.kind === 'genesis' && message.body.coordinators[0] !== undefined)
-      return message.body.coordinators[0].peer
-    if (message?.kind === 'coordinators' && message.body.admit[0] !== undefined)
-      return message.body.admit[0].peer
-  }
-  return undefined
+  return chain.logs[0]?.home
 }
 
 /** State of the log of a home; and how far it may be built on. */
@@ -86,10 +78,14 @@ export function windowEvidence(
   const window = (before?.window ?? -1) + 1
   const figures = figuresOf(view, { window, inputs }, terms, homeLogs(view, sources))
   if (isRefusal(figures)) return figures
-  const { demand, capacity, load, pool, work, split } = figures
-  const [contributors, coordinators] = [sumOf(split.contributors), sumOf(split.coordinators)]
+  return { window, inputs, ...figuresFields(figures) }
+}
+
+/** What an entry says of the figures: sums, no accounts. */
+export function figuresFields({ demand, capacity, load, pool, work, split }: IssuanceFigures) {
   const { reserve } = split
-  return { window, inputs, demand, capacity, load, pool, work, contributors, coordinators, reserve }
+  const [contributors, coordinators] = [sumOf(split.contributors), sumOf(split.coordinators)]
+  return { demand, capacity, load, pool, work, contributors, coordinators, reserve }
 }
 
 /**
@@ -157,14 +153,7 @@ export function recountIssuance(
 
 /** All homes that coordinators ever began, in the order of their names. */
 export function homesOf(chain: PolicyChain): readonly string[] {
-  const homes = new Set<string>()
-  const head = chain.head?.sequence ?? -1
-  for (let sequence = 0; sequence <= head; sequence++) {
-    const message = chain.at(sequence)?.message
-    if (message?.kind === 'genesis') for (const { peer } of message.body.coordinators) homes.add(peer)
-    if (message?.kind === 'coordinators') for (const { peer } of message.body.admit) homes.add(peer)
-  }
-  return [...homes].sort(compare)
+  return [...new Set(chain.logs.map(({ home }) => home))].sort(compare)
 }
 
 /** The newest work window of each home that can be counted now, and those that were counted before. */

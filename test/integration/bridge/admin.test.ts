@@ -56,6 +56,7 @@ const coordinator: Coordinator = {
   stop: async () => {},
   ledger: () => undefined,
   wallet: () => undefined,
+  economy: () => undefined,
   status: () => ({
     workers: 2,
     gateways: 1,
