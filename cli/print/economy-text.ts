@@ -43,20 +43,18 @@ export function pricesText(prices: Answer<'economyPrices'>): string {
     ['list prices', '', ...rateCells(list)],
     ...classes.map(({ name, factor, rates }) => [name, ratioText(factor), ...rateCells(rates)]),
   ]
-  return `${table(['class', 'factor', '1,000 tokens in', '1,000 tokens out', 'sandbox second'], rows)}\n\n${facts(
+  const head = ['class', 'factor', '1,000 tokens in', '1,000 tokens out', 'sandbox second']
+  const [fee, treasury] = [percent(prices.feeBasisPoints), percent(prices.treasuryBasisPoints)]
+  const standing = facts([
     [
-      [
-        'Multiplier',
-        `${ratioText(multiplier)} (${ratioText(leastMultiplier)} to ${ratioText(mostMultiplier)})`,
-      ],
-      ['Window', `open since ${new Date(startMs).toISOString()}`],
-      [
-        'Of a cost',
-        `${percent(prices.feeBasisPoints)} to the coordinator, ${percent(prices.treasuryBasisPoints)} to the treasury`,
-      ],
-      ['Policy', `message ${policySequence} is in force`],
+      'Multiplier',
+      `${ratioText(multiplier)} (${ratioText(leastMultiplier)} to ${ratioText(mostMultiplier)})`,
     ],
-  )}`
+    ['Window', `open since ${new Date(startMs).toISOString()}`],
+    ['Of a cost', `${fee} to the coordinator, ${treasury} to the treasury`],
+    ['Policy', `message ${policySequence} is in force`],
+  ])
+  return `${table(head, rows)}\n\n${standing}`
 }
 
 /** `economy supply` for people. */

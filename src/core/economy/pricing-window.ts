@@ -94,8 +94,8 @@ export function closeWindow(open: OpenWindow, timeMs: number, terms: PricingTerm
 }
 
 /**
- * Work asked for in a window: what was settled, and those who still wait, each as the mean of the settled ones.
- * They count for no more than was settled, so that holds that nobody works on cannot make demand.
+ * Work asked for in a window: what was settled, and those who still wait, each as the mean of the settled
+ * ones. They count for no more than was settled, so that holds that nobody works on cannot make demand.
  */
 function demandOf({ work, tasks, holds }: OpenWindow): bigint {
   const waiting = BigInt(Math.min(holds, tasks))
@@ -120,9 +120,9 @@ export interface Settled {
 }
 
 /**
- * A worker settles something in a window. What it could have done there is what it did, stretched to the whole
- * window by the time it ran, or its best window lately, whichever is more: the stretch finds idle time, the
- * best window knows of workers that run several tasks at once.
+ * A worker settles something in a window. What it could have done there is what it did, stretched to the
+ * whole window by the time it ran, or its best window lately, whichever is more: the stretch finds idle
+ * time, the best window knows of workers that run several tasks at once.
  */
 export function paceAfter(
   before: Pace | undefined,
