@@ -6,6 +6,7 @@ import { registerCompletion } from './commands/completion.js'
 import { registerConfig } from './commands/config.js'
 import { registerCoordinator } from './commands/coordinator.js'
 import { registerDoctor } from './commands/doctor.js'
+import { registerEconomy } from './commands/economy.js'
 import { registerLedger } from './commands/ledger.js'
 import { registerMesh } from './commands/mesh.js'
 import { registerModel } from './commands/model.js'
@@ -38,6 +39,7 @@ export function createProgram(): Command {
   registerCoordinator(program)
   registerLedger(program)
   registerBackup(program)
+  registerEconomy(program)
   registerWallet(program)
   registerModel(program)
   registerToken(program)

@@ -35,6 +35,8 @@ export const STATEMENT_BYTES = 8 * 1024
 export const LONG_STATEMENT_BYTES = 32 * 1024
 /** Accounts in one part of an issuance; a window has as many parts as it needs. */
 export const ISSUE_ROWS = 512
+/** Logs that one issuance window counts. */
+export const ISSUANCE_LOGS = 256
 /** Gateways that may order for one account. */
 export const ACCOUNT_GATEWAYS = 8
 /** Largest amount in a ledger entry, in microcredits: 9.2 · 10¹² credits. */

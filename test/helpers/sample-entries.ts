@@ -155,6 +155,41 @@ export const SAMPLE_ENTRIES: { readonly [Kind in EntryKind]: EntryOf<Kind> } = {
     root: digest(8),
     note: statement,
   },
+  'price-window': {
+    ...head,
+    kind: 'price-window',
+    window: 3_000_000,
+    startMs: 1_800_000_000_000,
+    demand: 1_200_000n,
+    capacity: 0n,
+    multiplier: 1_125_000n,
+  },
+  'issuance-window': {
+    ...head,
+    kind: 'issuance-window',
+    window: 7,
+    inputs: [
+      { home: AWAY, epoch: 1, window: 0, digest: digest(9) },
+      { home: HOME, epoch: 2, window: 6, digest: digest(10) },
+    ],
+    demand: 5n,
+    capacity: 10n ** 15n,
+    load: 200_000n,
+    pool: 10n ** 10n,
+    work: 4n,
+    contributors: 9n * 10n ** 9n,
+    coordinators: 5n * 10n ** 8n,
+    reserve: 5n * 10n ** 8n,
+  },
+  'work-window': {
+    ...head,
+    kind: 'work-window',
+    window: 6,
+    contributors: 2,
+    work: 4n,
+    failed: 0n,
+    digest: digest(10),
+  },
 }
 
 export const ALL_SAMPLES: readonly Entry[] = Object.values(SAMPLE_ENTRIES)

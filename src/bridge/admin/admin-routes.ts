@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { NO_BODY, NOTHING, PLAIN, type Route } from '../route.js'
+import { EconomyPricesJson, EconomySupplyJson, EconomyWindowsJson } from '../schemas/economy.js'
 import { CreatedKeyJson, KeyJson, KeyListJson, KeyRequestJson } from '../schemas/key.js'
 import {
   ConfigJson,
@@ -27,6 +28,7 @@ const get = { ...PLAIN, method: 'get', needs: 'admin' } as const
 const post = { method: 'post', needs: 'admin', params: NOTHING, query: NOTHING, body: NO_BODY } as const
 const DRAIN_MS = 3_600_000
 const QUEUE_ROWS = 1_000
+const WINDOW_ROWS = 1_000
 
 /** What the local admin API answers beside tasks; served under /admin/v1 and called by the CLI. */
 export const ADMIN_ROUTES = {
@@ -90,6 +92,25 @@ export const ADMIN_ROUTES = {
     summary: 'Credits of an account, as the coordinator here has them.',
     params: z.strictObject({ account: accountName }),
     response: WalletJson,
+  },
+  economyWindows: {
+    ...get,
+    path: '/economy/windows',
+    summary: 'Pricing and issuance windows of the ledger here, each computed again.',
+    query: z.strictObject({ limit: queryInteger(1, WINDOW_ROWS).optional() }),
+    response: EconomyWindowsJson,
+  },
+  economyPrices: {
+    ...get,
+    path: '/economy/prices',
+    summary: 'What work costs now, at the coordinator here.',
+    response: EconomyPricesJson,
+  },
+  economySupply: {
+    ...get,
+    path: '/economy/supply',
+    summary: 'Where all credits of the log of the coordinator here are.',
+    response: EconomySupplyJson,
   },
   keyList: { ...get, path: '/tokens', summary: 'API keys of the gateway here.', response: KeyListJson },
   keyCreate: {

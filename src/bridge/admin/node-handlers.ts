@@ -1,4 +1,4 @@
-import { isRefusal } from '../../core/refusal.js'
+import { isRefusal, type Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { ApiKeys } from '../api-keys.js'
 import type { Roles } from '../health.js'
@@ -6,6 +6,7 @@ import { mount, type Surface } from '../mount.js'
 import type { NodeControl } from '../node-control.js'
 import { problemJson } from '../schemas/problem.js'
 import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
+import { mountEconomy } from './economy-handlers.js'
 import { models, nodeStatus, statusJson } from './node-status.js'
 import { notHere, unpaid } from './not-here.js'
 
@@ -31,6 +32,7 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
   })
   mountCoordinator(surface, components)
   mountLedger(surface, components)
+  mountEconomy(surface, () => components.coordinator?.economy() ?? noEconomy(components))
   mountKeys(surface, components)
 }
 
@@ -78,6 +80,10 @@ function mountLedger(surface: Surface, { node, coordinator }: NodeComponents): v
     if (isRefusal(wallet)) return wallet
     return { ...wallet, available: String(wallet.available), held: String(wallet.held) }
   })
+}
+
+function noEconomy({ node, coordinator }: NodeComponents): Refusal {
+  return coordinator === undefined ? notHere(node, 'coordinator') : unpaid()
 }
 
 function mountKeys(surface: Surface, { node, keys }: NodeComponents): void {

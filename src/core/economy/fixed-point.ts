@@ -20,6 +20,10 @@ export function smaller(a: bigint, b: bigint): bigint {
   return a < b ? a : b
 }
 
+export function larger(a: bigint, b: bigint): bigint {
+  return a < b ? b : a
+}
+
 /** Division of what is not negative, rounded up. */
 export function dividedUp(value: bigint, by: bigint): bigint {
   return (value + by - 1n) / by

@@ -6,8 +6,10 @@ import { hexOf } from './hex.js'
 import { sameBytes } from './merkle/tree-hash.js'
 import type { Change, LedgerView } from './records.js'
 import { type HoldRow, hold, holdRow } from './rules/hold.js'
+import { issuanceWindow, workWindow } from './rules/issuance.js'
 import { checkpointSeen, genesis, policy } from './rules/log.js'
 import { blacklist, enrol, nodeState, open, verdict } from './rules/membership.js'
+import { priceWindow } from './rules/pricing.js'
 import { reverse } from './rules/reverse.js'
 import type { Rule } from './rules/rule.js'
 import { release, settle } from './rules/settle.js'
@@ -56,6 +58,9 @@ const RULES: { readonly [Kind in EntryKind]: Rule<Kind> } = {
   policy,
   verdict,
   'checkpoint-seen': checkpointSeen,
+  'price-window': priceWindow,
+  'issuance-window': issuanceWindow,
+  'work-window': workWindow,
 }
 
 /**

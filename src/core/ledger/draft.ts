@@ -1,3 +1,4 @@
+import type { OpenWindow } from '../economy/pricing-window.js'
 import { invariant } from '../invariant.js'
 import { type Refusal, refusal } from '../refusal.js'
 import { mayBeNegative, transitAccount } from './account-name.js'
@@ -10,6 +11,7 @@ import type {
   LogRecord,
   PolicyRecord,
   Table,
+  TallyRecord,
 } from './records.js'
 
 /** What an entry does to one account: more (above zero) or less. */
@@ -48,6 +50,18 @@ export class Draft implements LedgerView {
     const policy = this.get('policy', '')
     invariant(policy !== undefined, 'a log begins with its policy')
     return policy
+  }
+
+  get pricing(): OpenWindow {
+    const pricing = this.get('pricing', '')
+    invariant(pricing !== undefined, 'a log begins with a pricing window')
+    return pricing
+  }
+
+  get tally(): TallyRecord {
+    const tally = this.get('tally', '')
+    invariant(tally !== undefined, 'a log begins with a work window')
+    return tally
   }
 
   /** Moves credits. The only way a balance changes, so that every entry sums to zero. */

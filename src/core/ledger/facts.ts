@@ -16,7 +16,10 @@ export interface Evidence {
   readonly settle: SettleEvidence
   readonly release: undefined
   readonly fee: undefined
-  readonly issue: Said<'issue', 'window' | 'part' | 'last' | 'inputs' | 'rows' | 'coordinator' | 'reserve'>
+  readonly issue: Said<
+    'issue',
+    'window' | 'part' | 'last' | 'inputs' | 'policy' | 'rows' | 'coordinator' | 'reserve'
+  >
   readonly 'transfer-out': Said<'transfer-out', 'from' | 'to' | 'toHome' | 'amount'>
   readonly 'transfer-in': TransferInEvidence
   readonly allot: Said<'allot', 'account' | 'toHome' | 'amount'>
@@ -28,6 +31,22 @@ export interface Evidence {
   readonly policy: PolicyEvidence
   readonly verdict: Said<'verdict', 'task' | 'fence' | 'verifier' | 'valid' | 'usage'>
   readonly 'checkpoint-seen': Said<'checkpoint-seen', 'origin' | 'size' | 'root'>
+  /** All of it follows from the state. */
+  readonly 'price-window': undefined
+  readonly 'work-window': Said<'work-window', 'digest'>
+  readonly 'issuance-window': Said<
+    'issuance-window',
+    | 'window'
+    | 'inputs'
+    | 'demand'
+    | 'capacity'
+    | 'load'
+    | 'pool'
+    | 'work'
+    | 'contributors'
+    | 'coordinators'
+    | 'reserve'
+  >
 }
 
 /** Fields of an entry, as its statement has them; of an issuance, as they were computed anew. */
@@ -57,6 +76,8 @@ export interface SettleEvidence {
     readonly worker: string
     readonly coordinator: string
     readonly usage: Usage
+    /** How long the worker says that it ran; absent = it does not say. */
+    readonly runMs?: number
   }
   /** Absent where a verdict stands in for it. */
   readonly acceptance?: {
@@ -111,6 +132,22 @@ export function disagreement<E extends object>(entry: E, said: Partial<E>): Refu
     }
   }
   return undefined
+}
+
+/** Compares an entry with what was counted anew. @returns undefined = it says just that */
+export function miscount<E extends { readonly kind: EntryKind }>(
+  entry: E,
+  due: Partial<E>,
+): Refusal | undefined {
+  const stands = entry as Fields
+  const [field, value] = Object.entries(due).find(([name, each]) => !sameValue(stands[name], each)) ?? []
+  if (field === undefined) return undefined
+  const says = isNumeric(value) ? `: ${stands[field]}, and it comes to ${value}` : ''
+  return refusal('wrong-amount', `the ${entry.kind} has another "${field}" than its log comes to${says}`)
+}
+
+function isNumeric(value: unknown): boolean {
+  return typeof value === 'bigint' || typeof value === 'number'
 }
 
 type Fields = Readonly<Record<string, unknown>>

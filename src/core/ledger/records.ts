@@ -1,5 +1,6 @@
 import type { EntryOf } from '../../wire/ledger/entry.js'
 import type { Rates, Usage } from '../economy/metering.js'
+import type { OpenWindow, Pace } from '../economy/pricing-window.js'
 import type { EconomyTerms } from '../economy/terms.js'
 
 /** Which log this is, and how far it is applied. Key: ''. */
@@ -44,6 +45,8 @@ export interface HoldRecord {
   readonly account: string
   readonly amount: bigint
   readonly rates: Rates
+  /** Of the pricing window that the rates were quoted in, in millionths. */
+  readonly multiplier: bigint
   readonly gateway: string
   /** Fences that may be paid are above it. */
   readonly fenceFloor: number
@@ -133,6 +136,70 @@ export interface CheckpointRecord {
   readonly root: Uint8Array
 }
 
+/** How a pricing window was opened. Key: the window. */
+export interface PriceRecord {
+  /** Of its entry. */
+  readonly index: number
+  readonly timeMs: number
+  /** Of the policy in force. */
+  readonly sequence: number
+  /** The one before, as it was closed. */
+  readonly closed: OpenWindow
+}
+
+/** What was worked in a log since its last work window, and is not issued for. Key: ''. */
+export interface TallyRecord {
+  /** The work window that is open: 0, 1, … */
+  readonly window: number
+  readonly sinceMs: number
+  /** Contributors so far; each has an earning, numbered as they came. */
+  readonly contributors: number
+  /** In work units: settled, and what of it did not hold up. */
+  readonly work: bigint
+  readonly failed: bigint
+  /** Sums of the pricing windows that were closed in it. */
+  readonly demand: bigint
+  readonly capacity: bigint
+}
+
+/** One contributor's part in a work window. Key: `window/number`. */
+export interface EarningRecord {
+  readonly account: string
+  /** Of the account, when it first settled something in the window. */
+  readonly home: string
+  /** In work units: settled, and what of it did not hold up. */
+  readonly work: bigint
+  readonly failed: bigint
+}
+
+/** Where an account's earning in its latest work window stands. Key: the account. */
+export interface EarnerRecord {
+  readonly window: number
+  readonly number: number
+}
+
+/** A work window that is closed: what an issuance may count. Key: the window. */
+export interface WorkRecord extends TallyRecord {
+  /** Of its entry. */
+  readonly index: number
+  readonly timeMs: number
+  /** Over all its earnings. */
+  readonly digest: Uint8Array
+}
+
+/** An issuance window. Key: the window, and '' for the latest. */
+export interface IssuanceRecord
+  extends Pick<
+    EntryOf<'issuance-window'>,
+    'window' | 'inputs' | 'demand' | 'capacity' | 'load' | 'pool' | 'work' | 'timeMs'
+  > {
+  /** Of its entry. */
+  readonly index: number
+  readonly digest: Uint8Array
+  /** In force as it was closed. */
+  readonly policy: Uint8Array
+}
+
 /** All state of a ledger, by table. */
 export interface LedgerRecords {
   readonly log: LogRecord
@@ -151,6 +218,16 @@ export interface LedgerRecords {
   readonly blacklist: BlacklistRecord
   readonly window: WindowRecord
   readonly checkpoint: CheckpointRecord
+  /** The open pricing window. Key: ''. */
+  readonly pricing: OpenWindow
+  /** Key: the peer id of a worker. */
+  readonly price: PriceRecord
+  readonly pace: Pace
+  readonly tally: TallyRecord
+  readonly earning: EarningRecord
+  readonly earner: EarnerRecord
+  readonly work: WorkRecord
+  readonly issuance: IssuanceRecord
 }
 
 export type Table = keyof LedgerRecords

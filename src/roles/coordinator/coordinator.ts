@@ -1,6 +1,7 @@
 import type { Refusal } from '../../core/refusal.js'
 import type { TaskStateName } from '../../core/task/task.js'
 import type { LogView, PeerView } from '../replication/replication.js'
+import type { Economy } from './economy.js'
 import type { LedgerOffice } from './ledger-office.js'
 
 /** A coordinator peer: durable queue, leases and assignment. */
@@ -21,6 +22,8 @@ export interface Coordinator {
   ledgerOffice(): LedgerOffice | undefined
   /** @returns undefined = tasks are not paid in this network; `account-unknown` */
   wallet(account: string): WalletView | Refusal | undefined
+  /** @returns undefined = tasks are not paid in this network; why not, while its log may not be gone on with */
+  economy(): Economy | Refusal | undefined
 }
 
 export interface LedgerStatus {

@@ -13,7 +13,6 @@ import type { Signer } from '../../ports/signer.js'
 import type { Store } from '../../ports/store.js'
 import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
-import { FIRST_MULTIPLIER } from '../ledger/chain-evidence.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
 import { Announcer } from './announcer.js'
@@ -35,6 +34,9 @@ import type {
   WalletView,
   WorkerView,
 } from './coordinator.js'
+import type { Economy } from './economy.js'
+import { EconomyDesk } from './economy-desk.js'
+import { LedgerEconomy } from './economy-views.js'
 import { GatewayDesk } from './gateway-desk.js'
 import { createJournal, type Journal } from './journal.js'
 import { LedgerAccounting } from './ledger-accounting.js'
@@ -75,9 +77,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
   const ledger = ledgerOf(components, journal, networkId)
-  const paid =
-    ledger &&
-    new LedgerAccounting({ ledger: ledger.desk, multiplier: () => FIRST_MULTIPLIER, clock, log, metrics })
+  const paid = ledger && new LedgerAccounting({ ledger: ledger.desk, clock, log, metrics })
   const accounting = paid ?? createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })
   const ids = protocolIds(networkId)
@@ -112,7 +112,8 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const office =
     ledger && paid && new LedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const ends = { workers, gateways, assigner, announcer }
-  const parts = { scheduler, watch, journal, ledger, office, book, meter, ...ends }
+  const economy = economyOf(components, ledger)
+  const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...ends }
   return new CoordinatorRole({ network, clock, log }, parts, ids)
 }
 
@@ -127,7 +128,24 @@ function ledgerOf(
   return new ReplicatedLedger({ ...components, journal, chain, addressesOf }, { networkId })
 }
 
+interface EconomyParts {
+  readonly desk: EconomyDesk
+  readonly views: Economy
+}
+
+/** Closes windows and issues credits by its log. */
+function economyOf(
+  { clock, log, metrics, chain }: CoordinatorComponents,
+  ledger: ReplicatedLedger | undefined,
+): EconomyParts | undefined {
+  if (chain === undefined || ledger === undefined) return undefined
+  const library = () => ledger.library
+  const desk = new EconomyDesk({ ledger: ledger.desk, chain, library, clock, log, metrics })
+  return { desk, views: new LedgerEconomy({ ledger: ledger.desk, desk, chain, library }) }
+}
+
 interface Parts {
+  readonly economy: EconomyParts | undefined
   readonly scheduler: Scheduler
   readonly watch: Watch
   readonly journal: Journal
@@ -257,6 +275,14 @@ class CoordinatorRole implements Coordinator {
     return this.#confirming?.why ?? refusal('shutting-down', 'the coordinator is not serving')
   }
 
+  economy(): Economy | Refusal | undefined {
+    const { economy, ledger } = this.#parts
+    if (ledger === undefined) return undefined
+    if (this.#confirming !== undefined || !ledger.desk.isOpen) return this.#idle
+    // Its first message has not come yet.
+    return ledger.desk.view.get('log', '') === undefined ? undefined : economy?.views
+  }
+
   #sweep(): void {
     const { workers, gateways, assigner } = this.#parts
     workers.sweep()
@@ -265,8 +291,10 @@ class CoordinatorRole implements Coordinator {
   }
 
   #round(): void {
-    const { book, journal, ledger, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
+    const { book, journal, ledger, economy, workers, gateways } = this.#parts
+    const { announcer, meter, assigner, scheduler } = this.#parts
     ledger?.desk.follow()
+    economy?.desk.round()
     workers.recheck()
     gateways.recheck()
     gateways.publishCapacity()

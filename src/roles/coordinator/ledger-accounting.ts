@@ -17,6 +17,7 @@ import type { Usage as WireUsage } from '../../wire/generated/edgecoder/task/v1/
 import { derivedEntryId } from '../../wire/ledger/entry.js'
 import { HELD_ORDER_BYTES } from '../../wire/limits.js'
 import type { Wish } from '../ledger/log-writer.js'
+import { receiptSays } from '../ledger/task-evidence.js'
 import type { Accounting, ReleaseReason, SignedOrder } from './accounting.js'
 import type { Outcome } from './outcome-check.js'
 
@@ -27,12 +28,12 @@ export interface TaskLog {
   /** Would it be taken now? Nothing changes. */
   check(wish: Wish): Refusal | undefined
   append(wish: Wish): Applied | Existed | Refusal
+  /** Opens the pricing window of the present when there is a later one. @returns the time for what comes next */
+  openWindow(): number
 }
 
 interface Components {
   readonly ledger: TaskLog
-  /** Of the pricing window that is open, in millionths. */
-  readonly multiplier: () => bigint
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
@@ -60,6 +61,7 @@ export class LedgerAccounting implements Accounting {
   hold({ envelope, order }: SignedOrder, tasks: readonly TaskHeader[]): ReadonlyMap<string, Refusal> {
     if (tasks.length === 0) return new Map()
     const { ledger } = this.#components
+    const timeMs = ledger.openWindow()
     const bytes = envelopeCodec.encode(envelope)
     if (bytes.length > HELD_ORDER_BYTES) return refuseAll(tasks, tooLong(bytes.length))
     const unheld = tasks.filter((task) => !this.#isHeld(task, order.signer))
@@ -72,7 +74,7 @@ export class LedgerAccounting implements Accounting {
     if (rows.length === 0) return missing
     const about = [createHash('sha256').update(bytes).digest('hex'), String(ledger.view.get('log', '')?.size)]
     const id = derivedEntryId('hold', ...about)
-    const entry = { kind: 'hold', id, timeMs: this.#nowMs, order: bytes, rows } as const
+    const entry = { kind: 'hold', id, timeMs, order: bytes, rows } as const
     const result = ledger.append({ kind: 'hold', entry, evidence })
     assert(!isRefusal(result), 'rows that were chosen can be held')
     this.#count('hold', rows.length)
@@ -129,9 +131,11 @@ export class LedgerAccounting implements Accounting {
   }
 
   #ordered(task: TaskHeader): OrderedTask {
-    const terms = this.#components.ledger.view.get('policy', '')?.terms
-    assert(terms !== undefined, 'a log begins with its policy')
-    const { rates, cap } = quoteTask(task, terms, this.#components.multiplier())
+    const { view } = this.#components.ledger
+    const terms = view.get('policy', '')?.terms
+    const pricing = view.get('pricing', '')
+    assert(terms !== undefined && pricing !== undefined, 'a log begins with its policy and a pricing window')
+    const { rates, cap } = quoteTask(task, terms, pricing.multiplier)
     return { account: task.account, cap, rates, fenceFloor: Number(task.fenceFloor) }
   }
 
@@ -146,20 +150,15 @@ export class LedgerAccounting implements Accounting {
   }
 
   #settling(taskId: string, { receipt, acceptance, worker, gateway }: Outcome): Settling | Refusal {
-    const { view } = this.#components.ledger
-    const held = view.get('hold', taskId)
-    const terms = view.get('policy', '')?.terms
+    const { ledger } = this.#components
+    const timeMs = ledger.openWindow()
+    const held = ledger.view.get('hold', taskId)
+    const terms = ledger.view.get('policy', '')?.terms
     if (held?.state !== 'held' || terms === undefined) {
       return refusal('hold-unknown', `no credits are held for ${taskId}`)
     }
     const evidence: SettleEvidence = {
-      receipt: {
-        task: worker.value.taskId,
-        fence: Number(worker.value.fence),
-        worker: worker.signer,
-        coordinator: worker.value.coordinator,
-        usage: usageOf(worker.value.usage),
-      },
+      receipt: receiptSays(worker.value),
       acceptance: {
         task: gateway.value.taskId,
         fence: Number(gateway.value.fence),
@@ -176,7 +175,7 @@ export class LedgerAccounting implements Accounting {
       entry: {
         kind: 'settle',
         id: derivedEntryId('settle', task, String(fence)),
-        timeMs: this.#nowMs,
+        timeMs,
         task,
         fence,
         worker: peer,
@@ -194,14 +193,6 @@ export class LedgerAccounting implements Accounting {
 
 function shares({ feeBasisPoints, treasuryBasisPoints }: HoldRecord) {
   return { feeBasisPoints, treasuryBasisPoints }
-}
-
-function usageOf(usage: WireUsage | undefined): Usage {
-  return {
-    inputTokens: usage?.promptTokens ?? 0,
-    outputTokens: usage?.completionTokens ?? 0,
-    sandboxMs: usage?.sandboxMs ?? 0,
-  }
 }
 
 /** A gateway sees the tokens that come, and neither the prompt as the model read it nor the sandbox. */

@@ -14,7 +14,10 @@ import { contentDigest, type EntryOf, encodeEntry } from '../../wire/ledger/entr
 import type { PolicyMessage } from '../../wire/policy/policy-message.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
 import { COMMIT_ENTRIES } from '../ledger/constants.js'
+import { nextPriceWindow } from '../ledger/economy-wishes.js'
+import { logKeys } from '../ledger/log-keys.js'
 import { type LogWriter, openLogWriter, type Wish } from '../ledger/log-writer.js'
+import { recordOf } from '../ledger/record-codec.js'
 import type { ChainedPolicy, PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEntryId, policyEvidence } from '../policy/policy-statements.js'
 import type { Journal, Recordable } from './journal.js'
@@ -108,6 +111,15 @@ export class LedgerDesk implements TaskLog, Recordable {
     }
   }
 
+  /** All balances of what is durable. */
+  async *balances(): AsyncIterable<readonly [account: string, balance: bigint]> {
+    const keys = logKeys(OWN_LOG)
+    for await (const [at, bytes] of this.#components.store.range(keys.records('balance'))) {
+      const account = keys.recordIn('balance', at)
+      yield [account, recordOf('balance', account, bytes)]
+    }
+  }
+
   check({ kind, entry, evidence }: Wish): Refusal | undefined {
     const digest = contentDigest(entry, encodeEntry(entry))
     const outcome = apply(this.view, { kind, entry, index: this.#log.size, evidence, digest } as Facts)
@@ -118,6 +130,14 @@ export class LedgerDesk implements TaskLog, Recordable {
     const outcome = this.#log.append(wish)
     if (!isRefusal(outcome)) this.#components.journal.record(this)
     return outcome
+  }
+
+  openWindow(): number {
+    const timeMs = this.#components.clock.nowMs()
+    const next = nextPriceWindow(this.view, timeMs)
+    // Where it cannot be appended, what comes next cannot either, and says why.
+    if (next !== undefined) this.append(next)
+    return timeMs
   }
 
   overflow(): readonly Write[] | undefined {

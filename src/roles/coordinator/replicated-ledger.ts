@@ -65,7 +65,11 @@ export class ReplicatedLedger {
     this.#init = init
     this.desk = new LedgerDesk({ ...components, grown: () => this.#replication?.grown() }, init)
     this.#evidence = createEvidenceReader(
-      { statements: chainStatements(chain), quotes: termQuotes },
+      {
+        statements: chainStatements(chain, () => this.library),
+        quotes: termQuotes,
+        clock: components.clock,
+      },
       { network: init.networkId },
     )
   }

@@ -3,9 +3,12 @@ import type { LedgerView } from '../../core/ledger/records.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
-import type { EntryOf } from '../../wire/ledger/entry.js'
+import type { Entry, EntryOf } from '../../wire/ledger/entry.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEvidence } from '../policy/policy-statements.js'
+import type { AnyProven } from './evidence.js'
+import { type IssuanceSources, issueEvidence, windowEvidence } from './issuance-evidence.js'
+import type { LogLibrary } from './log-library.js'
 import type { PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
 
 const KINDS = {
@@ -14,9 +17,6 @@ const KINDS = {
   [TaskKind.TEST]: 'test',
   [TaskKind.UNSPECIFIED]: 'chat',
 } as const
-
-/** Of the pricing window that a network begins with, in millionths. */
-export const FIRST_MULTIPLIER = 1_000_000n
 
 const STATED: ReadonlySet<string> = new Set<PolicyEntryKind>([
   'genesis',
@@ -28,10 +28,18 @@ const STATED: ReadonlySet<string> = new Set<PolicyEntryKind>([
   'policy',
 ])
 
-/** Evidence for entries that the signed policy is the word for, as it was in force at their place. */
-export function chainStatements(chain: PolicyChain): PolicyStatements {
+/**
+ * Evidence for entries that the signed policy is the word for, as it was in force at their place, and for
+ * issuance, which follows from policy and what was worked.
+ *
+ * @param library other logs that an issuance counts; left out where one log is all that is looked at
+ */
+export function chainStatements(chain: PolicyChain, library?: () => LogLibrary): PolicyStatements {
+  const sources = { chain, library }
   return {
     prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal> {
+      const issued = issuedEvidence(entry, sources)
+      if (issued !== undefined) return Promise.resolve(issued as Proven<Kind>)
       if (!STATED.has(entry.kind)) {
         return Promise.resolve(
           refusal('unknown-kind', `this version cannot prove an entry of kind "${entry.kind}"`, {
@@ -49,11 +57,19 @@ export function chainStatements(chain: PolicyChain): PolicyStatements {
   }
 }
 
+/** @returns undefined = it is no entry of issuance */
+function issuedEvidence(entry: Entry, sources: IssuanceSources): AnyProven | undefined {
+  if (entry.kind === 'issuance-window') return (view) => windowEvidence(view, entry, sources)
+  return entry.kind === 'issue' ? (view) => issueEvidence(view, entry, sources) : undefined
+}
+
 /** What tasks are charged under the terms that are in force in a log. */
 export const termQuotes: Quotes = {
   quoteOf(view: LedgerView, header: TaskHeader): Quote | Refusal {
     const terms = view.get('policy', '')?.terms
-    if (terms === undefined) return refusal('not-found', 'no policy is in force in this log yet')
-    return quoteTask({ ...header, kind: KINDS[header.kind] }, terms, FIRST_MULTIPLIER)
+    const multiplier = view.get('pricing', '')?.multiplier
+    if (terms === undefined || multiplier === undefined)
+      return refusal('not-found', 'no policy is in force in this log yet')
+    return quoteTask({ ...header, kind: KINDS[header.kind] }, terms, multiplier)
   },
 }

@@ -23,6 +23,14 @@ const TABLE_LETTERS: Readonly<Record<Table, string>> = {
   blacklist: 'x',
   window: 'w',
   checkpoint: 'c',
+  pricing: 'q',
+  price: 'o',
+  pace: 'z',
+  tally: 'y',
+  earning: 'j',
+  earner: 'f',
+  work: 'k',
+  issuance: 'i',
 }
 const LETTER_TABLES = new Map(
   Object.entries(TABLE_LETTERS).map(([table, letter]) => [letter, table as Table]),

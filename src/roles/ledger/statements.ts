@@ -13,7 +13,10 @@ import type { EntryKind, EntryOf } from '../../wire/ledger/entry.js'
 export type Proven<Kind extends EntryKind> = (view: LedgerView) => Evidence[Kind] | Refusal
 
 /** Kinds whose evidence is a matter of policy, membership, economy or of other logs, and not of a task. */
-export type PolicyKind = Exclude<EntryKind, 'hold' | 'settle' | 'release' | 'fee' | 'return'>
+export type PolicyKind = Exclude<
+  EntryKind,
+  'hold' | 'settle' | 'release' | 'fee' | 'return' | 'price-window' | 'work-window'
+>
 
 /**
  * Statements of admins and owners, other logs' checkpoints, and windows: what they say, and who may say it.

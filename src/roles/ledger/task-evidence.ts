@@ -61,12 +61,11 @@ export async function openAttempt(
     entry.acceptance === undefined ? undefined : openAcceptance(entry.acceptance, network),
   ])
   if (isRefusal(receipt)) return receipt
-  const { taskId: task, fence, worker, coordinator, usage } = receipt.value
-  const said = { task, fence: Number(fence), worker, coordinator, usage: usageOf(usage) }
+  const said = receiptSays(receipt.value)
   if (acceptance === undefined) return { receipt: said }
   if (isRefusal(acceptance)) return acceptance
   if (!sameBytes(acceptance.value.receiptDigest, sha256(receipt.payload))) {
-    return refusal('wrong-evidence', `the gateway accepted another receipt of ${task} than this one`)
+    return refusal('wrong-evidence', `the gateway accepted another receipt of ${said.task} than this one`)
   }
   return {
     receipt: said,
@@ -77,6 +76,13 @@ export async function openAttempt(
       usage: gatewayUsageOf(acceptance.value.usage),
     },
   }
+}
+
+/** What a receipt says, as far as a settlement is concerned. */
+export function receiptSays(receipt: Receipt): SettleEvidence['receipt'] {
+  const { taskId: task, fence, worker, coordinator, usage, startedMs, finishedMs } = receipt
+  const ran = finishedMs > startedMs ? Number(finishedMs - startedMs) : 0
+  return { task, fence: Number(fence), worker, coordinator, usage: usageOf(usage), runMs: ran }
 }
 
 async function openReceipt(bytes: Uint8Array, network: string): Promise<Verified<Receipt> | Refusal> {

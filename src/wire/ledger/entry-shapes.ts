@@ -2,6 +2,7 @@ import {
   ACCOUNT_GATEWAYS,
   HELD_ORDER_BYTES,
   HOLD_ROWS,
+  ISSUANCE_LOGS,
   ISSUE_ROWS,
   LONG_STATEMENT_BYTES,
   STATEMENT_BYTES,
@@ -117,7 +118,7 @@ export const ENTRY_SHAPES = {
       window: uint(),
       part: uint(),
       last: flag,
-      /** Of the input vector, which everyone recomputes. */
+      /** Of what its issuance window's entry says: `contentDigest`. */
       inputs: digest,
       policy: digest,
       rows: list(group({ account, amount: some }), 0, ISSUE_ROWS),
@@ -206,5 +207,37 @@ export const ENTRY_SHAPES = {
   'checkpoint-seen': {
     number: 19,
     shape: { origin: text(256), size: uint(), root: digest, note: longStatement },
+  },
+  /**
+   * A pricing window begins: what the one before saw, in work units, and the multiplier that follows from it,
+   * in millionths.
+   */
+  'price-window': {
+    number: 20,
+    shape: { window: uint(), startMs: uint(), demand: orNone, capacity: orNone, multiplier: some },
+  },
+  /** New credits are divided, for what was worked in these logs since the window before. */
+  'issuance-window': {
+    number: 21,
+    shape: {
+      window: uint(),
+      /** Of each home, in order, the log and the last work window of it that is counted, and its digest. */
+      inputs: list(group({ home: peer, epoch: uint(), window: uint(), digest }), 1, ISSUANCE_LOGS),
+      demand: orNone,
+      capacity: orNone,
+      /** Smoothed, in millionths. */
+      load: orNone,
+      pool: orNone,
+      work: orNone,
+      /** What of the pool goes to contributors, to coordinators and into the reserve. */
+      contributors: orNone,
+      coordinators: orNone,
+      reserve: orNone,
+    },
+  },
+  /** What was worked in this log since its last work window, closed so that an issuance window may count it. */
+  'work-window': {
+    number: 22,
+    shape: { window: uint(), contributors: uint(), work: orNone, failed: orNone, digest },
   },
 } as const satisfies Readonly<Record<string, { readonly number: number; readonly shape: Shape }>>

@@ -1,4 +1,4 @@
-import { ACCOUNT_GATEWAYS } from '../limits.js'
+import { ACCOUNT_GATEWAYS, ISSUANCE_LOGS } from '../limits.js'
 import { amount, balance, bytes, choice, flag, group, list, optional, text, uint } from './field.js'
 
 /** Longest text in a record: an origin, an account's name with its home, a task. */
@@ -10,6 +10,25 @@ const digest = bytes(32, 32)
 const words = text(TEXT_CHARACTERS)
 const rates = group({ inputPer1000Tokens: credits, outputPer1000Tokens: credits, perSandboxSecond: credits })
 const usage = group({ inputTokens: number, outputTokens: number, sandboxMs: number })
+
+const pricing = group({
+  window: number,
+  startMs: number,
+  multiplier: credits,
+  work: credits,
+  tasks: number,
+  holds: number,
+  capacity: credits,
+})
+const tally = {
+  window: number,
+  sinceMs: number,
+  contributors: number,
+  work: credits,
+  failed: credits,
+  demand: credits,
+  capacity: credits,
+}
 
 /** What signed policy says about money, in the order of core/economy/terms.ts. */
 const terms = group({
@@ -63,6 +82,7 @@ export const RECORD_FIELDS = {
     account: words,
     amount: credits,
     rates,
+    multiplier: credits,
     gateway: words,
     fenceFloor: number,
     fence: number,
@@ -113,4 +133,24 @@ export const RECORD_FIELDS = {
   }),
   window: group({ window: number, part: number, closed: flag }),
   checkpoint: group({ size: number, root: digest }),
+  pricing,
+  price: group({ index: number, timeMs: number, sequence: number, closed: pricing }),
+  pace: group({ window: number, work: credits, runMs: credits, peak: credits, capacity: credits }),
+  tally: group(tally),
+  earning: group({ account: words, home: words, work: credits, failed: credits }),
+  earner: group({ window: number, number }),
+  work: group({ ...tally, index: number, timeMs: number, digest }),
+  issuance: group({
+    window: number,
+    inputs: list(group({ home: words, epoch: number, window: number, digest }), 1, ISSUANCE_LOGS),
+    demand: credits,
+    capacity: credits,
+    load: credits,
+    pool: credits,
+    work: credits,
+    timeMs: number,
+    index: number,
+    digest,
+    policy: digest,
+  }),
 } as const

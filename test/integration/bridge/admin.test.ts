@@ -57,6 +57,7 @@ const coordinator: Coordinator = {
   ledger: () => undefined,
   ledgerOffice: () => undefined,
   wallet: () => undefined,
+  economy: () => undefined,
   status: () => ({
     workers: 2,
     gateways: 1,

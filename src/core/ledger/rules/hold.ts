@@ -4,12 +4,15 @@ import { holdAccount, ownerOf } from '../account-name.js'
 import type { Draft } from '../draft.js'
 import { type HoldEvidence, sameValue } from '../facts.js'
 import type { HoldRecord } from '../records.js'
+import { countHold, windowFault } from './pricing.js'
 import type { Rule } from './rule.js'
 
 export type HoldRow = EntryOf<'hold'>['rows'][number]
 
 /** Reserves credits for tasks of one signed order; all of its rows, or none. */
 export const hold: Rule<'hold'> = (draft, { entry, evidence }) => {
+  const late = windowFault(draft, entry.timeMs)
+  if (late !== undefined) return late
   for (const row of entry.rows) {
     const refused = holdRow(draft, row, evidence)
     if (refused !== undefined) return refused
@@ -52,6 +55,7 @@ export function holdRow(draft: Draft, row: HoldRow, { gateway, tasks }: HoldEvid
     account: spender,
     amount,
     rates,
+    multiplier: draft.pricing.multiplier,
     gateway,
     fenceFloor,
     fence: 0,
@@ -61,6 +65,7 @@ export function holdRow(draft: Draft, row: HoldRow, { gateway, tasks }: HoldEvid
     reversed: 0n,
   }
   draft.set({ table: 'hold', key: row.task, value: record })
+  countHold(draft, 1)
   return undefined
 }
 

@@ -1,7 +1,9 @@
+import { firstWindow } from '../../economy/pricing-window.js'
 import { type EconomyTerms, termsFault } from '../../economy/terms.js'
 import { type Refusal, refusal } from '../../refusal.js'
 import { disagreement, sameValue } from '../facts.js'
 import { sameBytes } from '../merkle/tree-hash.js'
+import { emptyTally } from './issuance.js'
 import type { Rule } from './rule.js'
 
 /**
@@ -28,6 +30,9 @@ export const genesis: Rule<'genesis'> = (draft, { entry, evidence }) => {
   draft.set({ table: 'log', key: '', value: { network, home, epoch, coordinator, size: 0 } })
   draft.set({ table: 'home', key: home, value: { epoch, coordinator } })
   draft.set({ table: 'policy', key: '', value: { sequence, digest, terms } })
+  if (before !== undefined) return undefined
+  draft.set({ table: 'pricing', key: '', value: firstWindow(entry.timeMs, terms.pricing) })
+  draft.set({ table: 'tally', key: '', value: emptyTally(0, entry.timeMs) })
   return undefined
 }
 

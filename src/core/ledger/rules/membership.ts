@@ -1,6 +1,8 @@
+import { workOf } from '../../economy/pricing-window.js'
 import { type Refusal, refusal } from '../../refusal.js'
 import { unknownAccount } from '../draft.js'
 import { disagreement } from '../facts.js'
+import { countFailed } from './issuance.js'
 import type { Rule } from './rule.js'
 
 /** An account becomes known, or its home moves; the epoch only grows. */
@@ -72,6 +74,11 @@ export const verdict: Rule<'verdict'> = (draft, { entry, evidence }) => {
   )
   if (refused !== undefined) return refused
   draft.set({ table: 'verdict', key: task, value: { fence, valid, usage } })
+  const held = draft.get('hold', task)
+  // Of an attempt that was not paid the ledger does not know who made it.
+  if (!valid && held?.paid !== undefined && held.fence === fence) {
+    countFailed(draft, held.paid.account, workOf(held.paid.cost, held.multiplier))
+  }
   return undefined
 }
 

@@ -1,9 +1,11 @@
 import { smaller } from '../../economy/fixed-point.js'
+import { workOf } from '../../economy/pricing-window.js'
 import { splitByWeight } from '../../economy/split.js'
 import { type Refusal, refusal } from '../../refusal.js'
 import { BURN, feeAccount, holdAccount, RESERVE, TREASURY } from '../account-name.js'
 import type { Draft } from '../draft.js'
 import { disagreement, type FactsOf } from '../facts.js'
+import { countFailed } from './issuance.js'
 import type { Rule } from './rule.js'
 
 /** Compensation for an entry that stands: credits go back the way they came, never more than came. */
@@ -24,6 +26,8 @@ function reverseSettle(draft: Draft, { entry }: FactsOf<'reverse'>): Refusal | u
   const left = paid.cost - held.reversed
   if (amount > left) return tooMuch(task, amount, left)
   const reversed = held.reversed + amount
+  // What the worker has to give back did not hold up; what the treasury pays may be anybody's fault.
+  if (payer === 'parties') countFailed(draft, paid.account, workOf(amount, held.multiplier))
   // By way of the hold's own account, which is empty since the settlement.
   const pot = holdAccount(task)
   if (payer === 'treasury') {

@@ -1,14 +1,19 @@
 import { agreeUsage, divideHold, meter, type Usage } from '../../economy/metering.js'
+import { workOf } from '../../economy/pricing-window.js'
 import { type Refusal, refusal } from '../../refusal.js'
 import { feeAccount, holdAccount, TREASURY } from '../account-name.js'
 import type { Draft } from '../draft.js'
 import { type FactsOf, sameValue } from '../facts.js'
 import type { HoldRecord } from '../records.js'
+import { countWork } from './issuance.js'
+import { countHold, countSettled, windowFault } from './pricing.js'
 import type { Rule } from './rule.js'
 
 /** Pays a hold out: worker, fee, treasury, and the rest back; once, by what both ends or a verifier say. */
 export const settle: Rule<'settle'> = (draft, facts) => {
-  const { entry } = facts
+  const { entry, evidence } = facts
+  const late = windowFault(draft, entry.timeMs)
+  if (late !== undefined) return late
   const held = openHold(draft, entry.task)
   if ('refused' in held) return held
   if (entry.fence <= held.fenceFloor) {
@@ -43,6 +48,9 @@ export const settle: Rule<'settle'> = (draft, facts) => {
       paid: { account: worker.account, coordinator, worker: paid, fee, treasury, cost: parts.cost },
     },
   })
+  const work = workOf(parts.cost, held.multiplier)
+  countSettled(draft, entry.worker, { work, runMs: evidence.receipt.runMs })
+  countWork(draft, worker.account, work)
   return (
     draft.credit(from, worker.account, paid) ??
     draft.move(from, feeAccount(coordinator), fee) ??
@@ -59,6 +67,7 @@ export const release: Rule<'release'> = (draft, { entry }) => {
     return refusal('stale-fence', `fence ${entry.fence} of ${entry.task} is below ${held.fenceFloor}`)
   }
   draft.set({ table: 'hold', key: entry.task, value: { ...held, state: 'released', fence: entry.fence } })
+  countHold(draft, -1)
   return draft.credit(holdAccount(entry.task), held.account, held.amount)
 }
 

@@ -177,9 +177,10 @@ describe('supply', () => {
       ],
       coordinator: 5n,
       reserve: 5n,
+      policy: POLICY_DIGEST,
       ...changes,
     }
-    return [{ ...said, policy: POLICY_DIGEST }, said] as const
+    return [said, said] as const
   }
 
   it('issues what everyone computes, and nothing else', () => {
@@ -195,8 +196,8 @@ describe('supply', () => {
     expect(wordOf(book.enter('issue', ...issuing({ rows: [entry.rows[0], entry.rows[0]] })))).toBe(
       'wrong-amount',
     )
-    expect(wordOf(book.enter('issue', ...issuing({ rows: [{ account: 'cid', amount: 1n }] })))).toBe(
-      'not-home',
+    expect(wordOf(book.enter('issue', ...issuing({ rows: [{ account: 'eve', amount: 1n }] })))).toBe(
+      'account-unknown',
     )
     expect(wordOf(book.enter('issue', entry, said))).toBe('ok')
     expect([book.balance('bob'), book.balance('fee:HomeA'), book.balance('sys:reserve')]).toEqual([

@@ -10,6 +10,7 @@ import type { SignedOrder } from '../../../../src/roles/coordinator/accounting.j
 import { LedgerAccounting, type TaskLog } from '../../../../src/roles/coordinator/ledger-accounting.js'
 import { type Outcome, openOutcome } from '../../../../src/roles/coordinator/outcome-check.js'
 import { fromWireHeader } from '../../../../src/roles/coordinator/task-header.js'
+import { nextPriceWindow } from '../../../../src/roles/ledger/economy-wishes.js'
 import { systemClock } from '../../../../src/services/clock/system-clock.js'
 import { createIdentity } from '../../../../src/services/identity/identity.js'
 import { createMetrics } from '../../../../src/services/observe/metrics.js'
@@ -27,11 +28,18 @@ const coordinator = createIdentity().signer.peerId
 
 let book: Book
 let accounting: LedgerAccounting
+let nowMs: number
 
 /** The book as a log that tasks are paid through. */
 function logOf(of: Book): TaskLog {
-  return {
+  const log: TaskLog = {
     view: of.state,
+    openWindow() {
+      const timeMs = nowMs
+      const next = nextPriceWindow(of.state, timeMs)
+      if (next !== undefined) log.append(next)
+      return timeMs
+    },
     check({ kind, entry, evidence }) {
       const facts = { kind, entry, index: of.size, evidence, digest: digestOf(entry) }
       const outcome = apply(of.state, facts as Facts)
@@ -42,6 +50,7 @@ function logOf(of: Book): TaskLog {
       return of.enter(kind, fields, evidence, id, timeMs)
     },
   }
+  return log
 }
 
 interface HeaderParts {
@@ -125,6 +134,7 @@ function codes(refused: ReadonlyMap<string, Refusal>): Record<string, string> {
 }
 
 beforeEach(() => {
+  nowMs = 1_800_000_000_000
   book = new Book(coordinator)
   book.open('ann')
   book.open('contributor')
@@ -132,7 +142,6 @@ beforeEach(() => {
   book.enrol(worker.peerId, 'contributor')
   accounting = new LedgerAccounting({
     ledger: logOf(book),
-    multiplier: () => 1_000_000n,
     clock: systemClock(),
     log: memoryLog(),
     metrics: createMetrics(),
@@ -252,5 +261,52 @@ describe('a release', () => {
     const back = await order(headerOf('a', { fenceFloor: 1_024n }))
     expect(accounting.hold(back, back.tasks).size).toBe(0)
     expect(book.balance(holdAccount('ann:a'))).toBe(150_000n)
+  })
+})
+
+describe('pricing windows', () => {
+  it('are opened before a hold or a settlement of a later window, and by nothing else', async () => {
+    const first = await order(headerOf('a'))
+    accounting.hold(first, first.tasks)
+    const before = book.size
+    nowMs += 600_000
+    accounting.release('ann:a', 0n, 'cancelled')
+    expect([book.size, book.state.get('pricing', '')?.window]).toEqual([before + 1, 3_000_000])
+    const second = await order(headerOf('b'))
+    accounting.hold(second, second.tasks)
+    expect([book.size, book.state.get('pricing', '')?.window]).toEqual([before + 3, 3_000_001])
+    const task = second.tasks[0] as TaskHeader
+    const done = await outcome(task)
+    nowMs += 600_000
+    expect(accounting.judge(task, done)).toBeUndefined()
+    accounting.settle(task.id, done)
+    expect(book.state.get('pricing', '')).toMatchObject({ window: 3_000_002, tasks: 1, holds: 0 })
+    expect(book.state.get('hold', 'ann:b')?.state).toBe('settled')
+  })
+
+  it('set what tasks are charged: after silence a task costs less, and its work counts as much', async () => {
+    nowMs += 600_000 * 3
+    const signed = await order(headerOf('a'))
+    accounting.hold(signed, signed.tasks)
+    // Two windows saw nobody: the price fell by an eighth, twice.
+    expect(book.state.get('pricing', '')?.multiplier).toBe(765_625n)
+    expect(book.balance(holdAccount('ann:a'))).toBe((150_000n * 765_625n) / 1_000_000n + 1n)
+    const task = signed.tasks[0] as TaskHeader
+    accounting.settle(task.id, await outcome(task))
+    const work = book.state.get('tally', '')?.work ?? 0n
+    expect(work > 69_990n && work < 70_010n).toBe(true)
+  })
+
+  it('that a writer does not open refuse its holds and settlements', async () => {
+    const signed = await order(headerOf('a'))
+    accounting.hold(signed, signed.tasks)
+    const stuck = new LedgerAccounting({
+      ledger: { ...logOf(book), openWindow: () => nowMs + 600_000 },
+      clock: systemClock(),
+      log: memoryLog(),
+      metrics: createMetrics(),
+    })
+    const task = signed.tasks[0] as TaskHeader
+    expect(stuck.judge(task, await outcome(task))).toMatchObject({ code: 'entry-conflict' })
   })
 })

@@ -8,6 +8,16 @@ import { RATES } from '../../../helpers/ledger-book.js'
 
 const digest = new Uint8Array(32).fill(3)
 const paid = { account: 'bob', coordinator: 'C', worker: 5n, fee: 2n, treasury: 1n, cost: 8n }
+const pricing = {
+  window: 3_000_000,
+  startMs: 1_800_000_000_000,
+  multiplier: 875_000n,
+  work: 1n,
+  tasks: 2,
+  holds: 3,
+  capacity: 4n,
+}
+const tally = { window: 2, sinceMs: 4, contributors: 1, work: 7n, failed: 1n, demand: 0n, capacity: 2n }
 const SAMPLES: { readonly [T in Table]: readonly LedgerRecords[T][] } = {
   log: [{ network: 'net', home: 'H', epoch: 3, coordinator: 'C', size: 2 ** 40 }],
   policy: [{ sequence: 4, digest, terms: DEFAULT_TERMS }],
@@ -22,6 +32,7 @@ const SAMPLES: { readonly [T in Table]: readonly LedgerRecords[T][] } = {
     account: 'ann@H',
     amount: 10n,
     rates: RATES,
+    multiplier: 1_125_000n,
     gateway: 'G',
     fenceFloor: 0,
     fence: 7,
@@ -39,6 +50,28 @@ const SAMPLES: { readonly [T in Table]: readonly LedgerRecords[T][] } = {
   blacklist: [{ reason: 'abuse-spam', evidence: digest, expiresMs: 0 }],
   window: [{ window: 8, part: 1, closed: true }],
   checkpoint: [{ size: 12, root: digest }],
+  pricing: [pricing],
+  price: [{ index: 4, timeMs: 1_800_000_700_000, sequence: 2, closed: pricing }],
+  pace: [{ window: 3_000_000, work: 5n, runMs: 9n, peak: 0n, capacity: 20n }],
+  tally: [tally],
+  earning: [{ account: 'bob', home: 'H', work: 7n, failed: 1n }],
+  earner: [{ window: 2, number: 11 }],
+  work: [{ ...tally, index: 9, timeMs: 5, digest }],
+  issuance: [
+    {
+      window: 3,
+      inputs: [{ home: 'H', epoch: 1, window: 2, digest }],
+      demand: 7n,
+      capacity: 9n,
+      load: 777_777n,
+      pool: 10n ** 10n,
+      work: 6n,
+      timeMs: 8,
+      index: 12,
+      digest,
+      policy: digest,
+    },
+  ],
 }
 
 function* all(): Iterable<readonly [Table, LedgerRecords[Table]]> {

@@ -1,0 +1,35 @@
+import { isRefusal, type Refusal } from '../../core/refusal.js'
+import type { Economy } from '../../roles/coordinator/economy.js'
+import { mount, type Surface } from '../mount.js'
+import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
+
+const WINDOWS = 12
+
+/** Serves the economy of the coordinator here. @param economy asked anew each time */
+export function mountEconomy(surface: Surface, economy: () => Economy | Refusal): void {
+  mount(surface, ROUTES.economyWindows, async ({ query }) => {
+    const here = economy()
+    return isRefusal(here) ? here : decimal(await here.windows(query.limit ?? WINDOWS))
+  })
+  mount(surface, ROUTES.economyPrices, () => {
+    const here = economy()
+    return isRefusal(here) ? here : decimal(here.prices())
+  })
+  mount(surface, ROUTES.economySupply, async () => {
+    const here = economy()
+    return isRefusal(here) ? here : decimal(await here.supply())
+  })
+}
+
+/** JSON has no bigint: amounts are decimal text, wherever they stand. */
+type Decimal<T> = T extends bigint
+  ? string
+  : T extends readonly (infer Each)[]
+    ? readonly Decimal<Each>[]
+    : T extends object
+      ? { readonly [Name in keyof T]: Decimal<T[Name]> }
+      : T
+
+function decimal<T>(value: T): Decimal<T> {
+  return JSON.parse(JSON.stringify(value, (_name, each) => (typeof each === 'bigint' ? String(each) : each)))
+}

@@ -1,0 +1,131 @@
+import type { Rates } from '../../core/economy/metering.js'
+import type { ModelClass } from '../../core/economy/terms.js'
+
+/** The economy as a coordinator's ledger has it. */
+export interface Economy {
+  /** The open windows, and the newest closed ones, each computed again. @param limit of closed ones, each sort */
+  windows(limit: number): Promise<EconomyWindows>
+  prices(): PricesView
+  /** Where all credits of this log are. Reads all balances. */
+  supply(): Promise<SupplyView>
+}
+
+export interface EconomyWindows {
+  readonly pricing: {
+    readonly open: OpenPriceView
+    /** Newest first. */
+    readonly closed: readonly PriceView[]
+  }
+  readonly issuance: {
+    /** Peer id of the home whose log closes them for the network. */
+    readonly closer: string
+    /** Absent while that log is not here. */
+    readonly open?: OpenIssuanceView
+    /** Newest first. */
+    readonly closed: readonly IssuanceView[]
+  }
+}
+
+/** What was seen in a pricing window; work units are microcredits at list prices. */
+interface Seen {
+  readonly window: number
+  /** Wall clock of who writes the log. */
+  readonly startMs: number
+  /** In force in it, in millionths. */
+  readonly multiplier: bigint
+  readonly work: bigint
+  readonly tasks: number
+  /** Tasks that credits were held for at its end. */
+  readonly holds: number
+  readonly demand: bigint
+  readonly capacity: bigint
+  /** The multiplier that follows. */
+  readonly nextMultiplier: bigint
+}
+
+/** As if it closed now. */
+export type OpenPriceView = Seen
+
+export interface PriceView extends Seen {
+  /** Of the entry that closed it. */
+  readonly index: number
+  /** The entry says what it comes to when it is computed now. */
+  readonly equal: boolean
+}
+
+interface Issued {
+  readonly window: number
+  readonly demand: bigint
+  readonly capacity: bigint
+  /** Smoothed, in millionths. */
+  readonly load: bigint
+  /** Microcredits, and what of them goes where. */
+  readonly pool: bigint
+  readonly work: bigint
+  readonly contributors: bigint
+  readonly coordinators: bigint
+  readonly reserve: bigint
+  readonly accounts: number
+}
+
+export interface OpenIssuanceView extends Issued {
+  readonly sinceMs: number
+  /** It may be closed from then on. */
+  readonly dueMs: number
+  /** When the node computed it last by itself, for its metrics. */
+  readonly recalculatedMs?: number
+}
+
+export interface IssuanceView extends Issued {
+  readonly index: number
+  readonly timeMs: number
+  readonly inputs: readonly {
+    readonly home: string
+    readonly epoch: number
+    readonly window: number
+    /** Hexadecimal. */
+    readonly digest: string
+  }[]
+  readonly equal: boolean
+  /** Why it could not be computed here: something that it counts is not here. */
+  readonly missing?: string
+}
+
+export interface PricesView {
+  /** Of the message that set them or the newest one after it. */
+  readonly policySequence: number
+  readonly list: Rates
+  readonly window: number
+  readonly startMs: number
+  readonly multiplier: bigint
+  readonly leastMultiplier: bigint
+  readonly mostMultiplier: bigint
+  readonly feeBasisPoints: bigint
+  readonly treasuryBasisPoints: bigint
+  readonly classes: readonly {
+    readonly name: ModelClass
+    /** Millionths. */
+    readonly factor: bigint
+    /** What a task is charged now. */
+    readonly rates: Rates
+  }[]
+}
+
+/** All balances of one log; they sum to zero. */
+export interface SupplyView {
+  /** Made by grants and issuance. */
+  readonly issued: bigint
+  readonly burnt: bigint
+  readonly treasury: bigint
+  readonly reserve: bigint
+  /** Earned by coordinators and not drawn. */
+  readonly fees: bigint
+  /** Reserved for tasks. */
+  readonly held: bigint
+  /** Of users and contributors, and slices of other homes' accounts. */
+  readonly accounts: bigint
+  /** Left for other homes, less what came from them. */
+  readonly inTransit: bigint
+  /** All of it, what was issued counted against it: nothing, or the log is wrong. */
+  readonly sum: bigint
+}
