@@ -47,6 +47,8 @@ const PLAIN = /^[A-Za-z0-9._:@/-]*$/
  * | `<prefix>\|t\|<level>\|<index>` | a tile of tlog-tiles; full ones, and above level 0 the one that grows |
  * | `<prefix>\|s\|<table>\|<key>` | a record of the state |
  * | `<prefix>\|c\|<size>` | a checkpoint note, about one in 1,024 entries |
+ * | `<prefix>\|w\|<account>\|<index>` | a wallet row: what the entry did to the account |
+ * | `<prefix>\|w` | wallet rows are there from the log's first entry on |
  * | `<prefix>\|h` | the latest checkpoint note |
  * | `<prefix>\|v` | up to which size everything was checked when it was opened last |
  * | `<prefix>\|f` | what forbids to append: a restore under way, or one that nobody confirmed |
@@ -68,6 +70,11 @@ export interface LogKeys {
   checkpointsWithin(from: number, to: number): Range
   record(table: Table, key: string): string
   records(table: Table): Range
+  /** Says that there are wallet rows for all that its entries did. */
+  readonly walletMark: string
+  walletRow(account: string, index: number): string
+  /** Rows of entries before `index`. */
+  walletRowsBefore(account: string, index: number): Range
   /** Records of all tables, that of the log first. */
   readonly state: Range
   /** The number at the end of a key. */
@@ -105,6 +112,9 @@ export function logKeys(prefix: string): LogKeys {
     checkpointsWithin: (from, to) => numbered('c', from, to),
     record: (table, key) => tableOf(table) + keyText(key),
     records: (table) => ({ gte: tableOf(table), lt: `${tableOf(table).slice(0, -1)}}` }),
+    walletMark: `${prefix}|w`,
+    walletRow: (account, index) => `${prefix}|w|${account}|${padded(index)}`,
+    walletRowsBefore: (account, index) => numbered(`w|${account}`, 0, index),
     numberIn: (key) => Number(key.slice(-DIGITS)),
     state: under('s'),
     tableIn: (key) => LETTER_TABLES.get(key.charAt(prefix.length + 3)),

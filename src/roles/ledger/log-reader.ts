@@ -16,6 +16,7 @@ import type { LogKeys } from './log-keys.js'
 import type { Head } from './log-open.js'
 import type { LogTree } from './log-tree.js'
 import { RecentMap } from './recent-map.js'
+import { type IndexedRow, readWalletRow } from './wallet-index.js'
 
 /** Entries that follow one another, and the signed checkpoint at their end. */
 export interface LogPart {
@@ -59,6 +60,21 @@ export class LogReader {
 
   entry(index: number): Promise<Uint8Array | undefined> {
     return this.#store.get(this.#keys.entry(index))
+  }
+
+  /**
+   * What entries below `before` did to one account, newest first, at most `limit`.
+   *
+   * @param account an owner's, or a slice of one
+   * @throws EdgeCoderError `store-corrupt`
+   */
+  async walletRows(account: string, before: number, limit: number): Promise<readonly IndexedRow[]> {
+    const rows: IndexedRow[] = []
+    const range = { ...this.#keys.walletRowsBefore(account, before), reverse: true, limit }
+    for await (const [key, value] of this.#store.range(range)) {
+      rows.push(readWalletRow(this.#keys, account, key, value))
+    }
+    return rows
   }
 
   /**

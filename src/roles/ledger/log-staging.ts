@@ -2,6 +2,7 @@ import { type Applied, apply, type Existed } from '../../core/ledger/apply.js'
 import type { Facts } from '../../core/ledger/facts.js'
 import { Overlay } from '../../core/ledger/overlay.js'
 import type { Change, LedgerView } from '../../core/ledger/records.js'
+import { type WalletRow, walletRows } from '../../core/ledger/wallet-rows.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Store, Write } from '../../ports/store.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
@@ -9,11 +10,13 @@ import { STAGED_BYTES, STAGED_ENTRIES } from './constants.js'
 import type { LogKeys } from './log-keys.js'
 import { LogState } from './log-state.js'
 import type { LogTree } from './log-tree.js'
+import { walletMarkWrite, walletRowWrite } from './wallet-index.js'
 
 /** An entry that is in memory, and not yet on the disk. */
 interface StagedEntry {
   readonly encoded: Uint8Array
   readonly changes: readonly Change[]
+  readonly rows: readonly WalletRow[]
 }
 
 /** An entry was taken: it counts from now on, and may be told of once it is durable. */
@@ -80,7 +83,7 @@ export class LogStaging {
     }
     const outcome = apply(this.#state, facts)
     if (isRefusal(outcome) || outcome.outcome === 'existed') return outcome
-    this.#staged.push({ encoded, changes: outcome.changes })
+    this.#staged.push({ encoded, changes: outcome.changes, rows: walletRows(outcome) })
     this.#bytes += encoded.length
     this.#state.stage(outcome.changes, facts.index)
     return { ...outcome, index: facts.index }
@@ -96,8 +99,10 @@ export class LogStaging {
     for (const { changes } of entries) merged.absorb(changes)
     const changes = merged.changes()
     const writes = this.#state.writes(changes)
-    for (const [at, { encoded }] of entries.entries()) {
+    if (from === 0) writes.push(walletMarkWrite(this.#keys))
+    for (const [at, { encoded, rows }] of entries.entries()) {
       writes.push({ type: 'put', key: this.#keys.entry(from + at), value: encoded })
+      for (const row of rows) writes.push(walletRowWrite(this.#keys, from + at, row))
     }
     for (const { level, index, hashes } of tiles) {
       writes.push({ type: 'put', key: this.#keys.tile(level, index), value: hashes })
