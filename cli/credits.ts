@@ -12,8 +12,9 @@ export function credits(text: string): bigint {
   throw new InvalidArgumentError('Credits above 0 are needed, such as 25 or 0.5, to six places.')
 }
 
-/** Microcredits as credits, without zeros at the end. */
+/** Microcredits as credits, without zeros at the end; what is below zero with a minus. */
 export function creditsText(microcredits: bigint): string {
+  if (microcredits < 0n) return `-${creditsText(-microcredits)}`
   const part = String(microcredits % CREDIT)
     .padStart(PLACES, '0')
     .replace(/0+$/, '')

@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type AdminClient, TASK_ROUTES } from '../src/bridge/admin-client.js'
 import type { ProgressJson } from '../src/bridge/schemas/task.js'
 import { EdgeCoderError, ERRORS, isErrorCode } from '../src/core/errors.js'
+import { lastPaymentOf } from './payment.js'
 import type { Output } from './print/output.js'
 import { resultText, stateLine } from './print/task-text.js'
+import { paymentText } from './print/wallet-text.js'
 import type { Session } from './session.js'
 
 /** With the waits below, half a minute: a slow machine starts a gateway in ten seconds. */
@@ -36,6 +38,8 @@ export async function watchTask(reach: () => AdminClient, id: string, session: S
   }
   const result = await client.call(TASK_ROUTES.result, { params: { id }, signal })
   out.line({ type: 'result', result }, () => resultText(result, { withText: !seen.textShown }))
+  const payment = await lastPaymentOf(client, id, signal)
+  if (payment !== undefined) out.line({ type: 'payment', payment }, () => `— cost ${paymentText(payment)}`)
   if (result.kind === 'chat') return 0
   const passed = result.kind === 'solve' ? result.solved : result.report.verdict === 'passed'
   return passed ? 0 : ERRORS.internal.exit

@@ -6,6 +6,7 @@ import { type ResultJson, TASK_STATES } from '../../src/bridge/schemas/task.js'
 import { EdgeCoderError } from '../../src/core/errors.js'
 import { connect } from '../connection.js'
 import { whole } from '../number-option.js'
+import { paymentOf } from '../payment.js'
 import type { Output } from '../print/output.js'
 import { explanationText, resultText, taskTable, taskText } from '../print/task-text.js'
 import { sessionOf } from '../session.js'
@@ -61,8 +62,14 @@ function registerLooks(task: Command): void {
     .action(async (id: string, _options: unknown, command: Command) => {
       const session = sessionOf(command)
       const input = { params: { id }, signal: session.signal }
-      const shown = await connect(session, ['gateway']).call(TASK_ROUTES.show, input)
-      session.out.answer(shown, () => taskText(shown))
+      const client = connect(session, ['gateway'])
+      const [shown, payment] = await Promise.all([
+        client.call(TASK_ROUTES.show, input),
+        paymentOf(client, id, session.signal),
+      ])
+      session.out.answer(payment === undefined ? shown : { ...shown, payment }, () =>
+        taskText(shown, payment),
+      )
     })
   task
     .command('watch <id>')

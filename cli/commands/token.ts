@@ -59,7 +59,11 @@ function registerCreate(token: Command): void {
     .command('create')
     .argument('[name]', 'what you know the key by', 'unnamed')
     .description('make a key; its secret is shown this once')
-    .addOption(new Option('--scope <scope...>', 'what it may do; default: all but admin').choices(SCOPES))
+    .addOption(
+      new Option('--scope <scope...>', 'what it may do; default: all but wallet:write and admin').choices(
+        SCOPES,
+      ),
+    )
     .option('--days <n>', 'days until it expires (default: never)', positive)
     .action(async (name: string, options: CreateOptions, command: Command) => {
       const session = sessionOf(command)

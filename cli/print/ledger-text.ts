@@ -1,6 +1,5 @@
 import type { z } from 'zod'
 import type { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
-import { creditsText } from '../credits.js'
 import { duration } from './duration.js'
 import { facts, table } from './table.js'
 
@@ -60,15 +59,4 @@ function peersText({ peers }: Answer<'ledgerStatus'>): string {
       String(behindEntries),
     ]),
   )
-}
-
-/** `wallet balance` for people. */
-export function walletText(wallet: Answer<'wallet'>): string {
-  const { account, home, isHome, available, held } = wallet
-  return facts([
-    ['Account', account],
-    ['Available', `${creditsText(BigInt(available))} credits`],
-    ['Reserved', `${creditsText(BigInt(held))} credits`],
-    ['Home', isHome ? 'this coordinator' : home],
-  ])
 }

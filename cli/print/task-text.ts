@@ -1,6 +1,8 @@
 import type { ExplanationJson, ResultJson, TaskJson } from '../../src/bridge/schemas/task.js'
+import type { PaymentJson } from '../../src/bridge/schemas/wallet.js'
 import { ago, duration } from './duration.js'
 import { facts, table } from './table.js'
+import { paymentText } from './wallet-text.js'
 
 /** One line that says how a task stands. */
 export function stateLine(task: TaskJson): string {
@@ -10,8 +12,8 @@ export function stateLine(task: TaskJson): string {
   return `  ${task.state}${worker}${position}${why}`
 }
 
-/** `task show` for people. */
-export function taskText(task: TaskJson): string {
+/** `task show` for people. @param payment absent = it is not known what it costs */
+export function taskText(task: TaskJson, payment?: PaymentJson): string {
   return facts([
     ['Task', task.id],
     ['State', stateLine(task).trim()],
@@ -23,6 +25,7 @@ export function taskText(task: TaskJson): string {
     ['Coordinator', task.coordinator],
     ['Steps', stepsText(task)],
     ['Used', usageText(task.usage)],
+    ['Cost', payment && paymentText(payment)],
     ['Next', task.why?.next ?? (task.state === 'queued' ? `edgecoder task explain ${task.id}` : undefined)],
   ])
 }

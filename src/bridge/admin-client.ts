@@ -4,11 +4,12 @@ import { EdgeCoderError, isErrorCode } from '../core/errors.js'
 import { ACCOUNT_HEADER, ADMIN_PREFIX, ADMIN_ROUTES } from './admin/admin-routes.js'
 import type { Route } from './route.js'
 import { END_EVENT, ERROR_EVENT, TASK_ROUTES } from './routes/task-routes.js'
+import { WALLET_ROUTES } from './routes/wallet-routes.js'
 import { ErrorJson } from './schemas/problem.js'
 import { ProgressJson } from './schemas/task.js'
 import { readEvents } from './sse.js'
 
-export { ADMIN_ROUTES, TASK_ROUTES }
+export { ADMIN_ROUTES, TASK_ROUTES, WALLET_ROUTES }
 
 export interface AdminClientInit {
   /** `http://127.0.0.1:4301`; routes are looked for below `prefix`. */

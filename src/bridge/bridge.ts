@@ -17,6 +17,7 @@ import { mountModels } from './openai/models.js'
 import { mountOpenApi } from './openapi.js'
 import { restProblem } from './problem.js'
 import { mountTasks } from './routes/tasks.js'
+import { mountWallet } from './routes/wallet.js'
 
 export interface BridgeComponents extends Roles {
   readonly gateway: Gateway
@@ -102,7 +103,9 @@ function bridgeApp(
     authorize,
   }
   const openai = { ...root, prefix: '/v1', problem: openaiProblem }
-  mountTasks({ ...root, prefix: '/api/v1' }, { gateway, streams, clock, log })
+  const rest = { ...root, prefix: '/api/v1' }
+  mountTasks(rest, { gateway, streams, clock, log })
+  mountWallet(rest, gateway.wallets)
   mountModels(openai, gateway, clock.nowMs())
   mountChat(openai, { gateway, streams, clock, log })
   mountHealth(root, components, metrics, 'admin')

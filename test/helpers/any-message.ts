@@ -55,6 +55,8 @@ function anySingle(field: DescField, depth: number): fc.Arbitrary<unknown> {
       return fc.constantFrom(0, 1, 32, 64).chain((n) => fc.uint8Array({ minLength: n, maxLength: n }))
     case ScalarType.BOOL:
       return fc.boolean()
+    case ScalarType.SINT64:
+      return fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
     case ScalarType.UINT64:
       return fc.oneof(fc.bigInt({ min: 0n, max: 100n }), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }))
     default:

@@ -14,6 +14,8 @@ import type {
   TaskView,
 } from '../../src/roles/gateway/gateway.js'
 
+import { FakeWallets } from './fake-wallets.js'
+
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
 type Step = DistributiveOmit<TaskProgress, 'seq'>
 
@@ -41,6 +43,7 @@ export class FakeGateway implements Gateway {
   readonly cancelled: { readonly id: string; readonly reason: string }[] = []
   readonly #tasks = new Map<string, FakeTask>()
   readonly #changes = new EventEmitter().setMaxListeners(0)
+  readonly wallets = new FakeWallets()
   /** Streams of events open now. */
   open = 0
   /** Events that readers have taken. */

@@ -55,9 +55,15 @@ export class SignedNetwork {
     await addPolicy(this.folder, chain, await signPolicy(drafted, chain, ADMIN), nowMs)
   }
 
-  openAccount(account: string, role: 'user' | 'contributor' = 'user'): Promise<void> {
+  /** @param gateways names of those whose orders may spend from it; none = any */
+  openAccount(
+    account: string,
+    role: 'user' | 'contributor' = 'user',
+    gateways: readonly string[] = [],
+  ): Promise<void> {
     const home = this.#home
-    return this.say('account', { account, role, home, epoch: 1, gateways: [] })
+    const peers = gateways.map((name) => this.#peerOf(name))
+    return this.say('account', { account, role, home, epoch: 1, gateways: peers })
   }
 
   grant(account: string, amount: bigint, reference: string): Promise<void> {

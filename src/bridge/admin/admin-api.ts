@@ -13,6 +13,8 @@ import { restProblem } from '../problem.js'
 import type { Route } from '../route.js'
 import { TASK_ROUTES } from '../routes/task-routes.js'
 import { mountTasks } from '../routes/tasks.js'
+import { mountWallet } from '../routes/wallet.js'
+import { WALLET_ROUTES } from '../routes/wallet-routes.js'
 import { accountName } from '../schemas/parameters.js'
 import { ACCOUNT_HEADER, ADMIN_PREFIX, LOCAL_ACCOUNT } from './admin-routes.js'
 import { refuseForeignHost, requireLoopback } from './host-check.js'
@@ -115,10 +117,13 @@ function adminApp(
   const surface = { ...root, prefix: ADMIN_PREFIX }
   mountNode(surface, components)
   mountLedgerOffice(surface, { ...components, streams })
-  if (gateway !== undefined) mountTasks(surface, { gateway, streams, clock, log })
-  else
-    for (const route of Object.values<Route>(TASK_ROUTES))
+  if (gateway !== undefined) {
+    mountTasks(surface, { gateway, streams, clock, log })
+    mountWallet(surface, gateway.wallets)
+  } else {
+    for (const route of Object.values<Route>({ ...TASK_ROUTES, ...WALLET_ROUTES }))
       mount(surface, route, () => notHere(node, 'gateway'))
+  }
   mountHealth(root, components, metrics, 'nothing')
   return app
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { NO_BODY, NOTHING, PLAIN, type Route } from '../route.js'
+import { HistoryQuery } from '../routes/wallet-routes.js'
 import { EconomyPricesJson, EconomySupplyJson, EconomyWindowsJson } from '../schemas/economy.js'
 import { CreatedKeyJson, KeyJson, KeyListJson, KeyRequestJson } from '../schemas/key.js'
 import {
@@ -11,11 +12,11 @@ import {
   NodeStatusJson,
   PeersJson,
   QueueJson,
-  WalletJson,
   WhyIdleJson,
   WorkersJson,
 } from '../schemas/node.js'
 import { accountName, KeyParams, queryInteger, taskId } from '../schemas/parameters.js'
+import { HistoryJson, WalletJson } from '../schemas/wallet.js'
 import { LEDGER_ROUTES } from './ledger-routes.js'
 
 /** Where the routes of the admin API begin. */
@@ -92,6 +93,14 @@ export const ADMIN_ROUTES = {
     summary: 'Credits of an account, as the coordinator here has them.',
     params: z.strictObject({ account: accountName }),
     response: WalletJson,
+  },
+  walletHistory: {
+    ...get,
+    path: '/wallets/{account}/history',
+    summary: 'What came and went of an account, newest first.',
+    params: z.strictObject({ account: accountName }),
+    query: HistoryQuery,
+    response: HistoryJson,
   },
   economyWindows: {
     ...get,

@@ -5,6 +5,7 @@ import type { Roles } from '../health.js'
 import { mount, type Surface } from '../mount.js'
 import type { NodeControl } from '../node-control.js'
 import { problemJson } from '../schemas/problem.js'
+import { historyJson, walletJson } from '../schemas/wallet.js'
 import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
 import { mountEconomy } from './economy-handlers.js'
 import { models, nodeStatus, statusJson } from './node-status.js'
@@ -73,12 +74,14 @@ function mountLedger(surface: Surface, { node, coordinator }: NodeComponents): v
     const status = coordinator.ledger()
     return status === undefined ? unpaid() : statusJson(status)
   })
-  mount(surface, ROUTES.wallet, ({ params }) => {
+  mount(surface, ROUTES.wallet, async ({ params }) => {
     if (coordinator === undefined) return notHere(node, 'coordinator')
-    const wallet = coordinator.wallet(params.account)
-    if (wallet === undefined) return unpaid()
-    if (isRefusal(wallet)) return wallet
-    return { ...wallet, available: String(wallet.available), held: String(wallet.held) }
+    return walletJson((await coordinator.wallet(params.account)) ?? unpaid())
+  })
+  mount(surface, ROUTES.walletHistory, async ({ params, query }) => {
+    if (coordinator === undefined) return notHere(node, 'coordinator')
+    const page = { before: query.cursor, limit: query.limit }
+    return historyJson((await coordinator.history(params.account, page)) ?? unpaid())
   })
 }
 

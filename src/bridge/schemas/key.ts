@@ -2,7 +2,14 @@ import { z } from 'zod'
 import { accountName } from './parameters.js'
 
 /** What a key may do; `admin` includes the others. */
-export const SCOPES = ['tasks:read', 'tasks:write', 'models:read', 'admin'] as const
+export const SCOPES = [
+  'tasks:read',
+  'tasks:write',
+  'models:read',
+  'wallet:read',
+  'wallet:write',
+  'admin',
+] as const
 
 export type Scope = (typeof SCOPES)[number]
 
@@ -39,7 +46,7 @@ export const KeyRequestJson = z
       .array(z.enum(SCOPES))
       .min(1)
       .max(SCOPES.length)
-      .default(['tasks:read', 'tasks:write', 'models:read']),
+      .default(['tasks:read', 'tasks:write', 'models:read', 'wallet:read']),
     expiresMs: z
       .number()
       .int()

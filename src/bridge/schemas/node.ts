@@ -233,13 +233,3 @@ export const LedgerStatusJson = z.object({
     .meta({ description: 'The other coordinators.' }),
   notReady: ProblemJson.optional(),
 })
-
-const microcredits = z.string().meta({ description: 'Microcredits, a whole number.' })
-
-export const WalletJson = z.object({
-  account: z.string(),
-  home: z.string().meta({ description: 'Peer id of the coordinator that its credits are spent at.' }),
-  isHome: z.boolean(),
-  available: microcredits,
-  held: microcredits,
-})

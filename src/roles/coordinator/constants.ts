@@ -73,3 +73,8 @@ export const EXPLAINED_CANDIDATES = 64
 export const GONE_WORKERS = 256
 /** Announcement numbers reserved in one write; a restart skips what is left of them. */
 export const SEQUENCE_BLOCK = 1_000n
+/** Questions about wallets that wait for their turn to read; more are refused. */
+export const WAITING_WALLET_READS = 256
+/** Rows of a page of a wallet's history, when none are asked for, and at most; the wire allows as many. */
+export const HISTORY_ROWS = 50
+export const MOST_HISTORY_ROWS = 200

@@ -1,3 +1,4 @@
+import type { HistoryView, WalletView } from '../../core/ledger/wallet-view.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { TaskStateName } from '../../core/task/task.js'
 import type { LogView, PeerView } from '../replication/replication.js'
@@ -20,8 +21,13 @@ export interface Coordinator {
   ledger(): LedgerStatus | undefined
   /** What an operator does with its logs; undefined = tasks are not paid in this network. */
   ledgerOffice(): LedgerOffice | undefined
-  /** @returns undefined = tasks are not paid in this network; `account-unknown` */
-  wallet(account: string): WalletView | Refusal | undefined
+  /** @returns undefined = tasks are not paid in this network; `account-unknown`, `not-home` */
+  wallet(account: string): Promise<WalletView | Refusal | undefined>
+  /** What came and went, newest first. @param page.before only what entries below it did @returns as `wallet` */
+  history(
+    account: string,
+    page: { readonly before?: number | undefined; readonly limit?: number | undefined },
+  ): Promise<HistoryView | Refusal | undefined>
   /** @returns undefined = tasks are not paid in this network; why not, while its log may not be gone on with */
   economy(): Economy | Refusal | undefined
 }
@@ -46,17 +52,6 @@ export interface LedgerStatus {
   /** Newest message of the signed policy that is in force in it. */
   readonly policySequence: number
   readonly notReady?: Refusal
-}
-
-/** An account as its ledger has it here. */
-export interface WalletView {
-  readonly account: string
-  readonly home: string
-  readonly isHome: boolean
-  /** Microcredits that can be spent. */
-  readonly available: bigint
-  /** Microcredits reserved for tasks that have not ended. */
-  readonly held: bigint
 }
 
 export interface CoordinatorStatus {

@@ -1,4 +1,5 @@
 import { EdgeCoderError } from '../../core/errors.js'
+import type { HistoryView, WalletView } from '../../core/ledger/wallet-view.js'
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import { createScheduler } from '../../core/scheduler/create-scheduler.js'
@@ -21,6 +22,8 @@ import {
   type CoordinatorLimits,
   DEFAULT_LIMITS,
   GATEWAY_FRAMES_PER_SECOND,
+  HISTORY_ROWS,
+  MOST_HISTORY_ROWS,
   ROUND_MS,
   SWEEP_MS,
   WORKER_FRAMES_PER_SECOND,
@@ -31,9 +34,9 @@ import type {
   ExplainView,
   LedgerStatus,
   QueueView,
-  WalletView,
   WorkerView,
 } from './coordinator.js'
+import { createCredits } from './credits.js'
 import type { Economy } from './economy.js'
 import { EconomyDesk } from './economy-desk.js'
 import { LedgerEconomy } from './economy-views.js'
@@ -41,11 +44,12 @@ import { GatewayDesk } from './gateway-desk.js'
 import { createJournal, type Journal } from './journal.js'
 import { LedgerAccounting } from './ledger-accounting.js'
 import { LedgerOffice } from './ledger-office.js'
-import { ledgerStatusOf, walletOf } from './ledger-views.js'
+import { ledgerStatusOf } from './ledger-views.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
 import { createTaskMeter, type TaskMeter } from './task-meter.js'
 import { explainOf, queueOf, statusOf, workersOf } from './views.js'
+import type { WalletDesk } from './wallet-desk.js'
 import { WorkerDesk } from './worker-desk.js'
 
 export interface CoordinatorComponents {
@@ -102,7 +106,16 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
   const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses }, limits)
   const agentId = (worker: string): string => workers.agentId(worker)
-  const gateways = new GatewayDesk({ ...shared, agentId, workers: () => workers.sessions() }, limits)
+  const unfinished = (account: string): Iterable<string> => book.unfinished(account)
+  const { wallets, talk, transfers } = createCredits(
+    { ...components, ledger, unfinished, journal, touch },
+    { networkId },
+  )
+  const sessions = () => workers.sessions()
+  const gateways = new GatewayDesk(
+    { ...shared, agentId, workers: sessions, wallets: talk, transfers },
+    limits,
+  )
   const slotBack = (worker: string): void => workers.slotBack(worker)
   const assigner = createAssigner({ scheduler, book, journal, slotBack }, limits)
   const announcer = new Announcer(
@@ -111,7 +124,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   )
   const office =
     ledger && paid && new LedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
-  const ends = { workers, gateways, assigner, announcer }
+  const ends = { workers, gateways, wallets, assigner, announcer }
   const economy = economyOf(components, ledger)
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...ends }
   return new CoordinatorRole({ network, clock, log }, parts, ids)
@@ -154,6 +167,7 @@ interface Parts {
   readonly book: TaskBook
   readonly workers: WorkerDesk
   readonly gateways: GatewayDesk
+  readonly wallets: WalletDesk | undefined
   readonly assigner: Assigner
   readonly announcer: Announcer
   readonly meter: TaskMeter
@@ -263,11 +277,23 @@ class CoordinatorRole implements Coordinator {
     return this.#parts.office
   }
 
-  wallet(account: string): WalletView | Refusal | undefined {
-    const { ledger, book } = this.#parts
-    if (ledger === undefined) return undefined
-    const isOpen = this.#confirming === undefined && ledger.desk.isOpen
-    return isOpen ? walletOf(ledger.desk.view, book, account) : this.#idle
+  async wallet(account: string): Promise<WalletView | Refusal | undefined> {
+    const { wallets } = this.#parts
+    return wallets && (this.#isOpen ? wallets.wallet(account) : this.#idle)
+  }
+
+  async history(
+    account: string,
+    { before, limit = HISTORY_ROWS }: Parameters<Coordinator['history']>[1],
+  ): Promise<HistoryView | Refusal | undefined> {
+    const { wallets } = this.#parts
+    const range = { before, limit: Math.min(limit, MOST_HISTORY_ROWS) }
+    return wallets && (this.#isOpen ? wallets.history(account, range) : this.#idle)
+  }
+
+  /** Its own log may be gone on with. */
+  get #isOpen(): boolean {
+    return this.#confirming === undefined && this.#parts.ledger?.desk.isOpen === true
   }
 
   /** Why nobody is served now. */
@@ -278,7 +304,7 @@ class CoordinatorRole implements Coordinator {
   economy(): Economy | Refusal | undefined {
     const { economy, ledger } = this.#parts
     if (ledger === undefined) return undefined
-    if (this.#confirming !== undefined || !ledger.desk.isOpen) return this.#idle
+    if (!this.#isOpen) return this.#idle
     // Its first message has not come yet.
     return ledger.desk.view.get('log', '') === undefined ? undefined : economy?.views
   }

@@ -5,6 +5,8 @@ import type { Log } from '../../ports/log.js'
 import type { Accounting } from './accounting.js'
 import type { ControlLinkComponents } from './control-link.js'
 import type { TaskBook } from './task-book.js'
+import type { TransferDesk } from './transfer-desk.js'
+import type { WalletTalk } from './wallet-talk.js'
 import type { WorkerSession } from './worker-session.js'
 
 /** What both desks stand on. */
@@ -25,4 +27,6 @@ export interface WorkerDeskComponents extends DeskComponents {
 export interface GatewayDeskComponents extends DeskComponents {
   readonly agentId: (worker: string) => string
   readonly workers: () => Iterable<WorkerSession>
+  readonly wallets: WalletTalk
+  readonly transfers: TransferDesk
 }

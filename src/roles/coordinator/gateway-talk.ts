@@ -70,6 +70,12 @@ class GatewayTalk {
         return () => this.#sync(body.value)
       case 'explain':
         return () => this.#explain(body.value)
+      case 'wallet':
+      case 'history':
+      case 'payment':
+        return () => this.#components.wallets.asked(this.#link, body)
+      case 'transfer':
+        return this.#components.transfers.asked(this.#link, body.value)
       case 'ping':
         return () => tellGateway(this.#link, { case: 'pong', value: { ask: body.value.ask } })
       default:

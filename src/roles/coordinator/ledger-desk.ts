@@ -1,6 +1,6 @@
 import assert from 'node:assert'
 import { EdgeCoderError } from '../../core/errors.js'
-import { type Applied, apply, type Existed } from '../../core/ledger/apply.js'
+import { apply, type Existed } from '../../core/ledger/apply.js'
 import type { Facts } from '../../core/ledger/facts.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
@@ -16,6 +16,7 @@ import { sha256Tree } from '../../wire/tree-hash.js'
 import { COMMIT_ENTRIES } from '../ledger/constants.js'
 import { nextPriceWindow } from '../ledger/economy-wishes.js'
 import { logKeys } from '../ledger/log-keys.js'
+import type { Appended } from '../ledger/log-staging.js'
 import { type LogWriter, openLogWriter, type Wish } from '../ledger/log-writer.js'
 import { recordOf } from '../ledger/record-codec.js'
 import type { ChainedPolicy, PolicyChain } from '../policy/policy-chain.js'
@@ -126,7 +127,7 @@ export class LedgerDesk implements TaskLog, Recordable {
     return isRefusal(outcome) ? outcome : undefined
   }
 
-  append(wish: Wish): Applied | Existed | Refusal {
+  append(wish: Wish): Appended | Existed | Refusal {
     const outcome = this.#log.append(wish)
     if (!isRefusal(outcome)) this.#components.journal.record(this)
     return outcome

@@ -1,9 +1,6 @@
-import { holdAccount } from '../../core/ledger/account-name.js'
-import type { LedgerView } from '../../core/ledger/records.js'
-import { type Refusal, refusal } from '../../core/refusal.js'
-import type { LedgerStatus, WalletView } from './coordinator.js'
+import type { Refusal } from '../../core/refusal.js'
+import type { LedgerStatus } from './coordinator.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
-import type { TaskBook } from './task-book.js'
 
 const NOTHING = { peers: [], logs: [], unfinalAgeMs: 0 }
 
@@ -27,19 +24,4 @@ export function ledgerStatusOf(ledger: ReplicatedLedger, waits: Refusal | undefi
     peers,
     ...(notReady === undefined ? {} : { notReady }),
   }
-}
-
-/** @param book has the tasks whose credits may be held */
-export function walletOf(view: LedgerView, book: TaskBook, account: string): WalletView | Refusal {
-  const record = view.get('account', account)
-  if (record === undefined) {
-    return refusal('account-unknown', `no account is called ${account} in this ledger`, {
-      next: 'An admin opens one by a policy message: edgecoder admin policy draft account',
-    })
-  }
-  let held = 0n
-  for (const id of book.unfinished(account)) held += view.get('balance', holdAccount(id)) ?? 0n
-  const home = view.get('log', '')?.home
-  const available = view.get('balance', account) ?? 0n
-  return { account, home: record.home, isHome: record.home === home, available, held }
 }

@@ -14,6 +14,7 @@ import { createEvidenceReader, type EvidenceReader } from '../ledger/evidence.js
 import { flagRefusal, flagWrite, readFlag } from '../ledger/log-flag.js'
 import { logKeys } from '../ledger/log-keys.js'
 import type { LogLibrary } from '../ledger/log-library.js'
+import { rebuildWalletRows } from '../ledger/wallet-rebuild.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createReplication } from '../replication/create-replication.js'
 import { REPLICAS } from '../replication/log-name.js'
@@ -165,11 +166,25 @@ export class ReplicatedLedger {
       await replication.stop(signal)
       await this.#components.store.commit([flagWrite(logKeys(OWN_LOG), 'unconfirmed')])
     }
+    await this.#rebuildWallets()
     this.desk.follow()
   }
 
   async stop(signal: AbortSignal): Promise<void> {
     await this.#replication?.stop(signal)
+  }
+
+  /** Of a log that was written before wallets had a history; it serves without, should that fail. */
+  async #rebuildWallets(): Promise<void> {
+    const { store, log } = this.#components
+    const { reader, key } = this.desk.log
+    const entries = await rebuildWalletRows(
+      { store, evidence: this.#evidence },
+      { reader, key, prefix: OWN_LOG },
+    )
+    if (typeof entries !== 'number') {
+      log.error('wallet-rows-not-rebuilt', { code: entries.code, detail: entries.detail })
+    } else if (entries > 0) log.info('wallet-rows-rebuilt', { entries })
   }
 
   #replicate(own: OwnLog | undefined): Replication {

@@ -58,6 +58,8 @@ export class TaskBook {
   /** Ended tasks, in order of their end. */
   readonly #ended = new Map<string, number>()
   readonly #leases = new Map<string, Set<TaskEntry>>()
+  /** Tasks that have not ended, by account. */
+  readonly #unfinished = new Map<string, Set<string>>()
   readonly #counts: Record<TaskStateName, number>
   #wheel: WakeWheel | undefined
 
@@ -86,6 +88,7 @@ export class TaskBook {
       entry.shown = task
       this.#entries.set(entry.id, entry)
       this.#counts[task.state]++
+      if (endedMsOf(task) === undefined) this.#begun(entry)
       const lease = leaseOf(task)
       if (lease !== undefined) this.#lease(lease.worker, entry)
       if (endedMsOf(task) === undefined)
@@ -113,12 +116,10 @@ export class TaskBook {
     return [...(this.#leases.get(worker) ?? [])]
   }
 
-  /** Ids of an account's tasks that have not ended, left out = of all; looks at all tasks. */
+  /** Ids of an account's tasks that have not ended; left out = of all accounts. */
   *unfinished(account?: string): Iterable<string> {
-    for (const { id, task } of this.#entries.values()) {
-      const wanted = account === undefined || task.header.account === account
-      if (wanted && endedMsOf(task) === undefined) yield id
-    }
+    if (account !== undefined) yield* this.#unfinished.get(account) ?? []
+    else for (const ids of this.#unfinished.values()) yield* ids
   }
 
   isUnfinished(id: string): boolean {
@@ -137,6 +138,7 @@ export class TaskBook {
     const entry = new TaskEntry(first.task, bytes)
     this.#entries.set(entry.id, entry)
     this.#counts[first.task.state]++
+    this.#begun(entry)
     this.#apply(entry, first)
     return entry
   }
@@ -161,6 +163,7 @@ export class TaskBook {
     this.#entries.delete(entry.id)
     this.#ended.delete(entry.id)
     this.#counts[entry.task.state]--
+    this.#over(entry)
     this.#wheel?.forget(entry.id)
     scheduler.removeTask(entry.id)
     const lease = leaseOf(entry.task)
@@ -230,8 +233,23 @@ export class TaskBook {
     const endedMs = endedMsOf(after)
     if (endedMs === undefined || before.state === after.state) return
     this.#wheel?.forget(entry.id)
+    this.#over(entry)
     this.#ended.set(entry.id, endedMs)
     if (this.#ended.size > this.#limits.endedTasks + PRUNE_BATCH) this.prune()
+  }
+
+  #begun({ id, task }: TaskEntry): void {
+    const { account } = task.header
+    const tasks = this.#unfinished.get(account)
+    if (tasks === undefined) this.#unfinished.set(account, new Set([id]))
+    else tasks.add(id)
+  }
+
+  #over({ id, task }: TaskEntry): void {
+    const { account } = task.header
+    const tasks = this.#unfinished.get(account)
+    tasks?.delete(id)
+    if (tasks?.size === 0) this.#unfinished.delete(account)
   }
 
   #lease(worker: string, entry: TaskEntry): void {

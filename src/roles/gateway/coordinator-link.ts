@@ -11,9 +11,13 @@ import type {
   CoordinatorToGateway,
   Explanation,
   GatewayToCoordinatorSchema,
+  HistoryAnswer,
+  PaymentAnswer,
   SubmitAnswer,
   SyncAnswer,
   TaskState,
+  TransferAnswer,
+  WalletAnswer,
 } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import type { Envelope } from '../../wire/generated/edgecoder/envelope/v1/envelope_pb.js'
 import { CONTROL_FRAME_BYTES } from '../../wire/limits.js'
@@ -42,7 +46,12 @@ interface Init {
 
 type Body = CoordinatorToGateway['body']
 type Said = NonNullable<MessageInitShape<typeof GatewayToCoordinatorSchema>['body']>
-type Answer = Extract<Body, { case: 'submitted' | 'cancelled' | 'synced' | 'explanation' }>
+type Answer = Extract<
+  Body,
+  {
+    case: 'submitted' | 'cancelled' | 'synced' | 'explanation' | 'wallet' | 'history' | 'payment' | 'transfer'
+  }
+>
 
 interface Ask {
   readonly expects: Answer['case']
@@ -141,6 +150,32 @@ export class CoordinatorLink {
   async explain(taskId: string): Promise<Explanation> {
     const answer = await this.#ask('explanation', (ask) => ({ case: 'explain', value: { ask, taskId } }))
     assert(answer.case === 'explanation')
+    return answer.value
+  }
+
+  async wallet(account: string): Promise<WalletAnswer> {
+    const answer = await this.#ask('wallet', (ask) => ({ case: 'wallet', value: { ask, account } }))
+    assert(answer.case === 'wallet')
+    return answer.value
+  }
+
+  /** @param before 0 = from the newest on @param limit at most 200 */
+  async history(account: string, before: bigint, limit: number): Promise<HistoryAnswer> {
+    const value = { account, before, limit }
+    const answer = await this.#ask('history', (ask) => ({ case: 'history', value: { ask, ...value } }))
+    assert(answer.case === 'history')
+    return answer.value
+  }
+
+  async payment(taskId: string): Promise<PaymentAnswer> {
+    const answer = await this.#ask('payment', (ask) => ({ case: 'payment', value: { ask, taskId } }))
+    assert(answer.case === 'payment')
+    return answer.value
+  }
+
+  async transfer(transfer: Envelope): Promise<TransferAnswer> {
+    const answer = await this.#ask('transfer', (ask) => ({ case: 'transfer', value: { ask, transfer } }))
+    assert(answer.case === 'transfer')
     return answer.value
   }
 

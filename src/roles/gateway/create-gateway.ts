@@ -23,6 +23,7 @@ import { SubmitDesk } from './submit-desk.js'
 import { TaskArchive } from './task-archive.js'
 import { TaskBook } from './task-book.js'
 import { TaskReader } from './task-reader.js'
+import { WalletDesk } from './wallet-desk.js'
 import { WatchedStore } from './watched-store.js'
 
 export interface GatewayComponents {
@@ -95,6 +96,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
     limits,
   )
   const reader = new TaskReader(archive, book)
+  const wallets = new WalletDesk({ attachment, signer, clock }, { networkId, waitMs: limits.submitWaitMs })
   return new GatewayRole(
     {
       clock,
@@ -110,6 +112,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       submits,
       reader,
       mesh,
+      wallets,
       life,
     },
     limits,

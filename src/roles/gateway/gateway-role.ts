@@ -26,6 +26,7 @@ import type { TaskArchive } from './task-archive.js'
 import type { TaskBook } from './task-book.js'
 import { notFound, type TaskReader } from './task-reader.js'
 import { wireId } from './task-record.js'
+import type { Wallets } from './wallets.js'
 import type { WatchedStore } from './watched-store.js'
 
 /** The parts of a gateway; each is told of in its own file. */
@@ -43,6 +44,7 @@ export interface GatewayParts {
   readonly submits: SubmitDesk
   readonly reader: TaskReader
   readonly mesh: MeshView
+  readonly wallets: Wallets
   readonly life: GatewayLife
 }
 
@@ -95,6 +97,10 @@ export class GatewayRole implements Gateway {
     })
     for (const task of book.tasks()) task.feed.stop(fault)
     log.info('gateway-stopped', { unfinishedTasks: book.size })
+  }
+
+  get wallets(): Wallets {
+    return this.#parts.wallets
   }
 
   submit(request: TaskRequest): Promise<Submission | Refusal> {

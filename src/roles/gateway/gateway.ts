@@ -2,6 +2,7 @@ import type { Refusal } from '../../core/refusal.js'
 import type { TaskKind, TaskStateName } from '../../core/task/task.js'
 import type { ChatMessage } from '../../ports/engine.js'
 import type { Language, SandboxFile, SandboxLimits } from '../../ports/sandbox.js'
+import type { Wallets } from './wallets.js'
 
 /**
  * How a user's tasks are submitted, followed and fetched: what the bridge, and any other front, stands on.
@@ -40,6 +41,7 @@ export interface Gateway {
   explain(account: string, id: string): Promise<Explanation | Refusal>
   capacity(): Capacity
   status(): GatewayStatus
+  readonly wallets: Wallets
 }
 
 interface TaskRequestBase {

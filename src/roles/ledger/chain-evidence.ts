@@ -4,12 +4,14 @@ import { type Refusal, refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { Entry, EntryOf } from '../../wire/ledger/entry.js'
+import { wasGateway } from '../policy/gateway-admission.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEvidence } from '../policy/policy-statements.js'
 import type { AnyProven } from './evidence.js'
 import { type IssuanceSources, issueEvidence, windowEvidence } from './issuance-evidence.js'
 import type { LogLibrary } from './log-library.js'
 import type { PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
+import { type GatewayAdmission, proveTransfer } from './transfer-evidence.js'
 
 const KINDS = {
   [TaskKind.CHAT]: 'chat',
@@ -28,6 +30,11 @@ const STATED: ReadonlySet<string> = new Set<PolicyEntryKind>([
   'policy',
 ])
 
+/** Who is a gateway, as the policy that is in force in a log has it. */
+export function chainGateways(chain: PolicyChain): GatewayAdmission {
+  return (view, gateway) => wasGateway(chain, gateway, sequenceIn(view))
+}
+
 /**
  * Evidence for entries that the signed policy is the word for, as it was in force at their place, and for
  * issuance, which follows from policy and what was worked.
@@ -36,10 +43,15 @@ const STATED: ReadonlySet<string> = new Set<PolicyEntryKind>([
  */
 export function chainStatements(chain: PolicyChain, library?: () => LogLibrary): PolicyStatements {
   const sources = { chain, library }
+  const isGateway = chainGateways(chain)
   return {
     prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal> {
       const issued = issuedEvidence(entry, sources)
       if (issued !== undefined) return Promise.resolve(issued as Proven<Kind>)
+      if (isTransfer(entry)) {
+        const proven = proveTransfer(entry, chain.head?.network ?? '', isGateway)
+        return proven as Promise<Proven<Kind> | Refusal>
+      }
       if (!STATED.has(entry.kind)) {
         return Promise.resolve(
           refusal('unknown-kind', `this version cannot prove an entry of kind "${entry.kind}"`, {
@@ -48,9 +60,8 @@ export function chainStatements(chain: PolicyChain, library?: () => LogLibrary):
         )
       }
       const proven = (view: LedgerView) => {
-        const inForce = view.get('policy', '')?.sequence ?? -1
         const kind = entry.kind as PolicyEntryKind
-        return policyEvidence(chain, kind, entry as EntryOf<PolicyEntryKind>, inForce)
+        return policyEvidence(chain, kind, entry as EntryOf<PolicyEntryKind>, sequenceIn(view))
       }
       return Promise.resolve(proven as Proven<Kind>)
     },
@@ -61,6 +72,15 @@ export function chainStatements(chain: PolicyChain, library?: () => LogLibrary):
 function issuedEvidence(entry: Entry, sources: IssuanceSources): AnyProven | undefined {
   if (entry.kind === 'issuance-window') return (view) => windowEvidence(view, entry, sources)
   return entry.kind === 'issue' ? (view) => issueEvidence(view, entry, sources) : undefined
+}
+
+/** The newest policy message that a log has entered. */
+function sequenceIn(view: LedgerView): number {
+  return view.get('policy', '')?.sequence ?? -1
+}
+
+function isTransfer(entry: Entry): entry is EntryOf<'transfer-out'> {
+  return entry.kind === 'transfer-out'
 }
 
 /** What tasks are charged under the terms that are in force in a log. */

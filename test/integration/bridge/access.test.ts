@@ -14,6 +14,10 @@ const ROUTES: readonly [method: string, path: string, needs: Scope | 'key' | 'no
   ['GET', '/api/v1/tasks/x/result', 'tasks:read'],
   ['GET', '/api/v1/tasks/x/events', 'tasks:read'],
   ['GET', '/api/v1/tasks/x/explain', 'tasks:read'],
+  ['GET', '/api/v1/tasks/x/payment', 'tasks:read'],
+  ['GET', '/api/v1/wallet', 'wallet:read'],
+  ['GET', '/api/v1/wallet/history', 'wallet:read'],
+  ['POST', '/api/v1/wallet/transfers', 'wallet:write'],
   ['GET', '/api/v1/capacity', 'models:read'],
   ['GET', '/v1/models', 'models:read'],
   ['GET', '/v1/models/x', 'models:read'],
@@ -26,7 +30,14 @@ const ROUTES: readonly [method: string, path: string, needs: Scope | 'key' | 'no
   ['GET', '/health/inference', 'nothing'],
   ['GET', '/health/control-plane', 'nothing'],
 ]
-const SCOPES: readonly Scope[] = ['tasks:read', 'tasks:write', 'models:read', 'admin']
+const SCOPES: readonly Scope[] = [
+  'tasks:read',
+  'tasks:write',
+  'models:read',
+  'wallet:read',
+  'wallet:write',
+  'admin',
+]
 
 describe('who may call what', () => {
   beforeEach(async () => {

@@ -56,8 +56,9 @@ const coordinator: Coordinator = {
   stop: async () => {},
   ledger: () => undefined,
   ledgerOffice: () => undefined,
-  wallet: () => undefined,
   economy: () => undefined,
+  wallet: async () => undefined,
+  history: async () => undefined,
   status: () => ({
     workers: 2,
     gateways: 1,
@@ -286,7 +287,7 @@ describe('a gateway', () => {
     const plain = await a.client.call(ADMIN_ROUTES.keyCreate, { body: { name: 'mine' } })
     expect(plain.key).toMatchObject({
       account: 'local',
-      scopes: ['tasks:read', 'tasks:write', 'models:read'],
+      scopes: ['tasks:read', 'tasks:write', 'models:read', 'wallet:read'],
     })
     const revoked = await a.client.call(ADMIN_ROUTES.keyRevoke, { params: { id: key.id } })
     expect(revoked.revokedMs).toBeGreaterThan(0)

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/control/v1/gateway.proto.
  */
 export const file_edgecoder_control_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("CiJlZGdlY29kZXIvY29udHJvbC92MS9nYXRld2F5LnByb3RvEhRlZGdlY29kZXIuY29udHJvbC52MSJDCgxHYXRld2F5SGVsbG8SHAoJYWRkcmVzc2VzGAEgAygJQgmItRiAApC1GBASFQoHdmVyc2lvbhgCIAEoCUIEiLUYQCJRCgZTdWJtaXQSEQoDYXNrGAEgASgNQgSgtRgBEjQKBW9yZGVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBImgKBkNhbmNlbBIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYARIcCgZyZWFzb24YAyABKAlCDIi1GECgtRgBsLUYARINCgVmZW5jZRgEIAEoBCI7CgRTeW5jEhEKA2FzaxgBIAEoDUIEoLUYARIgCgh0YXNrX2lkcxgCIAMoCUIOiLUYgQGQtRiACLC1GAEiPwoKRXhwbGFpbkFzaxIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYASLAAgoUR2F0ZXdheVRvQ29vcmRpbmF0b3ISMwoFaGVsbG8YASABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5HYXRld2F5SGVsbG9IABIuCgZzdWJtaXQYAiABKAsyHC5lZGdlY29kZXIuY29udHJvbC52MS5TdWJtaXRIABIuCgZjYW5jZWwYAyABKAsyHC5lZGdlY29kZXIuY29udHJvbC52MS5DYW5jZWxIABIqCgRzeW5jGAQgASgLMhouZWRnZWNvZGVyLmNvbnRyb2wudjEuU3luY0gAEjMKB2V4cGxhaW4YBSABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5FeHBsYWluQXNrSAASKgoEcGluZxgGIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBpbmdIAEIGCgRib2R5IhMKBFBpbmcSCwoDYXNrGAEgASgNIiwKDkdhdGV3YXlXZWxjb21lEhoKDGhlYXJ0YmVhdF9tcxgBIAEoDUIEoLUYASL0AQoJVGFza1N0YXRlEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESNgoIc3RhbmRpbmcYAiABKA4yHi5lZGdlY29kZXIuY29udHJvbC52MS5TdGFuZGluZ0IEoLUYARIPCgdhdHRlbXB0GAMgASgNEhgKBndvcmtlchgEIAEoCUIIiLUYQLC1GAESGgoIYWdlbnRfaWQYBSABKAlCCIi1GECwtRgBEg0KBWZlbmNlGAYgASgEEhAKCHBvc2l0aW9uGAcgASgNEicKA3doeRgIIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwimQEKCVN1Ym1pdHRlZBIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEg8KB2V4aXN0ZWQYAyABKAgSLgoFc3RhdGUYBCABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGUihwEKDFN1Ym1pdEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESNwoHcmVzdWx0cxgCIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN1Ym1pdHRlZEIFkLUYgAISKwoHcmVmdXNhbBgDIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwifgoMQ2FuY2VsQW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIuCgVzdGF0ZRgDIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZSJXCgpTeW5jQW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARI2CgZzdGF0ZXMYAiADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGVCBZC1GIAIIn4KCUNhbmRpZGF0ZRIUCgZ3b3JrZXIYASABKAlCBIi1GEASFgoIYWdlbnRfaWQYAiABKAlCBIi1GEASEAoIZWxpZ2libGUYAyABKAgSMQoHcmVhc29ucxgEIAMoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBJC1GBAi4QEKC0V4cGxhbmF0aW9uEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIuCgVzdGF0ZRgDIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZRIWCgdzdW1tYXJ5GAQgASgJQgWItRiACBI5CgpjYW5kaWRhdGVzGAUgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FuZGlkYXRlQgSQtRhAEg8KB3dvcmtlcnMYBiABKA0iZgoNTW9kZWxDYXBhY2l0eRIwCgVtb2RlbBgBIAEoCzIbLmVkZ2Vjb2Rlci5jb250cm9sLnYxLk1vZGVsQgSgtRgBEg8KB3dvcmtlcnMYAiABKA0SEgoKZnJlZV9zbG90cxgDIAEoDSKYAQoIQ2FwYWNpdHkSOgoGbW9kZWxzGAEgAygLMiMuZWRnZWNvZGVyLmNvbnRyb2wudjEuTW9kZWxDYXBhY2l0eUIFkLUYgAISDwoHd29ya2VycxgCIAEoDRISCgpmcmVlX3Nsb3RzGAMgASgNEg4KBnF1ZXVlZBgEIAEoDRIbCglsYW5ndWFnZXMYBSADKAlCCIi1GBCQtRgIIvgDChRDb29yZGluYXRvclRvR2F0ZXdheRI3Cgd3ZWxjb21lGAEgASgLMiQuZWRnZWNvZGVyLmNvbnRyb2wudjEuR2F0ZXdheVdlbGNvbWVIABItCgdyZWZ1c2VkGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEgAEjcKCXN1Ym1pdHRlZBgDIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN1Ym1pdEFuc3dlckgAEjcKCWNhbmNlbGxlZBgEIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhbmNlbEFuc3dlckgAEjIKBnN5bmNlZBgFIAEoCzIgLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN5bmNBbnN3ZXJIABI4CgtleHBsYW5hdGlvbhgGIAEoCzIhLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkV4cGxhbmF0aW9uSAASMAoFc3RhdGUYByABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGVIABIyCghjYXBhY2l0eRgIIAEoCzIeLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhcGFjaXR5SAASKgoEcG9uZxgJIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBpbmdIAEIGCgRib2R5KtABCghTdGFuZGluZxIYChRTVEFORElOR19VTlNQRUNJRklFRBAAEhQKEFNUQU5ESU5HX1VOS05PV04QARITCg9TVEFORElOR19RVUVVRUQQAhITCg9TVEFORElOR19MRUFTRUQQAxIUChBTVEFORElOR19SVU5OSU5HEAQSEQoNU1RBTkRJTkdfRE9ORRAFEhMKD1NUQU5ESU5HX0ZBSUxFRBAGEhYKElNUQU5ESU5HX0NBTkNFTExFRBAHEhQKEFNUQU5ESU5HX0VYUElSRUQQCGIGcHJvdG8z", [file_edgecoder_control_v1_worker, file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
+  fileDesc("CiJlZGdlY29kZXIvY29udHJvbC92MS9nYXRld2F5LnByb3RvEhRlZGdlY29kZXIuY29udHJvbC52MSJDCgxHYXRld2F5SGVsbG8SHAoJYWRkcmVzc2VzGAEgAygJQgmItRiAApC1GBASFQoHdmVyc2lvbhgCIAEoCUIEiLUYQCJRCgZTdWJtaXQSEQoDYXNrGAEgASgNQgSgtRgBEjQKBW9yZGVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBImgKBkNhbmNlbBIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYARIcCgZyZWFzb24YAyABKAlCDIi1GECgtRgBsLUYARINCgVmZW5jZRgEIAEoBCI7CgRTeW5jEhEKA2FzaxgBIAEoDUIEoLUYARIgCgh0YXNrX2lkcxgCIAMoCUIOiLUYgQGQtRiACLC1GAEiPwoKRXhwbGFpbkFzaxIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYASI9CglXYWxsZXRBc2sSEQoDYXNrGAEgASgNQgSgtRgBEh0KB2FjY291bnQYAiABKAlCDIi1GECgtRgBsLUYASJxCgpIaXN0b3J5QXNrEhEKA2FzaxgBIAEoDUIEoLUYARIdCgdhY2NvdW50GAIgASgJQgyItRhAoLUYAbC1GAESGwoGYmVmb3JlGAMgASgEQguYtRj/////////DxIUCgVsaW1pdBgEIAEoDUIFmLUYyAEiPwoKUGF5bWVudEFzaxIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYASJZCgtUcmFuc2ZlckFzaxIRCgNhc2sYASABKA1CBKC1GAESNwoIdHJhbnNmZXIYAiABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEilAQKFEdhdGV3YXlUb0Nvb3JkaW5hdG9yEjMKBWhlbGxvGAEgASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuR2F0ZXdheUhlbGxvSAASLgoGc3VibWl0GAIgASgLMhwuZWRnZWNvZGVyLmNvbnRyb2wudjEuU3VibWl0SAASLgoGY2FuY2VsGAMgASgLMhwuZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FuY2VsSAASKgoEc3luYxgEIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN5bmNIABIzCgdleHBsYWluGAUgASgLMiAuZWRnZWNvZGVyLmNvbnRyb2wudjEuRXhwbGFpbkFza0gAEioKBHBpbmcYBiABKAsyGi5lZGdlY29kZXIuY29udHJvbC52MS5QaW5nSAASMQoGd2FsbGV0GAcgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuV2FsbGV0QXNrSAASMwoHaGlzdG9yeRgIIAEoCzIgLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkhpc3RvcnlBc2tIABIzCgdwYXltZW50GAkgASgLMiAuZWRnZWNvZGVyLmNvbnRyb2wudjEuUGF5bWVudEFza0gAEjUKCHRyYW5zZmVyGAogASgLMiEuZWRnZWNvZGVyLmNvbnRyb2wudjEuVHJhbnNmZXJBc2tIAEIGCgRib2R5IhMKBFBpbmcSCwoDYXNrGAEgASgNIiwKDkdhdGV3YXlXZWxjb21lEhoKDGhlYXJ0YmVhdF9tcxgBIAEoDUIEoLUYASL0AQoJVGFza1N0YXRlEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESNgoIc3RhbmRpbmcYAiABKA4yHi5lZGdlY29kZXIuY29udHJvbC52MS5TdGFuZGluZ0IEoLUYARIPCgdhdHRlbXB0GAMgASgNEhgKBndvcmtlchgEIAEoCUIIiLUYQLC1GAESGgoIYWdlbnRfaWQYBSABKAlCCIi1GECwtRgBEg0KBWZlbmNlGAYgASgEEhAKCHBvc2l0aW9uGAcgASgNEicKA3doeRgIIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwimQEKCVN1Ym1pdHRlZBIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEg8KB2V4aXN0ZWQYAyABKAgSLgoFc3RhdGUYBCABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGUihwEKDFN1Ym1pdEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESNwoHcmVzdWx0cxgCIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN1Ym1pdHRlZEIFkLUYgAISKwoHcmVmdXNhbBgDIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwifgoMQ2FuY2VsQW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIuCgVzdGF0ZRgDIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZSJXCgpTeW5jQW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARI2CgZzdGF0ZXMYAiADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGVCBZC1GIAIIn4KCUNhbmRpZGF0ZRIUCgZ3b3JrZXIYASABKAlCBIi1GEASFgoIYWdlbnRfaWQYAiABKAlCBIi1GEASEAoIZWxpZ2libGUYAyABKAgSMQoHcmVhc29ucxgEIAMoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBJC1GBAi4QEKC0V4cGxhbmF0aW9uEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIuCgVzdGF0ZRgDIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZRIWCgdzdW1tYXJ5GAQgASgJQgWItRiACBI5CgpjYW5kaWRhdGVzGAUgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FuZGlkYXRlQgSQtRhAEg8KB3dvcmtlcnMYBiABKA0iZgoNTW9kZWxDYXBhY2l0eRIwCgVtb2RlbBgBIAEoCzIbLmVkZ2Vjb2Rlci5jb250cm9sLnYxLk1vZGVsQgSgtRgBEg8KB3dvcmtlcnMYAiABKA0SEgoKZnJlZV9zbG90cxgDIAEoDSKYAQoIQ2FwYWNpdHkSOgoGbW9kZWxzGAEgAygLMiMuZWRnZWNvZGVyLmNvbnRyb2wudjEuTW9kZWxDYXBhY2l0eUIFkLUYgAISDwoHd29ya2VycxgCIAEoDRISCgpmcmVlX3Nsb3RzGAMgASgNEg4KBnF1ZXVlZBgEIAEoDRIbCglsYW5ndWFnZXMYBSADKAlCCIi1GBCQtRgIItEBCgxXYWxsZXRBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEhYKBGhvbWUYAyABKAlCCIi1GECwtRgBEg8KB2lzX2hvbWUYBCABKAgSHwoJYXZhaWxhYmxlGAUgASgEQgyYtRj//////////38SGgoEaGVsZBgGIAEoBEIMmLUY//////////9/EhsKBWZpbmFsGAcgASgEQgyYtRj//////////38i2QEKCVdhbGxldFJvdxIaCgVlbnRyeRgBIAEoBEILmLUY/////////w8SHAoHdGltZV9tcxgCIAEoBEILmLUY/////////w8SGgoEa2luZBgDIAEoCUIMiLUYIKC1GAGwtRgBEg4KBmFtb3VudBgEIAEoEhIdCgdiYWxhbmNlGAUgASgEQgyYtRj//////////38SFAoFYWJvdXQYBiABKAlCBYi1GIACEg0KBWNvdW50GAcgASgNEg0KBWZpbmFsGAggASgIEhMKBG5vdGUYCSABKAlCBYi1GIACIqABCg1IaXN0b3J5QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBI0CgRyb3dzGAMgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuV2FsbGV0Um93QgWQtRjIARIZCgRuZXh0GAQgASgEQguYtRj/////////DyLpAQoNUGF5bWVudEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSMQoFc3RhdGUYAyABKA4yIi5lZGdlY29kZXIuY29udHJvbC52MS5QYXltZW50U3RhdGUSGgoEaGVsZBgEIAEoBEIMmLUY//////////9/EhoKBGNvc3QYBSABKARCDJi1GP//////////fxIeCghyZXZlcnNlZBgGIAEoBEIMmLUY//////////9/Eg0KBWZpbmFsGAcgASgIIrsBCg5UcmFuc2ZlckFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSGgoFZW50cnkYAyABKARCC5i1GP////////8PEg8KB2V4aXN0ZWQYBCABKAgSGQoHdG9faG9tZRgFIAEoCUIIiLUYQLC1GAESEgoKaW5fdHJhbnNpdBgGIAEoCBINCgVmaW5hbBgHIAEoCCLYBQoUQ29vcmRpbmF0b3JUb0dhdGV3YXkSNwoHd2VsY29tZRgBIAEoCzIkLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkdhdGV3YXlXZWxjb21lSAASLQoHcmVmdXNlZBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxIABI3CglzdWJtaXR0ZWQYAyABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5TdWJtaXRBbnN3ZXJIABI3CgljYW5jZWxsZWQYBCABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5DYW5jZWxBbnN3ZXJIABIyCgZzeW5jZWQYBSABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5TeW5jQW5zd2VySAASOAoLZXhwbGFuYXRpb24YBiABKAsyIS5lZGdlY29kZXIuY29udHJvbC52MS5FeHBsYW5hdGlvbkgAEjAKBXN0YXRlGAcgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlSAASMgoIY2FwYWNpdHkYCCABKAsyHi5lZGdlY29kZXIuY29udHJvbC52MS5DYXBhY2l0eUgAEioKBHBvbmcYCSABKAsyGi5lZGdlY29kZXIuY29udHJvbC52MS5QaW5nSAASNAoGd2FsbGV0GAogASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuV2FsbGV0QW5zd2VySAASNgoHaGlzdG9yeRgLIAEoCzIjLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkhpc3RvcnlBbnN3ZXJIABI2CgdwYXltZW50GAwgASgLMiMuZWRnZWNvZGVyLmNvbnRyb2wudjEuUGF5bWVudEFuc3dlckgAEjgKCHRyYW5zZmVyGA0gASgLMiQuZWRnZWNvZGVyLmNvbnRyb2wudjEuVHJhbnNmZXJBbnN3ZXJIAEIGCgRib2R5KtABCghTdGFuZGluZxIYChRTVEFORElOR19VTlNQRUNJRklFRBAAEhQKEFNUQU5ESU5HX1VOS05PV04QARITCg9TVEFORElOR19RVUVVRUQQAhITCg9TVEFORElOR19MRUFTRUQQAxIUChBTVEFORElOR19SVU5OSU5HEAQSEQoNU1RBTkRJTkdfRE9ORRAFEhMKD1NUQU5ESU5HX0ZBSUxFRBAGEhYKElNUQU5ESU5HX0NBTkNFTExFRBAHEhQKEFNUQU5ESU5HX0VYUElSRUQQCCp8CgxQYXltZW50U3RhdGUSHQoZUEFZTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElBBWU1FTlRfU1RBVEVfSEVMRBABEhkKFVBBWU1FTlRfU1RBVEVfU0VUVExFRBACEhoKFlBBWU1FTlRfU1RBVEVfUkVMRUFTRUQQA2IGcHJvdG8z", [file_edgecoder_control_v1_worker, file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
 
 /**
  * @generated from message edgecoder.control.v1.GatewayHello
@@ -151,6 +151,118 @@ export const ExplainAskSchema: GenMessage<ExplainAsk> = /*@__PURE__*/
   messageDesc(file_edgecoder_control_v1_gateway, 4);
 
 /**
+ * What an account has. Answered to a gateway that may order for it.
+ *
+ * @generated from message edgecoder.control.v1.WalletAsk
+ */
+export type WalletAsk = Message<"edgecoder.control.v1.WalletAsk"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: string account = 2;
+   */
+  account: string;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.WalletAsk.
+ * Use `create(WalletAskSchema)` to create a new message.
+ */
+export const WalletAskSchema: GenMessage<WalletAsk> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 5);
+
+/**
+ * What came and went, newest first.
+ *
+ * @generated from message edgecoder.control.v1.HistoryAsk
+ */
+export type HistoryAsk = Message<"edgecoder.control.v1.HistoryAsk"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: string account = 2;
+   */
+  account: string;
+
+  /**
+   * Only what entries below this index did; 0 = from the newest on.
+   *
+   * @generated from field: uint64 before = 3;
+   */
+  before: bigint;
+
+  /**
+   * Most rows of the answer; 0 = 50.
+   *
+   * @generated from field: uint32 limit = 4;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.HistoryAsk.
+ * Use `create(HistoryAskSchema)` to create a new message.
+ */
+export const HistoryAskSchema: GenMessage<HistoryAsk> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 6);
+
+/**
+ * What a task was reserved for, and what it cost.
+ *
+ * @generated from message edgecoder.control.v1.PaymentAsk
+ */
+export type PaymentAsk = Message<"edgecoder.control.v1.PaymentAsk"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.PaymentAsk.
+ * Use `create(PaymentAskSchema)` to create a new message.
+ */
+export const PaymentAskSchema: GenMessage<PaymentAsk> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 7);
+
+/**
+ * Send credits. The same transfer (account and id) again is answered with the entry that it became.
+ *
+ * @generated from message edgecoder.control.v1.TransferAsk
+ */
+export type TransferAsk = Message<"edgecoder.control.v1.TransferAsk"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * Envelope of an edgecoder.task.v1.Transfer signed by this gateway.
+   *
+   * @generated from field: edgecoder.envelope.v1.Envelope transfer = 2;
+   */
+  transfer?: Envelope | undefined;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.TransferAsk.
+ * Use `create(TransferAskSchema)` to create a new message.
+ */
+export const TransferAskSchema: GenMessage<TransferAsk> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 8);
+
+/**
  * @generated from message edgecoder.control.v1.GatewayToCoordinator
  */
 export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordinator"> & {
@@ -195,6 +307,30 @@ export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordi
      */
     value: Ping;
     case: "ping";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.WalletAsk wallet = 7;
+     */
+    value: WalletAsk;
+    case: "wallet";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.HistoryAsk history = 8;
+     */
+    value: HistoryAsk;
+    case: "history";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.PaymentAsk payment = 9;
+     */
+    value: PaymentAsk;
+    case: "payment";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.TransferAsk transfer = 10;
+     */
+    value: TransferAsk;
+    case: "transfer";
   } | { case: undefined; value?: undefined };
 };
 
@@ -203,7 +339,7 @@ export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordi
  * Use `create(GatewayToCoordinatorSchema)` to create a new message.
  */
 export const GatewayToCoordinatorSchema: GenMessage<GatewayToCoordinator> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 5);
+  messageDesc(file_edgecoder_control_v1_gateway, 9);
 
 /**
  * @generated from message edgecoder.control.v1.Ping
@@ -220,7 +356,7 @@ export type Ping = Message<"edgecoder.control.v1.Ping"> & {
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 6);
+  messageDesc(file_edgecoder_control_v1_gateway, 10);
 
 /**
  * @generated from message edgecoder.control.v1.GatewayWelcome
@@ -237,7 +373,7 @@ export type GatewayWelcome = Message<"edgecoder.control.v1.GatewayWelcome"> & {
  * Use `create(GatewayWelcomeSchema)` to create a new message.
  */
 export const GatewayWelcomeSchema: GenMessage<GatewayWelcome> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 7);
+  messageDesc(file_edgecoder_control_v1_gateway, 11);
 
 /**
  * @generated from message edgecoder.control.v1.TaskState
@@ -297,7 +433,7 @@ export type TaskState = Message<"edgecoder.control.v1.TaskState"> & {
  * Use `create(TaskStateSchema)` to create a new message.
  */
 export const TaskStateSchema: GenMessage<TaskState> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 8);
+  messageDesc(file_edgecoder_control_v1_gateway, 12);
 
 /**
  * @generated from message edgecoder.control.v1.Submitted
@@ -333,7 +469,7 @@ export type Submitted = Message<"edgecoder.control.v1.Submitted"> & {
  * Use `create(SubmittedSchema)` to create a new message.
  */
 export const SubmittedSchema: GenMessage<Submitted> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 9);
+  messageDesc(file_edgecoder_control_v1_gateway, 13);
 
 /**
  * @generated from message edgecoder.control.v1.SubmitAnswer
@@ -362,7 +498,7 @@ export type SubmitAnswer = Message<"edgecoder.control.v1.SubmitAnswer"> & {
  * Use `create(SubmitAnswerSchema)` to create a new message.
  */
 export const SubmitAnswerSchema: GenMessage<SubmitAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 10);
+  messageDesc(file_edgecoder_control_v1_gateway, 14);
 
 /**
  * @generated from message edgecoder.control.v1.CancelAnswer
@@ -389,7 +525,7 @@ export type CancelAnswer = Message<"edgecoder.control.v1.CancelAnswer"> & {
  * Use `create(CancelAnswerSchema)` to create a new message.
  */
 export const CancelAnswerSchema: GenMessage<CancelAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 11);
+  messageDesc(file_edgecoder_control_v1_gateway, 15);
 
 /**
  * @generated from message edgecoder.control.v1.SyncAnswer
@@ -411,7 +547,7 @@ export type SyncAnswer = Message<"edgecoder.control.v1.SyncAnswer"> & {
  * Use `create(SyncAnswerSchema)` to create a new message.
  */
 export const SyncAnswerSchema: GenMessage<SyncAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 12);
+  messageDesc(file_edgecoder_control_v1_gateway, 16);
 
 /**
  * @generated from message edgecoder.control.v1.Candidate
@@ -445,7 +581,7 @@ export type Candidate = Message<"edgecoder.control.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 13);
+  messageDesc(file_edgecoder_control_v1_gateway, 17);
 
 /**
  * @generated from message edgecoder.control.v1.Explanation
@@ -491,7 +627,7 @@ export type Explanation = Message<"edgecoder.control.v1.Explanation"> & {
  * Use `create(ExplanationSchema)` to create a new message.
  */
 export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 14);
+  messageDesc(file_edgecoder_control_v1_gateway, 18);
 
 /**
  * @generated from message edgecoder.control.v1.ModelCapacity
@@ -518,7 +654,7 @@ export type ModelCapacity = Message<"edgecoder.control.v1.ModelCapacity"> & {
  * Use `create(ModelCapacitySchema)` to create a new message.
  */
 export const ModelCapacitySchema: GenMessage<ModelCapacity> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 15);
+  messageDesc(file_edgecoder_control_v1_gateway, 19);
 
 /**
  * What the attached workers can do together; sent at attach and when it changed, at most once a second.
@@ -557,7 +693,273 @@ export type Capacity = Message<"edgecoder.control.v1.Capacity"> & {
  * Use `create(CapacitySchema)` to create a new message.
  */
 export const CapacitySchema: GenMessage<Capacity> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 16);
+  messageDesc(file_edgecoder_control_v1_gateway, 20);
+
+/**
+ * @generated from message edgecoder.control.v1.WalletAnswer
+ */
+export type WalletAnswer = Message<"edgecoder.control.v1.WalletAnswer"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: edgecoder.task.v1.Refusal refusal = 2;
+   */
+  refusal?: Refusal | undefined;
+
+  /**
+   * Peer id of the coordinator that began the line of logs in which the account is spent.
+   *
+   * @generated from field: string home = 3;
+   */
+  home: string;
+
+  /**
+   * @generated from field: bool is_home = 4;
+   */
+  isHome: boolean;
+
+  /**
+   * Microcredits that can be spent, and those reserved for tasks that have not ended.
+   *
+   * @generated from field: uint64 available = 5;
+   */
+  available: bigint;
+
+  /**
+   * @generated from field: uint64 held = 6;
+   */
+  held: bigint;
+
+  /**
+   * Of what is available: what no loss of this coordinator can undo, as enough others hold it.
+   *
+   * @generated from field: uint64 final = 7;
+   */
+  final: bigint;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.WalletAnswer.
+ * Use `create(WalletAnswerSchema)` to create a new message.
+ */
+export const WalletAnswerSchema: GenMessage<WalletAnswer> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 21);
+
+/**
+ * What one entry of the ledger did to one account.
+ *
+ * @generated from message edgecoder.control.v1.WalletRow
+ */
+export type WalletRow = Message<"edgecoder.control.v1.WalletRow"> & {
+  /**
+   * Index of the entry.
+   *
+   * @generated from field: uint64 entry = 1;
+   */
+  entry: bigint;
+
+  /**
+   * Wall clock of the coordinator; informative.
+   *
+   * @generated from field: uint64 time_ms = 2;
+   */
+  timeMs: bigint;
+
+  /**
+   * Kind of the entry, such as "hold", "settle", "transfer-out".
+   *
+   * @generated from field: string kind = 3;
+   */
+  kind: string;
+
+  /**
+   * Microcredits that came (above zero) or went, and what there was after it.
+   *
+   * @generated from field: sint64 amount = 4;
+   */
+  amount: bigint;
+
+  /**
+   * @generated from field: uint64 balance = 5;
+   */
+  balance: bigint;
+
+  /**
+   * The task, the other account or home, or the reference; of several tasks the first.
+   *
+   * @generated from field: string about = 6;
+   */
+  about: string;
+
+  /**
+   * How many tasks; 1 for all else.
+   *
+   * @generated from field: uint32 count = 7;
+   */
+  count: number;
+
+  /**
+   * Enough coordinators hold the entry and found it valid.
+   *
+   * @generated from field: bool final = 8;
+   */
+  final: boolean;
+
+  /**
+   * What the sender of a transfer says about it.
+   *
+   * @generated from field: string note = 9;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.WalletRow.
+ * Use `create(WalletRowSchema)` to create a new message.
+ */
+export const WalletRowSchema: GenMessage<WalletRow> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 22);
+
+/**
+ * @generated from message edgecoder.control.v1.HistoryAnswer
+ */
+export type HistoryAnswer = Message<"edgecoder.control.v1.HistoryAnswer"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: edgecoder.task.v1.Refusal refusal = 2;
+   */
+  refusal?: Refusal | undefined;
+
+  /**
+   * @generated from field: repeated edgecoder.control.v1.WalletRow rows = 3;
+   */
+  rows: WalletRow[];
+
+  /**
+   * There is more: the `before` of the next page; 0 = there is none.
+   *
+   * @generated from field: uint64 next = 4;
+   */
+  next: bigint;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.HistoryAnswer.
+ * Use `create(HistoryAnswerSchema)` to create a new message.
+ */
+export const HistoryAnswerSchema: GenMessage<HistoryAnswer> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 23);
+
+/**
+ * @generated from message edgecoder.control.v1.PaymentAnswer
+ */
+export type PaymentAnswer = Message<"edgecoder.control.v1.PaymentAnswer"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: edgecoder.task.v1.Refusal refusal = 2;
+   */
+  refusal?: Refusal | undefined;
+
+  /**
+   * @generated from field: edgecoder.control.v1.PaymentState state = 3;
+   */
+  state: PaymentState;
+
+  /**
+   * Microcredits that were reserved; that it cost in the end; and that were given back of those later.
+   *
+   * @generated from field: uint64 held = 4;
+   */
+  held: bigint;
+
+  /**
+   * @generated from field: uint64 cost = 5;
+   */
+  cost: bigint;
+
+  /**
+   * @generated from field: uint64 reversed = 6;
+   */
+  reversed: bigint;
+
+  /**
+   * Enough coordinators hold the entry that settled or released it. Never set while it is held.
+   *
+   * @generated from field: bool final = 7;
+   */
+  final: boolean;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.PaymentAnswer.
+ * Use `create(PaymentAnswerSchema)` to create a new message.
+ */
+export const PaymentAnswerSchema: GenMessage<PaymentAnswer> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 24);
+
+/**
+ * @generated from message edgecoder.control.v1.TransferAnswer
+ */
+export type TransferAnswer = Message<"edgecoder.control.v1.TransferAnswer"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: edgecoder.task.v1.Refusal refusal = 2;
+   */
+  refusal?: Refusal | undefined;
+
+  /**
+   * Index of the entry that it is.
+   *
+   * @generated from field: uint64 entry = 3;
+   */
+  entry: bigint;
+
+  /**
+   * It was there already.
+   *
+   * @generated from field: bool existed = 4;
+   */
+  existed: boolean;
+
+  /**
+   * Home of the account that it goes to; elsewhere than here it is under way until it has arrived there.
+   *
+   * @generated from field: string to_home = 5;
+   */
+  toHome: string;
+
+  /**
+   * @generated from field: bool in_transit = 6;
+   */
+  inTransit: boolean;
+
+  /**
+   * @generated from field: bool final = 7;
+   */
+  final: boolean;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.TransferAnswer.
+ * Use `create(TransferAnswerSchema)` to create a new message.
+ */
+export const TransferAnswerSchema: GenMessage<TransferAnswer> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 25);
 
 /**
  * @generated from message edgecoder.control.v1.CoordinatorToGateway
@@ -620,6 +1022,30 @@ export type CoordinatorToGateway = Message<"edgecoder.control.v1.CoordinatorToGa
      */
     value: Ping;
     case: "pong";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.WalletAnswer wallet = 10;
+     */
+    value: WalletAnswer;
+    case: "wallet";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.HistoryAnswer history = 11;
+     */
+    value: HistoryAnswer;
+    case: "history";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.PaymentAnswer payment = 12;
+     */
+    value: PaymentAnswer;
+    case: "payment";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.TransferAnswer transfer = 13;
+     */
+    value: TransferAnswer;
+    case: "transfer";
   } | { case: undefined; value?: undefined };
 };
 
@@ -628,7 +1054,7 @@ export type CoordinatorToGateway = Message<"edgecoder.control.v1.CoordinatorToGa
  * Use `create(CoordinatorToGatewaySchema)` to create a new message.
  */
 export const CoordinatorToGatewaySchema: GenMessage<CoordinatorToGateway> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 17);
+  messageDesc(file_edgecoder_control_v1_gateway, 26);
 
 /**
  * @generated from enum edgecoder.control.v1.Standing
@@ -687,4 +1113,35 @@ export enum Standing {
  */
 export const StandingSchema: GenEnum<Standing> = /*@__PURE__*/
   enumDesc(file_edgecoder_control_v1_gateway, 0);
+
+/**
+ * @generated from enum edgecoder.control.v1.PaymentState
+ */
+export enum PaymentState {
+  /**
+   * @generated from enum value: PAYMENT_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: PAYMENT_STATE_HELD = 1;
+   */
+  HELD = 1,
+
+  /**
+   * @generated from enum value: PAYMENT_STATE_SETTLED = 2;
+   */
+  SETTLED = 2,
+
+  /**
+   * @generated from enum value: PAYMENT_STATE_RELEASED = 3;
+   */
+  RELEASED = 3,
+}
+
+/**
+ * Describes the enum edgecoder.control.v1.PaymentState.
+ */
+export const PaymentStateSchema: GenEnum<PaymentState> = /*@__PURE__*/
+  enumDesc(file_edgecoder_control_v1_gateway, 1);
 

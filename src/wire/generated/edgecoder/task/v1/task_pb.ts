@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/task/v1/task.proto.
  */
 export const file_edgecoder_task_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChxlZGdlY29kZXIvdGFzay92MS90YXNrLnByb3RvEhFlZGdlY29kZXIudGFzay52MSKxBAoKVGFza0hlYWRlchIZCgJpZBgBIAEoCUINiLUYgQGgtRgBsLUYARIvCgRraW5kGAIgASgOMhsuZWRnZWNvZGVyLnRhc2sudjEuVGFza0tpbmRCBKC1GAESHQoHYWNjb3VudBgDIAEoCUIMiLUYQKC1GAGwtRgBEhQKBW1vZGVsGAQgASgJQgWItRiAARIfCg5jb250ZXh0X3Rva2VucxgFIAEoDUIHmLUYgICABRIhChFtYXhfb3V0cHV0X3Rva2VucxgGIAEoDUIGmLUYgIBAEh8KCWxhbmd1YWdlcxgHIAMoCUIMiLUYEJC1GASwtRgBEiwKFnByaWNlX2NhcF9taWNyb2NyZWRpdHMYCCABKARCDJi1GP//////////fxIgCgtkZWFkbGluZV9tcxgJIAEoBEILmLUY/////////w8SHgoMbWF4X2F0dGVtcHRzGAogASgNQgiYtRgKoLUYARIfCgptYXhfcnVuX21zGAsgASgNQguYtRiAurcDoLUYARIgCg5wYXlsb2FkX2RpZ2VzdBgMIAEoDEIIoLUYAai1GCASIgoNcGF5bG9hZF9ieXRlcxgNIAEoDUILmLUYgICABKC1GAESHQoHZ2F0ZXdheRgOIAEoCUIMiLUYQKC1GAGwtRgBEiUKDHN1Ym1pdHRlZF9tcxgPIAEoBEIPmLUY/////////w+gtRgBEiAKC2ZlbmNlX2Zsb29yGBAgASgEQguYtRj/////////DyJCCgVPcmRlchI5CgdoZWFkZXJzGAEgAygLMh0uZWRnZWNvZGVyLnRhc2sudjEuVGFza0hlYWRlckIJkLUYgAKgtRgBIooBCgVVc2FnZRIVCg1wcm9tcHRfdG9rZW5zGAEgASgNEhkKEWNvbXBsZXRpb25fdG9rZW5zGAIgASgNEhIKCnNhbmRib3hfbXMYAyABKA0SEQoJZW5naW5lX21zGAQgASgNEhQKBW1vZGVsGAUgASgJQgWItRiAARISCgppdGVyYXRpb25zGAYgASgNIsUCCgdSZWNlaXB0Eh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESEwoFZmVuY2UYAiABKARCBKC1GAESIQoLY29vcmRpbmF0b3IYAyABKAlCDIi1GECgtRgBsLUYARIcCgZ3b3JrZXIYBCABKAlCDIi1GECgtRgBsLUYARIdCgdnYXRld2F5GAUgASgJQgyItRhAoLUYAbC1GAESIAoOcGF5bG9hZF9kaWdlc3QYBiABKAxCCKC1GAGotRggEh8KDXJlc3VsdF9kaWdlc3QYByABKAxCCKC1GAGotRggEi0KBXVzYWdlGAggASgLMhguZWRnZWNvZGVyLnRhc2sudjEuVXNhZ2VCBKC1GAESGAoKc3RhcnRlZF9tcxgJIAEoBEIEoLUYARIZCgtmaW5pc2hlZF9tcxgKIAEoBEIEoLUYASKMAQoKQWNjZXB0YW5jZRIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEiAKDnJlY2VpcHRfZGlnZXN0GAMgASgMQgigtRgBqLUYIBInCgV1c2FnZRgEIAEoCzIYLmVkZ2Vjb2Rlci50YXNrLnYxLlVzYWdlImkKB1JlZnVzYWwSGgoEY29kZRgBIAEoCUIMiLUYQKC1GAGwtRgBEhUKBmRldGFpbBgCIAEoCUIFiLUYgAgSEwoEbmV4dBgDIAEoCUIFiLUYgAQSFgoOcmV0cnlfYWZ0ZXJfbXMYBCABKA0qYgoIVGFza0tpbmQSGQoVVEFTS19LSU5EX1VOU1BFQ0lGSUVEEAASEgoOVEFTS19LSU5EX0NIQVQQARITCg9UQVNLX0tJTkRfU09MVkUQAhISCg5UQVNLX0tJTkRfVEVTVBADYgZwcm90bzM", [file_edgecoder_limits_v1_limits]);
+  fileDesc("ChxlZGdlY29kZXIvdGFzay92MS90YXNrLnByb3RvEhFlZGdlY29kZXIudGFzay52MSKxBAoKVGFza0hlYWRlchIZCgJpZBgBIAEoCUINiLUYgQGgtRgBsLUYARIvCgRraW5kGAIgASgOMhsuZWRnZWNvZGVyLnRhc2sudjEuVGFza0tpbmRCBKC1GAESHQoHYWNjb3VudBgDIAEoCUIMiLUYQKC1GAGwtRgBEhQKBW1vZGVsGAQgASgJQgWItRiAARIfCg5jb250ZXh0X3Rva2VucxgFIAEoDUIHmLUYgICABRIhChFtYXhfb3V0cHV0X3Rva2VucxgGIAEoDUIGmLUYgIBAEh8KCWxhbmd1YWdlcxgHIAMoCUIMiLUYEJC1GASwtRgBEiwKFnByaWNlX2NhcF9taWNyb2NyZWRpdHMYCCABKARCDJi1GP//////////fxIgCgtkZWFkbGluZV9tcxgJIAEoBEILmLUY/////////w8SHgoMbWF4X2F0dGVtcHRzGAogASgNQgiYtRgKoLUYARIfCgptYXhfcnVuX21zGAsgASgNQguYtRiAurcDoLUYARIgCg5wYXlsb2FkX2RpZ2VzdBgMIAEoDEIIoLUYAai1GCASIgoNcGF5bG9hZF9ieXRlcxgNIAEoDUILmLUYgICABKC1GAESHQoHZ2F0ZXdheRgOIAEoCUIMiLUYQKC1GAGwtRgBEiUKDHN1Ym1pdHRlZF9tcxgPIAEoBEIPmLUY/////////w+gtRgBEiAKC2ZlbmNlX2Zsb29yGBAgASgEQguYtRj/////////DyJCCgVPcmRlchI5CgdoZWFkZXJzGAEgAygLMh0uZWRnZWNvZGVyLnRhc2sudjEuVGFza0hlYWRlckIJkLUYgAKgtRgBIrkBCghUcmFuc2ZlchIYCgJpZBgBIAEoCUIMiLUYQKC1GAGwtRgBEh0KB2FjY291bnQYAiABKAlCDIi1GECgtRgBsLUYARIYCgJ0bxgDIAEoCUIMiLUYQKC1GAGwtRgBEiAKBmFtb3VudBgEIAEoBEIQmLUY//////////9/oLUYARIjCgpjcmVhdGVkX21zGAUgASgEQg+YtRj/////////D6C1GAESEwoEbm90ZRgGIAEoCUIFiLUYgAIiigEKBVVzYWdlEhUKDXByb21wdF90b2tlbnMYASABKA0SGQoRY29tcGxldGlvbl90b2tlbnMYAiABKA0SEgoKc2FuZGJveF9tcxgDIAEoDRIRCgllbmdpbmVfbXMYBCABKA0SFAoFbW9kZWwYBSABKAlCBYi1GIABEhIKCml0ZXJhdGlvbnMYBiABKA0ixQIKB1JlY2VpcHQSHgoHdGFza19pZBgBIAEoCUINiLUYgQGgtRgBsLUYARITCgVmZW5jZRgCIAEoBEIEoLUYARIhCgtjb29yZGluYXRvchgDIAEoCUIMiLUYQKC1GAGwtRgBEhwKBndvcmtlchgEIAEoCUIMiLUYQKC1GAGwtRgBEh0KB2dhdGV3YXkYBSABKAlCDIi1GECgtRgBsLUYARIgCg5wYXlsb2FkX2RpZ2VzdBgGIAEoDEIIoLUYAai1GCASHwoNcmVzdWx0X2RpZ2VzdBgHIAEoDEIIoLUYAai1GCASLQoFdXNhZ2UYCCABKAsyGC5lZGdlY29kZXIudGFzay52MS5Vc2FnZUIEoLUYARIYCgpzdGFydGVkX21zGAkgASgEQgSgtRgBEhkKC2ZpbmlzaGVkX21zGAogASgEQgSgtRgBIowBCgpBY2NlcHRhbmNlEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESEwoFZmVuY2UYAiABKARCBKC1GAESIAoOcmVjZWlwdF9kaWdlc3QYAyABKAxCCKC1GAGotRggEicKBXVzYWdlGAQgASgLMhguZWRnZWNvZGVyLnRhc2sudjEuVXNhZ2UiaQoHUmVmdXNhbBIaCgRjb2RlGAEgASgJQgyItRhAoLUYAbC1GAESFQoGZGV0YWlsGAIgASgJQgWItRiACBITCgRuZXh0GAMgASgJQgWItRiABBIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDSpiCghUYXNrS2luZBIZChVUQVNLX0tJTkRfVU5TUEVDSUZJRUQQABISCg5UQVNLX0tJTkRfQ0hBVBABEhMKD1RBU0tfS0lORF9TT0xWRRACEhIKDlRBU0tfS0lORF9URVNUEANiBnByb3RvMw", [file_edgecoder_limits_v1_limits]);
 
 /**
  * All a coordinator learns of a task. It must never hold a byte of a prompt, file or result.
@@ -148,6 +148,62 @@ export const OrderSchema: GenMessage<Order> = /*@__PURE__*/
   messageDesc(file_edgecoder_task_v1_task, 1);
 
 /**
+ * A wish to send credits, of a user whose gateway this is: the payload of an Envelope from that gateway.
+ *
+ * @generated from message edgecoder.task.v1.Transfer
+ */
+export type Transfer = Message<"edgecoder.task.v1.Transfer"> & {
+  /**
+   * The client's id: the same account and id again are the same transfer.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The account that pays. Its home writes the entry.
+   *
+   * @generated from field: string account = 2;
+   */
+  account: string;
+
+  /**
+   * The account that is paid, at the home that policy names for it.
+   *
+   * @generated from field: string to = 3;
+   */
+  to: string;
+
+  /**
+   * Microcredits.
+   *
+   * @generated from field: uint64 amount = 4;
+   */
+  amount: bigint;
+
+  /**
+   * Wall clock of the gateway.
+   *
+   * @generated from field: uint64 created_ms = 5;
+   */
+  createdMs: bigint;
+
+  /**
+   * Words for who is paid; whoever keeps the ledger can read them.
+   *
+   * @generated from field: string note = 6;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message edgecoder.task.v1.Transfer.
+ * Use `create(TransferSchema)` to create a new message.
+ */
+export const TransferSchema: GenMessage<Transfer> = /*@__PURE__*/
+  messageDesc(file_edgecoder_task_v1_task, 2);
+
+/**
  * What was used, as one end counted it.
  *
  * @generated from message edgecoder.task.v1.Usage
@@ -191,7 +247,7 @@ export type Usage = Message<"edgecoder.task.v1.Usage"> & {
  * Use `create(UsageSchema)` to create a new message.
  */
 export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
-  messageDesc(file_edgecoder_task_v1_task, 2);
+  messageDesc(file_edgecoder_task_v1_task, 3);
 
 /**
  * The worker's statement of one finished attempt: the payload of an Envelope from that worker.
@@ -259,7 +315,7 @@ export type Receipt = Message<"edgecoder.task.v1.Receipt"> & {
  * Use `create(ReceiptSchema)` to create a new message.
  */
 export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
-  messageDesc(file_edgecoder_task_v1_task, 3);
+  messageDesc(file_edgecoder_task_v1_task, 4);
 
 /**
  * The gateway's countersignature: it has the result named by the receipt, durably. Payload of an Envelope from that gateway.
@@ -297,7 +353,7 @@ export type Acceptance = Message<"edgecoder.task.v1.Acceptance"> & {
  * Use `create(AcceptanceSchema)` to create a new message.
  */
 export const AcceptanceSchema: GenMessage<Acceptance> = /*@__PURE__*/
-  messageDesc(file_edgecoder_task_v1_task, 4);
+  messageDesc(file_edgecoder_task_v1_task, 5);
 
 /**
  * An expected "no", as it crosses the wire. Codes are listed in docs/ERRORS.md.
@@ -337,7 +393,7 @@ export type Refusal = Message<"edgecoder.task.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_edgecoder_task_v1_task, 5);
+  messageDesc(file_edgecoder_task_v1_task, 6);
 
 /**
  * @generated from enum edgecoder.task.v1.TaskKind

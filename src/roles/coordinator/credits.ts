@@ -1,0 +1,49 @@
+import type { Clock } from '../../ports/clock.js'
+import type { Network } from '../../ports/network.js'
+import { chainGateways } from '../ledger/chain-evidence.js'
+import type { PolicyChain } from '../policy/policy-chain.js'
+import type { Journal } from './journal.js'
+import type { ReplicatedLedger } from './replicated-ledger.js'
+import { TransferDesk } from './transfer-desk.js'
+import { WalletDesk } from './wallet-desk.js'
+import { WalletTalk } from './wallet-talk.js'
+
+interface Components {
+  readonly network: Network
+  readonly clock: Clock
+  readonly journal: Journal
+  readonly touch: () => void
+  /** Both undefined = tasks are not paid in this network. */
+  readonly ledger: ReplicatedLedger | undefined
+  readonly chain?: PolicyChain
+  /** Ids of an account's tasks here that have not ended. */
+  readonly unfinished: (account: string) => Iterable<string>
+}
+
+/** What gateways and the coordinator's own admin are told of credits. */
+interface Credits {
+  readonly wallets: WalletDesk | undefined
+  readonly talk: WalletTalk
+  readonly transfers: TransferDesk
+}
+
+export function createCredits(
+  { network, clock, journal, touch, ledger, chain, unfinished }: Components,
+  { networkId }: { readonly networkId: string },
+): Credits {
+  if (ledger === undefined || chain === undefined) {
+    return {
+      wallets: undefined,
+      talk: new WalletTalk({ wallets: undefined, journal, touch }),
+      transfers: new TransferDesk({ network, clock, journal, ledger: undefined }, networkId),
+    }
+  }
+  const { desk, library } = ledger
+  const wallets = new WalletDesk({ own: () => desk.log, library, unfinished })
+  const sending = { desk, library, isGateway: chainGateways(chain) }
+  return {
+    wallets,
+    talk: new WalletTalk({ wallets, journal, touch }),
+    transfers: new TransferDesk({ network, clock, journal, ledger: sending }, networkId),
+  }
+}
