@@ -90,6 +90,7 @@ The mesh is running; its folder is ${meshDir}.
   REST API      ${bridgeUrl}/api/v1   (${bridgeUrl}/openapi.json)
   OpenAI API    ${bridgeUrl}/v1       key: npx edgecoder token create laptop
   ask it        npx edgecoder task submit chat "Write a JavaScript function gcd …"
+  its credits   npx edgecoder wallet balance · npx edgecoder wallet history
   look at it    npx edgecoder status · npx edgecoder coordinator workers · npx edgecoder model list
   stop it       npx edgecoder down
 The demo model knows two dozen one-line functions. For real work start Ollama, llama.cpp, vLLM or LM Studio

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { NetworkFile } from '../../src/index.js'
 import { identityFileOf, loadIdentity } from '../../src/index.js'
 import { freePort } from './free-port.js'
+import { type LocalPolicy, makeLocalPolicy } from './local-policy.js'
 import { type MeshFile, type MeshNode, writeMeshFile } from './mesh-file.js'
 
 /** How many peers of each kind a new local mesh has. */
@@ -16,9 +17,16 @@ const BRIDGE_PORT = 4310
 
 /**
  * Lays out a new local mesh: a key and a folder for each peer, free ports, and a network file that lists them
- * all.
+ * all, or names the signed policy that does.
+ *
+ * @param paid tasks are paid, in credits that its policy grants; only with one coordinator, the home of all
+ *   accounts
  */
-export async function layOutMesh(dir: string, size: MeshSize): Promise<MeshFile> {
+export async function layOutMesh(
+  dir: string,
+  size: MeshSize,
+  { paid }: { readonly paid: boolean } = { paid: false },
+): Promise<MeshFile> {
   const nodes: MeshNode[] = []
   for (const [mode, count] of [
     ['coordinator', size.coordinators],
@@ -30,7 +38,8 @@ export async function layOutMesh(dir: string, size: MeshSize): Promise<MeshFile>
     }
   }
   const networkFile = join(dir, 'network.json')
-  writeFileSync(networkFile, JSON.stringify(networkOf(nodes), null, 2))
+  const policy = paid && size.coordinators === 1 ? await makeLocalPolicy(dir, nodes) : undefined
+  writeFileSync(networkFile, JSON.stringify(networkOf(nodes, policy), null, 2))
   const mesh = { networkFile, nodes }
   writeMeshFile(dir, mesh)
   return mesh
@@ -51,15 +60,17 @@ async function layOutNode(dir: string, mode: MeshNode['mode'], name: string): Pr
   }
 }
 
-function networkOf(nodes: readonly MeshNode[]): NetworkFile {
+function networkOf(nodes: readonly MeshNode[], policy: LocalPolicy | undefined): Partial<NetworkFile> {
   const idsOf = (mode: MeshNode['mode']) =>
     nodes.filter((node) => node.mode === mode).map((node) => node.peerId)
   const coordinators = idsOf('coordinator')
+  const bootstrap = nodes
+    .filter((node) => node.mode === 'coordinator')
+    .map((node) => `/ip4/127.0.0.1/tcp/${node.libp2pPort}/p2p/${node.peerId}`)
+  if (policy !== undefined) return { id: policy.network, bootstrap, policy: policy.folder }
   return {
     id: `local-${coordinators[0]?.slice(-8) ?? 'mesh'}`,
-    bootstrap: nodes
-      .filter((node) => node.mode === 'coordinator')
-      .map((node) => `/ip4/127.0.0.1/tcp/${node.libp2pPort}/p2p/${node.peerId}`),
+    bootstrap,
     coordinators,
     gateways: idsOf('gateway'),
     workers: idsOf('worker'),

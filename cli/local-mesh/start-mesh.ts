@@ -43,7 +43,13 @@ export async function startMesh(
 async function newMesh(dir: string, size: MeshSize, say: (text: string) => void): Promise<MeshFile> {
   say(`making a new local mesh in ${dir}`)
   const { layOutMesh } = await import('./layout.js')
-  return layOutMesh(dir, size)
+  const mesh = await layOutMesh(dir, size, { paid: true })
+  say(
+    size.coordinators === 1
+      ? 'tasks are paid: the account "local" has credits, the account "lender" earns them'
+      : 'tasks are not paid: only a local mesh of one coordinator has credits yet',
+  )
+  return mesh
 }
 
 async function untilReady(node: MeshNode, pid: number | undefined, signal: AbortSignal): Promise<void> {
