@@ -6,6 +6,7 @@ import { SubmissionJson } from '../../src/bridge/schemas/submission.js'
 import { checked } from '../checked.js'
 import { connect } from '../connection.js'
 import { positive, whole, within } from '../number-option.js'
+import { paymentOf } from '../payment.js'
 import { taskText } from '../print/task-text.js'
 import { type Session, sessionOf } from '../session.js'
 import { readFiles } from '../submitted-files.js'
@@ -157,9 +158,11 @@ async function send(body: Submission, options: CommonOptions, session: Session):
     return
   }
   const reach = () => connect(session, ['gateway'])
-  const task = await reach().call(TASK_ROUTES.submit, { body, signal: session.signal })
+  const client = reach()
+  const task = await client.call(TASK_ROUTES.submit, { body, signal: session.signal })
   if (!options.wait) {
-    session.out.answer(task, () => taskText(task))
+    const payment = await paymentOf(client, task.id, session.signal)
+    session.out.answer(payment === undefined ? task : { ...task, payment }, () => taskText(task, payment))
     return
   }
   session.out.say(`task ${task.id} is durable; following it (Ctrl-C stops following, not the task)`)

@@ -58,20 +58,22 @@ export function registerWallet(program: Command): void {
 
 function registerTransfer(wallet: Command): void {
   wallet
-    .command('transfer <to> <credits>')
+    .command('transfer')
+    .argument('<to>', 'the account that is paid')
+    .argument('<credits>', 'how many, such as 25 or 0.5; to six places', credits)
     .description('send credits of --account to another account, through a gateway; asks first')
     .option('--note <text>', 'words for who is paid; whoever keeps the ledger can read them')
     .option('--id <id>', 'sent again under the same id it is paid once; one is made when left out')
     .option('--yes', 'yes, send it')
     .option('--dry-run', 'show what would be sent, and send nothing')
-    .action(async (to: string, amount: string, options: TransferOptions, command: Command) => {
+    .action(async (to: string, amount: bigint, options: TransferOptions, command: Command) => {
       const session = sessionOf(command)
       const body = checked(
         TransferRequestJson,
         {
           id: options.id ?? randomUUID(),
           to,
-          amount: String(credits(amount)),
+          amount: String(amount),
           ...(options.note === undefined ? {} : { note: options.note }),
         },
         'edgecoder wallet transfer --help',

@@ -75,6 +75,23 @@ describe('three coordinators', () => {
     await Promise.all(COORDINATORS.slice(1).map(caughtUp))
   })
 
+  it('know a wallet and its history from their copies of its home’s log', async () => {
+    const input = { params: { account: 'local' } }
+    const [home, ...others] = COORDINATORS.map((name) => held.mesh.get(name).client())
+    const wallet = await home?.call(ADMIN_ROUTES.wallet, input)
+    const history = await home?.call(ADMIN_ROUTES.walletHistory, input)
+    expect(history?.rows.map(({ kind, standing }) => `${kind} ${standing}`)).toEqual([
+      'settle final',
+      'hold final',
+      'grant final',
+    ])
+    expect(wallet?.final).toBe(wallet?.available)
+    for (const other of others) {
+      expect(await other.call(ADMIN_ROUTES.wallet, input)).toEqual({ ...wallet, isHome: false })
+      expect(await other.call(ADMIN_ROUTES.walletHistory, input)).toEqual(history)
+    }
+  })
+
   it('go on when one is killed', async () => {
     await held.mesh.kill('coordinator-3')
     await solve('two')

@@ -7,6 +7,8 @@ import { until } from '../helpers/until.js'
 
 const GRANTED = 5_000_000n
 const NOTE = 'for the blue bicycle'
+/** Transfers that are under way when somebody is killed. */
+const BURST = 20
 
 let held: HeldTasks
 let network: SignedNetwork
@@ -120,24 +122,26 @@ describe('a transfer', () => {
     let sent = 0n
     for (const victim of ['coordinator', 'gateway-1']) {
       for (const late of [false, true]) {
-        const id = `${victim}-${late}`
-        sent += 1_000n
-        const asked = transfer(id, 1_000n).catch(() => undefined)
-        if (late) await asked
+        const ids = Array.from({ length: BURST }, (_, n) => `${victim}-${late}-${n}`)
+        sent += 1_000n * BigInt(BURST)
+        const asked = ids.map((id) => transfer(id, 1_000n).catch(() => undefined))
+        if (late) await Promise.race(asked)
         await held.mesh.kill(victim)
-        await asked
+        await Promise.all(asked)
         await held.mesh.start([victim])
-        const made = await until('the transfer to be made', () =>
-          transfer(id, 1_000n).catch(() => false as const),
-        )
-        expect((await transfer(id, 1_000n)).entry).toBe(made.entry)
+        for (const id of ids) {
+          const made = await until('the transfer to be made', () =>
+            transfer(id, 1_000n).catch(() => false as const),
+          )
+          expect((await transfer(id, 1_000n)).entry).toBe(made.entry)
+        }
       }
     }
     expect(BigInt((await wallet('ann')).available)).toBe(before.ann - sent)
     expect(BigInt((await wallet('bob')).available)).toBe(before.bob + sent)
     const [row] = await history('bob')
     expect(row).toMatchObject({ kind: 'transfer-out', amount: '1000', about: 'ann', note: NOTE })
-  })
+  }, 120_000)
 
   it('sent again by another gateway of the account is the same; saying something else it is refused', async () => {
     const { available } = await wallet('bob')
@@ -171,7 +175,7 @@ describe('a transfer', () => {
     expect((await wallet('ann')).available).toBe(String(BigInt(available) - 123n))
     const much = await held.mesh.cli(['--account', 'ann', 'wallet', 'transfer', 'bob', '9999', '--yes'])
     expect(much.code).toBe(4)
-  })
+  }, 60_000)
 })
 
 it('no note stands in any log', () => {

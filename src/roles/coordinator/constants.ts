@@ -75,6 +75,8 @@ export const GONE_WORKERS = 256
 export const SEQUENCE_BLOCK = 1_000n
 /** Questions about wallets that wait for their turn to read; more are refused. */
 export const WAITING_WALLET_READS = 256
+/** Of them, of one gateway: eight that ask for all they can leave no room for others. */
+export const GATEWAY_WALLET_READS = 32
 /** Rows of a page of a wallet's history, when none are asked for, and at most; the wire allows as many. */
 export const HISTORY_ROWS = 50
 export const MOST_HISTORY_ROWS = 200

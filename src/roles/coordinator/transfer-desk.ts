@@ -31,7 +31,7 @@ interface Ledger {
 interface Components {
   /** Undefined = there are no credits in this network. */
   readonly ledger: Ledger | undefined
-  readonly network: Network
+  readonly network: Pick<Network, 'penalise'>
   readonly clock: Clock
   readonly journal: Journal
 }

@@ -7,7 +7,7 @@ import type {
   GatewayToCoordinator,
 } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import { PaymentState } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
-import { HISTORY_ROWS, MOST_HISTORY_ROWS } from './constants.js'
+import { GATEWAY_WALLET_READS, HISTORY_ROWS, MOST_HISTORY_ROWS } from './constants.js'
 import { faultRefusal } from './fault-refusal.js'
 import { tellGateway } from './gateway-session.js'
 import type { Journal } from './journal.js'
@@ -34,6 +34,8 @@ const STATES = {
 /** Answers what a gateway asks about credits, once all that the answer stands on is durable. */
 export class WalletTalk {
   readonly #components: Components
+  /** Questions that are not answered yet, by gateway. */
+  readonly #open = new Map<string, number>()
 
   constructor(components: Components) {
     this.#components = components
@@ -41,7 +43,7 @@ export class WalletTalk {
 
   asked(link: Link, question: Question): void {
     const { journal, touch } = this.#components
-    this.#answer(link.peerId, question)
+    this.#inBounds(link.peerId, question)
       .catch((cause: unknown) => refused(question, faultRefusal(cause)))
       .then((answer) => {
         journal.onlyIfDurable(
@@ -50,6 +52,19 @@ export class WalletTalk {
         )
         touch()
       })
+  }
+
+  async #inBounds(gateway: string, question: Question): Promise<Answer> {
+    const open = this.#open.get(gateway) ?? 0
+    if (open >= GATEWAY_WALLET_READS) return refused(question, tooMany(open))
+    this.#open.set(gateway, open + 1)
+    try {
+      return await this.#answer(gateway, question)
+    } finally {
+      const left = (this.#open.get(gateway) ?? 1) - 1
+      if (left === 0) this.#open.delete(gateway)
+      else this.#open.set(gateway, left)
+    }
   }
 
   async #answer(gateway: string, question: Question): Promise<Answer> {
@@ -80,6 +95,13 @@ export class WalletTalk {
 export function unpaid(): Refusal {
   return refusal('not-found', 'Tasks are not paid in this network: it has no signed policy.', {
     next: 'docs/OPERATING.md tells how a network gets one.',
+  })
+}
+
+function tooMany(open: number): Refusal {
+  return refusal('rate-limited', `${open} questions of this gateway about wallets wait already`, {
+    next: 'Ask again in a moment.',
+    retryAfterMs: 1_000,
   })
 }
 
