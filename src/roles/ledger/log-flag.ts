@@ -1,10 +1,12 @@
+import { EdgeCoderError } from '../../core/errors.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Store, Write } from '../../ports/store.js'
 import type { LogKeys } from './log-keys.js'
 
 /**
  * What forbids to append to a log: `restoring` = a restore has begun and did not end; `unconfirmed` = it was
- * restored, and nobody said yet that no later entries of it are known elsewhere. Persisted.
+ * restored, from a backup or by copying a folder back, and nobody said yet that no later entries of it are
+ * known elsewhere. Persisted.
  */
 export type LogFlag = 'restoring' | 'unconfirmed'
 
@@ -28,9 +30,15 @@ export function flagRefusal(flag: LogFlag): Refusal {
   }
   return refusal(
     'log-unconfirmed',
-    'this log was restored from a backup, which may lack its latest entries',
+    'this log was restored from a backup or an older copy, which may lack its latest entries',
     {
       next: 'Connect to the other coordinators: they confirm its latest checkpoint, or have what is missing.',
     },
   )
+}
+
+/** The same as a fault, for what can no longer be refused. */
+export function flagFault(flag: LogFlag, log: string): EdgeCoderError {
+  const { code, detail, next = '' } = flagRefusal(flag)
+  return new EdgeCoderError(code, `The log ${log} takes no entries: ${detail}.`, { next })
 }

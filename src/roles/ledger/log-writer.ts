@@ -1,4 +1,3 @@
-import { EdgeCoderError } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
 import type { Existed } from '../../core/ledger/apply.js'
 import type { Evidence, Facts } from '../../core/ledger/facts.js'
@@ -21,7 +20,7 @@ import {
 import { type NoteKey, noteKey } from '../../wire/note-key.js'
 import { CHECKPOINT_SPACING, COMMIT_ENTRIES } from './constants.js'
 import { misnamedLog } from './entry-check.js'
-import { flagRefusal, flagWrite, type LogFlag, readFlag } from './log-flag.js'
+import { flagFault, flagRefusal, flagWrite, type LogFlag, readFlag } from './log-flag.js'
 import { type LogKeys, logKeys } from './log-keys.js'
 import { createLogMeter, type LogMeter } from './log-meter.js'
 import { type Head, headWrites, type OpenedLog, openLog, treeSource } from './log-open.js'
@@ -70,6 +69,8 @@ export interface LogWriter {
   /**
    * Writes of the oldest entries that are not durable, at most 1,024, with one signed checkpoint; none when
    * there are none. Must be followed by `committed` or `failed` before it is called again.
+   *
+   * @throws EdgeCoderError `log-unconfirmed`: entries wait, and may not be signed since {@link suspend}
    */
   writes(): readonly Write[]
   /** @returns whether more is waiting */
@@ -79,6 +80,13 @@ export interface LogWriter {
    * again without a word calls it before `writes`.
    */
   failed(): void
+  /**
+   * The others hold more of this log, or something else: nothing more is appended, and nothing that waits is
+   * signed, which would be a fork; neither after a restart, until {@link confirm}.
+   *
+   * @throws EdgeCoderError of the store: it holds until the restart only
+   */
+  suspend(): Promise<void>
   /**
    * Opens a restored log for appending: the others hold nothing of it beyond this checkpoint of its own.
    *
@@ -110,10 +118,7 @@ export async function openLogWriter(
   const key = noteKey('note', init.origin, signer.publicKey)
   const keys = logKeys(init.prefix)
   const flag = await readFlag(store, keys)
-  if (flag === 'restoring') {
-    const { code, detail, next = '' } = flagRefusal(flag)
-    throw new EdgeCoderError(code, `The log ${key.name} cannot be opened: ${detail}.`, { next })
-  }
+  if (flag === 'restoring') throw flagFault(flag, key.name)
   const opened: OpenedLog = await openLog({ store, keys }, key)
   return new StoredLogWriter(
     { store, signer, keys, key, meter: createLogMeter(clock, metrics) },
@@ -184,9 +189,10 @@ class StoredLogWriter implements LogWriter, LogEnd {
 
   writes(): readonly Write[] {
     invariant(!this.#staging.underWay, 'one commit of a log at a time')
+    const { keys, key, signer } = this.#parts
+    if (this.#flag !== undefined && this.size > this.tree.size) throw flagFault(this.#flag, key.name)
     const batch = this.#staging.take(COMMIT_ENTRIES)
     if (batch === undefined) return []
-    const { keys, key, signer } = this.#parts
     const { size, root } = batch.tree
     const note = signCheckpoint({ origin: key.name, size, root, extensions: [] }, key, signer)
     this.#next = { size, root, note }
@@ -207,6 +213,12 @@ class StoredLogWriter implements LogWriter, LogEnd {
   failed(): void {
     this.#next = undefined
     this.#staging.failed()
+  }
+
+  async suspend(): Promise<void> {
+    if (this.#flag !== undefined) return
+    this.#flag = 'unconfirmed'
+    await this.#parts.store.commit([flagWrite(this.#parts.keys, this.#flag)])
   }
 
   async confirm(known: { readonly size: number; readonly root: Uint8Array }): Promise<Refusal | undefined> {

@@ -24,8 +24,8 @@ export interface SeekerEvents {
   quorum(): number
   /** The note that proves it, with the own signature and enough of others. */
   final(note: Uint8Array, checkpoint: SignedCheckpoint): void
-  /** Somebody has cosigned more of the own log than is here, or another one. */
-  ownDiffers(note: Uint8Array | undefined, size: number): void
+  /** Somebody shows a checkpoint that it has cosigned instead; nothing of it is checked. */
+  shown(note: Uint8Array): void
 }
 
 /** One checkpoint that is offered to everybody. */
@@ -106,8 +106,7 @@ export class CosignSeeker {
     if (outcome.case === 'cosignature') await this.#cosigned(link, asked, outcome.value)
     else if (outcome.case === 'cosignedSize') this.#stale(link, asked, Number(outcome.value))
     else {
-      const note = outcome.case === 'conflict' ? outcome.value : undefined
-      if (note !== undefined) this.#events.ownDiffers(note, asked.round.checkpoint.size)
+      if (outcome.case === 'conflict') this.#events.shown(outcome.value)
       const why = outcome.case === 'why' ? outcome.value : undefined
       const { code = 'log-forked', detail = '', retryAfterMs = 0 } = why ?? {}
       this.#components.log.warn('not-cosigned', { peer: link.peerId, code, detail })
@@ -169,7 +168,6 @@ export class CosignSeeker {
   /** Somebody has cosigned another size than was thought here. */
   #stale(link: CoordinatorLink, { round, oldSize }: Asked, size: number): void {
     this.#sizes.set(link.peerId, size)
-    if (size > sizeOf(this.#own)) this.#events.ownDiffers(undefined, size)
     // The same answer again, or a size past this round: it can do no more for this round.
     if (size === oldSize || size > round.checkpoint.size) this.#later(link, MOST_BACKOFF_MS)
     else {

@@ -23,8 +23,8 @@ export interface DeskEvents {
   becameFinal(size: number): void
   /** The disk fails, or something is wrong here. What was shown is shown again later. */
   fault(cause: unknown): void
-  /** A checkpoint of the own log that this node does not know. */
-  ownDiffers(note: Uint8Array, size: number): void
+  /** The own log's key has signed a checkpoint that is none of what is here. @param size of that */
+  ownDiffers(size: number): void
 }
 
 interface News {
@@ -163,14 +163,14 @@ export class LogDesk {
     if (this.#events.isolated()) return
     const enough = checkpoint.cosigners.length >= this.#events.needed()
     if (checkpoint.size > this.size) {
-      if (this.follower === undefined) this.#events.ownDiffers(note, checkpoint.size)
+      if (this.follower === undefined) this.#events.ownDiffers(checkpoint.size)
       else if (enough) this.#ahead = note
       if (link !== undefined) this.claim(link.peerId, checkpoint.size)
       return
     }
     const place = await placed(this.held, checkpoint)
     if (place.lies === 'beside') {
-      if (this.follower === undefined) this.#events.ownDiffers(note, checkpoint.size)
+      if (this.follower === undefined) this.#events.ownDiffers(checkpoint.size)
       else this.forked({ ...place, older: note })
       return
     }

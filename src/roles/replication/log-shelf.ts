@@ -39,6 +39,7 @@ export class LogShelf {
   readonly #cosigned: NoteBook
   readonly #finals: NoteBook
   readonly #listeners = new Set<(origin: string, size: number) => void>()
+  readonly #differs = new Set<(size: number) => void>()
   readonly #age: UnfinalAge
   #seeker: CosignSeeker | undefined
   #ownElsewhere = 0
@@ -87,8 +88,23 @@ export class LogShelf {
     return () => this.#listeners.delete(listener)
   }
 
+  onOwnDiffers(listener: (size: number) => void): () => void {
+    this.#differs.add(listener)
+    return () => this.#differs.delete(listener)
+  }
+
+  /** A log that is told of and given to others: not the own one while it is closed. */
+  offer(origin: string): LogDesk | undefined {
+    const { own } = this.#init
+    return own?.key.name === origin && own.closed !== undefined ? undefined : this.#desks.get(origin)
+  }
+
+  offers(): LogDesk[] {
+    return [...this.#desks.values()].filter(({ known }) => this.offer(known.origin) !== undefined)
+  }
+
   heads(): Omit<LogHead, '$typeName'>[] {
-    return [...this.#desks.values()].flatMap(({ known, held: { head } }) =>
+    return this.offers().flatMap(({ known, held: { head } }) =>
       head === undefined ? [] : [{ origin: known.origin, size: BigInt(head.size), root: head.root }],
     )
   }
@@ -201,7 +217,7 @@ export class LogShelf {
       final: (note, checkpoint) => {
         desk.keepFinal(note, checkpoint).catch((cause: unknown) => this.#fault(cause))
       },
-      ownDiffers: (_note, size) => this.#ownDiffers(known, size),
+      shown: (note) => desk.news(note, undefined),
     })
     this.#age.final(desk.finalSize)
     this.#desks.set(known.origin, desk)
@@ -249,7 +265,7 @@ export class LogShelf {
       found: (evidence: Uint8Array) => void this.found(evidence),
       fault: (cause: unknown) => this.#fault(cause),
       becameFinal: (size: number) => this.#becameFinal(known, size),
-      ownDiffers: (_note: Uint8Array, size: number) => this.#ownDiffers(known, size),
+      ownDiffers: (size: number) => this.#ownDiffers(known, size),
     }
     return new LogDesk(known, held, claims, { finals: this.#finals, events })
   }
@@ -265,6 +281,7 @@ export class LogShelf {
     if (size <= this.#ownElsewhere) return
     this.#ownElsewhere = size
     this.#parts.log.error('own-log-differs', { origin, size, here: this.#desks.get(origin)?.size ?? 0 })
+    for (const listener of [...this.#differs]) listener(size)
   }
 
   #witnesses({ coordinator }: KnownLog): NoteKey[] {

@@ -75,6 +75,12 @@ export interface Replication {
   /** Called whenever more of a log is final, with its size. */
   onFinal(listener: (origin: string, size: number) => void): () => void
   /**
+   * Called when a checkpoint comes up that the own log's key has signed and that is not of the own log as it
+   * is here: longer, or another. The log was restored, or somebody else writes it; what is appended or
+   * signed from now on may be a fork.
+   */
+  onOwnDiffers(listener: (size: number) => void): () => void
+  /**
    * Connected coordinators that hold, by their own word, no more of a log than is here. A log of one's own
    * that was restored may be gone on with when these are all the others: with fewer, a checkpoint that only
    * the missing ones have seen would be contradicted, and that is a fork.

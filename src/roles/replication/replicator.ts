@@ -67,7 +67,7 @@ export class Replicator implements Replication, LinkDesk {
       final: (origin, note) => this.#tellFinal(origin, note),
       isolated: (evidence) => this.#spread(evidence),
     })
-    this.#ranges = new RangeDesk(parts.log, (origin) => this.#shelf.desk(origin)?.held)
+    this.#ranges = new RangeDesk(parts.log, (origin) => this.#shelf.offer(origin)?.held)
     this.#dialler = new Dialler(parts, this.#ids.ledger, {
       coordinators: () => init.coordinators(),
       linked: (peerId) => this.#linked(peerId),
@@ -127,6 +127,10 @@ export class Replicator implements Replication, LinkDesk {
 
   onFinal(listener: (origin: string, size: number) => void): () => void {
     return this.#shelf.onFinal(listener)
+  }
+
+  onOwnDiffers(listener: (size: number) => void): () => void {
+    return this.#shelf.onOwnDiffers(listener)
   }
 
   confirmedBy(origin: string): readonly string[] {
@@ -230,9 +234,9 @@ export class Replicator implements Replication, LinkDesk {
   #heads(link: CoordinatorLink, heads: readonly LogHead[]): void {
     const theirs = new Map(heads.map((head) => [head.origin, head]))
     for (const desk of this.#shelf.desks()) {
-      const { head } = desk.held
       const claim = theirs.get(desk.known.origin)
       desk.claim(link.peerId, Number(claim?.size ?? 0n))
+      const head = this.#shelf.offer(desk.known.origin)?.held.head
       if (head === undefined) continue
       const same = claim !== undefined && Number(claim.size) === head.size
       const differs = same && !Buffer.from(claim.root).equals(head.root)
@@ -261,7 +265,7 @@ export class Replicator implements Replication, LinkDesk {
 
   /** Once a second: gossip of the own log, and news of all others to those who do not have them. */
   #round(): void {
-    for (const desk of this.#shelf.desks()) {
+    for (const desk of this.#shelf.offers()) {
       const { head } = desk.held
       const { origin, coordinator } = desk.known
       if (head === undefined || head.size <= (this.#told.get(origin) ?? 0)) continue

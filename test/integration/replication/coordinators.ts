@@ -1,7 +1,5 @@
 import type { Log } from '../../../src/ports/log.js'
-import type { Store } from '../../../src/ports/store.js'
-import { createLogCommitter } from '../../../src/roles/ledger/log-committer.js'
-import { type LogWriter, openLogWriter, type Wish } from '../../../src/roles/ledger/log-writer.js'
+import { openLogWriter } from '../../../src/roles/ledger/log-writer.js'
 import { createReplication } from '../../../src/roles/replication/create-replication.js'
 import type { Replication } from '../../../src/roles/replication/replication.js'
 import { createSeededRandom } from '../../../src/services/clock/seeded-random.js'
@@ -12,8 +10,8 @@ import { createMemoryDisk } from '../../../src/services/store/memory-store.js'
 import { logOrigin } from '../../../src/wire/checkpoint.js'
 import { protocolIds } from '../../../src/wire/protocol-ids.js'
 import { noMetrics } from '../../contract/network/adapters.js'
-import { createDice } from '../../simulation/dice.js'
-import { EntryMaker, LEDGER_NETWORK, simEvidence } from '../../simulation/ledger/entries.js'
+import { fillLog } from '../../helpers/replicating.js'
+import { LEDGER_NETWORK, simEvidence } from '../../simulation/ledger/entries.js'
 
 /** A coordinator over libp2p on loopback, with a log of its own. */
 export interface Coordinator {
@@ -50,7 +48,7 @@ export async function coordinators(
       const clock = systemClock()
       const base = { store, clock, signer, metrics: noMetrics }
       const own = await openLogWriter(base, { origin, prefix: 'own' })
-      await fill(own, store, peerId, entries)
+      await fillLog(peerId, own, store, entries)
       const replication = createReplication(
         { ...base, network, log, random: createSeededRandom(at), evidence: simEvidence() },
         {
@@ -83,17 +81,4 @@ async function networkOf(identity: Identity, log: Log): Promise<Libp2pNetwork> {
   )
   await network.start()
   return network
-}
-
-async function fill(log: LogWriter, store: Store, home: string, entries: number): Promise<void> {
-  const maker = new EntryMaker(home, createDice(createSeededRandom(1)), 'one')
-  const committer = createLogCommitter(log, store)
-  while (log.size < entries) {
-    const entry = maker.next(log.state)
-    const proven = await simEvidence().prove(entry)
-    if ('refused' in proven) throw new Error(proven.detail)
-    const outcome = log.append({ kind: entry.kind, entry, evidence: proven(log.state) } as Wish)
-    if ('refused' in outcome) throw new Error(outcome.detail)
-    await committer.settle()
-  }
 }
