@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
 import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
 import type { CliRun } from '../helpers/cli.js'
@@ -9,6 +9,9 @@ import { SignedNetwork } from '../helpers/signed-network.js'
 import { until } from '../helpers/until.js'
 
 const WITHIN_MS = 60_000
+
+// Each command is a process of its own.
+vi.setConfig({ testTimeout: 180_000 })
 
 type Status = z.output<typeof ADMIN_ROUTES.ledgerStatus.response>
 interface Summary {
@@ -217,5 +220,5 @@ describe('a backup', () => {
     await until('nothing to be held', async () => (await wallet('local')).held === 0n)
     const clean = await held.mesh.cli(['ledger', 'reconcile', '--json'])
     expect([clean.code, json(clean)]).toMatchObject([0, { clean: true, differences: [] }])
-  }, 120_000)
+  })
 })

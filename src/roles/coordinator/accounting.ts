@@ -30,9 +30,16 @@ export interface Accounting {
    */
   hold(signed: SignedOrder, tasks: readonly TaskHeader[]): ReadonlyMap<string, Refusal>
   /** @returns why this outcome would not be paid; asked before it ends the task */
-  judge(task: TaskHeader, outcome: Outcome): Refusal | undefined
+  judge(task: Pick<TaskHeader, 'id'>, outcome: Outcome): Refusal | undefined
   /** Pays the worker by the outcome, and gives the rest back. */
   settle(taskId: string, outcome: Outcome): void
+  /**
+   * Credits are held for the task, be it here or not: a log can come back from other coordinators, tasks
+   * cannot.
+   *
+   * @returns the gateway at whose word it is paid
+   */
+  owes(taskId: string): { readonly gateway: string } | undefined
   /** It was paid, or what was reserved for it given back; a record of a task that says else is an old one. */
   isOver(taskId: string): boolean
   /** Gives back what is reserved for the task. */
@@ -61,6 +68,7 @@ export function createUnpaidAccounting({ journal, clock, metrics }: Components):
       return new Map()
     },
     judge: () => undefined,
+    owes: () => undefined,
     isOver: () => false,
     settle(taskId, { receipt, acceptance }) {
       effects.add(1, { effect: 'settle' })

@@ -43,7 +43,7 @@ import { LedgerEconomy } from './economy-views.js'
 import { GatewayDesk } from './gateway-desk.js'
 import { createJournal, type Journal } from './journal.js'
 import { LedgerAccounting } from './ledger-accounting.js'
-import { LedgerOffice } from './ledger-office.js'
+import { createLedgerOffice, type LedgerOffice } from './ledger-office.js'
 import { ledgerStatusOf } from './ledger-views.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
@@ -123,7 +123,9 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     ids.announcements,
   )
   const office =
-    ledger && paid && new LedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
+    ledger &&
+    paid &&
+    createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const ends = { workers, gateways, wallets, assigner, announcer }
   const economy = economyOf(components, ledger)
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...ends }

@@ -81,7 +81,7 @@ export class LedgerAccounting implements Accounting {
     return missing
   }
 
-  judge(task: TaskHeader, outcome: Outcome): Refusal | undefined {
+  judge(task: Pick<TaskHeader, 'id'>, outcome: Outcome): Refusal | undefined {
     if (this.#isSettled(task.id, outcome)) return undefined
     const settling = this.#settling(task.id, outcome)
     return isRefusal(settling) ? settling : this.#components.ledger.check(settling)
@@ -94,6 +94,11 @@ export class LedgerAccounting implements Accounting {
     const result = this.#components.ledger.append(settling)
     assert(!isRefusal(result), 'an outcome is judged before it ends its task')
     this.#count('settle')
+  }
+
+  owes(taskId: string): { readonly gateway: string } | undefined {
+    const held = this.#components.ledger.view.get('hold', taskId)
+    return held?.state === 'held' ? held : undefined
   }
 
   isOver(taskId: string): boolean {

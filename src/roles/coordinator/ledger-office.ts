@@ -52,6 +52,48 @@ export interface ProofFile {
   readonly file: Uint8Array
 }
 
+/**
+ * What an operator does with the logs of a coordinator that runs: read them again, prove what they hold,
+ * compare them, copy them away. Long work gives way to tasks, and ends with its caller's signal.
+ */
+export interface LedgerOffice {
+  /**
+   * Reads logs again from their start: hashes, tree, checkpoints, signatures, the rules, and the stored
+   * state. One audit at a time: it keeps all state in memory.
+   *
+   * @param origin of the log; left out = all that are here
+   * @returns `not-found`, `rate-limited` while another one goes on
+   */
+  audit(origin: string | undefined, signal: AbortSignal): AsyncIterable<AuditEvent> | Refusal
+  /**
+   * A proof against a checkpoint that enough coordinators cosigned, where the entry is under one; else
+   * against the latest.
+   *
+   * @param origin of the log; left out = the one that is written here
+   */
+  prove(wanted: Wanted, origin: string | undefined, signal: AbortSignal): Promise<ProofFile | Refusal>
+  /**
+   * All logs that are here as one signed file; see `backupLogs`. A file that was interrupted has no end, and
+   * is refused everywhere.
+   */
+  backup(signal: AbortSignal): AsyncIterable<Uint8Array> | Refusal
+  /** Compares all that should agree; see {@link Reconciler}. */
+  reconcile(signal: AbortSignal): Promise<Reconciliation>
+  /** Evidence against other coordinators, each as a file. */
+  evidence(): readonly FrozenLog[]
+  /** An admin has looked at the evidence against a log, and lets it be taken again. */
+  readmit(origin: string): Promise<Refusal | undefined>
+  /** @see ReplicatedLedger.confirm */
+  confirm(override: boolean): Refusal | undefined
+  /**
+   * Gives back what is held for a task that is not here: its gateway did not order it again after a restore.
+   *
+   * @param task `<account>:<id>`
+   * @returns `hold-unknown`, `task-conflict` when the task is here and has not ended
+   */
+  release(task: string): Promise<Refusal | undefined>
+}
+
 interface Components {
   readonly ledger: ReplicatedLedger
   readonly book: TaskBook
@@ -67,11 +109,11 @@ interface Init {
   readonly networkId: string
 }
 
-/**
- * What an operator does with the logs of a coordinator that runs: read them again, prove what they hold,
- * compare them, copy them away. Long work gives way to tasks, and ends with its caller's signal.
- */
-export class LedgerOffice {
+export function createLedgerOffice(components: Components, init: Init): LedgerOffice {
+  return new StoredLedgerOffice(components, init)
+}
+
+class StoredLedgerOffice implements LedgerOffice {
   readonly #components: Components
   readonly #init: Init
   readonly #reconciler: Reconciler
@@ -83,13 +125,6 @@ export class LedgerOffice {
     this.#reconciler = new Reconciler(components, () => this.#breathe())
   }
 
-  /**
-   * Reads logs again from their start: hashes, tree, checkpoints, signatures, the rules, and the stored
-   * state. One audit at a time: it keeps all state in memory.
-   *
-   * @param origin of the log; left out = all that are here
-   * @returns `not-found`, `rate-limited` while another one goes on
-   */
   audit(origin: string | undefined, signal: AbortSignal): AsyncIterable<AuditEvent> | Refusal {
     const logs = this.#logs(origin)
     if (isRefusal(logs)) return logs
@@ -99,12 +134,6 @@ export class LedgerOffice {
     return this.#auditAll(logs, signal)
   }
 
-  /**
-   * A proof against a checkpoint that enough coordinators cosigned, where the entry is under one; else
-   * against the latest.
-   *
-   * @param origin of the log; left out = the one that is written here
-   */
   async prove(wanted: Wanted, origin: string | undefined, signal: AbortSignal): Promise<ProofFile | Refusal> {
     const logs = this.#logs(origin ?? this.#components.ledger.desk.origin)
     if (isRefusal(logs)) return logs
@@ -126,10 +155,6 @@ export class LedgerOffice {
     return { origin: log.key.name, index, size: head?.size ?? 0, standing, file }
   }
 
-  /**
-   * All logs that are here as one signed file; see `backupLogs`. A file that was interrupted has no end, and
-   * is refused everywhere.
-   */
   backup(signal: AbortSignal): AsyncIterable<Uint8Array> | Refusal {
     const logs: readonly BackedUpLog[] | Refusal = this.#logs(undefined)
     if (isRefusal(logs)) return logs
@@ -139,17 +164,14 @@ export class LedgerOffice {
     return backupLogs({ signer, clock }, { network: this.#init.networkId, tasks, logs }, { signal })
   }
 
-  /** Compares all that should agree; see {@link Reconciler}. */
   reconcile(signal: AbortSignal): Promise<Reconciliation> {
     return this.#reconciler.reconcile(signal)
   }
 
-  /** Evidence against other coordinators, each as a file. */
   evidence(): readonly FrozenLog[] {
     return this.#components.ledger.replication?.isolated() ?? []
   }
 
-  /** An admin has looked at the evidence against a log, and lets it be taken again. */
   async readmit(origin: string): Promise<Refusal | undefined> {
     if (!this.evidence().some((frozen) => frozen.origin === origin)) {
       return refusal('not-found', `${origin} is not isolated here`, {
@@ -160,17 +182,10 @@ export class LedgerOffice {
     return undefined
   }
 
-  /** @see ReplicatedLedger.confirm */
   confirm(override: boolean): Refusal | undefined {
     return this.#components.ledger.confirm(override)
   }
 
-  /**
-   * Gives back what is held for a task that is not here: its gateway did not order it again after a restore.
-   *
-   * @param task `<account>:<id>`
-   * @returns `hold-unknown`, `task-conflict` when the task is here and has not ended
-   */
   async release(task: string): Promise<Refusal | undefined> {
     const { ledger, book, accounting, journal } = this.#components
     const closed = ledger.waits ?? ledger.desk.closed

@@ -33,7 +33,7 @@ export async function openOutcome(
 
 /** The lease that an outcome is claimed for. */
 interface ClaimedLease {
-  readonly header: TaskHeader
+  readonly header: Pick<TaskHeader, 'id' | 'gateway' | 'payloadDigest'>
   readonly worker: string
   readonly fence: bigint
   readonly coordinator: string

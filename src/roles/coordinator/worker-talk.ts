@@ -116,7 +116,8 @@ class WorkerTalk {
     const { lease, receipt, acceptance, free } = done
     if (lease === undefined || receipt === undefined || acceptance === undefined) return () => {}
     // A repeated or late result needs no look at its signatures: nothing is settled by it.
-    if (this.#held(lease) === undefined) return () => this.#finish(lease, free, undefined)
+    if (this.#held(lease) === undefined && this.#owed(lease) === undefined)
+      return () => this.#finish(lease, free, undefined)
     const checked = openOutcome(receipt, acceptance, this.#components.policy().network)
     return checked.then((outcome) => () => this.#finish(lease, free, outcome))
   }
@@ -125,18 +126,45 @@ class WorkerTalk {
     const { journal } = this.#components
     this.#session.mentioned(lease.taskId)
     const held = this.#held(lease)
-    const why =
-      held === undefined || outcome === undefined
-        ? this.#repeated(lease)
-        : isMalformed(outcome)
-          ? this.#unsettled(held, refusal(outcome.code, outcome.detail))
-          : this.#settle(held, outcome)
+    const why = held === undefined ? this.#late(lease, outcome) : this.#outcomeOf(held, lease, outcome)
     if (held !== undefined) this.#session.slotFreed()
     this.#report(free)
     journal.afterwards(() => {
       const answer = why === undefined ? { lease } : { lease, refusal: toWire(why) }
       tellWorker(this.#link, { case: 'doneAck', value: answer })
     })
+  }
+
+  #outcomeOf(
+    held: TaskEntry,
+    lease: LeaseRef,
+    outcome: Awaited<ReturnType<typeof openOutcome>> | undefined,
+  ): Refusal | undefined {
+    if (outcome === undefined) return this.#repeated(lease)
+    if (isMalformed(outcome)) return this.#unsettled(held, refusal(outcome.code, outcome.detail))
+    return this.#settle(held, outcome)
+  }
+
+  /** A result of a lease that is not known; it is paid all the same where credits are held for it. */
+  #late(lease: LeaseRef, outcome: Awaited<ReturnType<typeof openOutcome>> | undefined): Refusal | undefined {
+    const owed = this.#owed(lease)
+    if (owed === undefined || outcome === undefined) return this.#repeated(lease)
+    if (isMalformed(outcome)) return refusal(outcome.code, outcome.detail)
+    const { accounting, network, log } = this.#components
+    const { taskId: id, fence } = lease
+    const header = { id, gateway: owed.gateway, payloadDigest: outcome.worker.value.payloadDigest }
+    const claimed = { header, worker: this.#session.peerId, fence, coordinator: network.peerId }
+    const unpaid = outcomeMismatch(outcome, claimed) ?? accounting.judge(header, outcome)
+    if (unpaid !== undefined) return unpaid
+    accounting.settle(id, outcome)
+    log.info('owed-task-settled', { task: id, peer: this.#session.peerId })
+    return undefined
+  }
+
+  /** A task that is not here, and that credits are held for. */
+  #owed({ taskId }: LeaseRef): { readonly gateway: string } | undefined {
+    const { book, accounting } = this.#components
+    return book.get(taskId) === undefined ? accounting.owes(taskId) : undefined
   }
 
   /** The same result of the same lease again is acknowledged again; any other is too late. */

@@ -11,6 +11,7 @@ import {
   type CoordinatorInit,
   createCoordinator,
 } from '../../../../src/roles/coordinator/create-coordinator.js'
+import type { PolicyChain } from '../../../../src/roles/policy/policy-chain.js'
 import { createSeededRandom } from '../../../../src/services/clock/seeded-random.js'
 import { createVirtualClock, type VirtualClock } from '../../../../src/services/clock/virtual-clock.js'
 import { createMemoryMesh, type MemoryMesh } from '../../../../src/services/network/memory-network.js'
@@ -55,18 +56,22 @@ export function testSigner(): Signer {
 
 /** One coordinator with workers and gateways around it, under a virtual clock. */
 export class World {
-  readonly clock: VirtualClock = createVirtualClock(START_MS)
+  readonly clock: VirtualClock
   readonly mesh: MemoryMesh
   readonly disk: MemoryDisk
   readonly signer = testSigner()
   readonly offences: { peer: string; offence: string }[] = []
   readonly logged: string[] = []
   policy: PolicyView
+  networkId = NETWORK
+  ids = IDS
   coordinator!: Coordinator
   store!: Store
   #init: Partial<CoordinatorInit>
+  #chain: PolicyChain | undefined
 
-  constructor(init: Partial<CoordinatorInit> = {}) {
+  constructor(init: Partial<CoordinatorInit> = {}, startMs = START_MS) {
+    this.clock = createVirtualClock(startMs)
     const random = createSeededRandom(1, this.clock)
     this.mesh = createMemoryMesh({ clock: this.clock, random })
     this.disk = createMemoryDisk((done) => void this.clock.after(2, done))
@@ -78,6 +83,15 @@ export class World {
       gateways: new Set(),
       workers: new Set(),
     }
+  }
+
+  /** Tasks are paid from now on, as this signed policy has it. */
+  paidBy(chain: PolicyChain): this {
+    this.#chain = chain
+    this.networkId = chain.head?.network ?? ''
+    this.ids = protocolIds(this.networkId)
+    this.policy = { ...this.policy, network: this.networkId }
+    return this
   }
 
   async start(): Promise<this> {
@@ -92,11 +106,23 @@ export class World {
         log: this.#log(),
         metrics: QUIET_METRICS,
         policy: () => this.policy,
+        ...(this.#chain === undefined ? {} : { chain: this.#chain }),
       },
-      { networkId: NETWORK, ...this.#init },
+      { networkId: this.networkId, ...this.#init },
     )
-    await this.coordinator.start()
+    await this.run(this.coordinator.start())
     return this
+  }
+
+  /** What it comes to, the clock going on meanwhile. */
+  async run<T>(work: Promise<T>): Promise<T> {
+    let ended = false
+    const end = (): void => {
+      ended = true
+    }
+    work.then(end, end)
+    await this.until(() => ended)
+    return work
   }
 
   /** kill -9: what is not on the disk is gone. */
@@ -224,11 +250,11 @@ export class FakeWorker extends FakePeer<CoordinatorToWorker> {
   }
 
   async dialOnly(): Promise<void> {
-    await this.dial(IDS.worker)
+    await this.dial(this.world.ids.worker)
   }
 
   async attach(over: { slots?: number; running?: { taskId: string; fence: bigint }[] } = {}) {
-    await this.dial(IDS.worker)
+    await this.dial(this.world.ids.worker)
     this.say({
       case: 'hello',
       value: { agentId: this.agentId, capabilities: CAPABILITIES, slots: this.slots, ...over },
@@ -272,7 +298,7 @@ export class FakeWorker extends FakePeer<CoordinatorToWorker> {
     const nowMs = this.world.clock.nowMs()
     const receipt = seal(
       this.signer,
-      NETWORK,
+      this.world.networkId,
       statements.receipt,
       {
         taskId: header?.id ?? '',
@@ -291,7 +317,7 @@ export class FakeWorker extends FakePeer<CoordinatorToWorker> {
     )
     const receiptDigest = new Uint8Array(createHash('sha256').update(receipt.payload).digest())
     const accepted = { taskId: header?.id ?? '', fence, receiptDigest, ...accept }
-    const acceptance = seal(gateway.signer, NETWORK, statements.acceptance, accepted, nowMs)
+    const acceptance = seal(gateway.signer, this.world.networkId, statements.acceptance, accepted, nowMs)
     return { receipt, acceptance }
   }
 
@@ -313,7 +339,7 @@ export class FakeGateway extends FakePeer<CoordinatorToGateway> {
   #pings: { cancel(): void } | undefined
 
   async attach(): Promise<void> {
-    await this.dial(IDS.gateway)
+    await this.dial(this.world.ids.gateway)
     this.say({ case: 'hello', value: { addresses: [`/memory/${this.peerId}`], version: '1' } })
     await this.world.until(() => this.heard.length > 0 || this.closed !== undefined)
     this.#pings?.cancel()
@@ -350,7 +376,7 @@ export class FakeGateway extends FakePeer<CoordinatorToGateway> {
 
   send(headers: Header[], signer = this.signer): number {
     const ask = ++this.#ask
-    const order = seal(signer, NETWORK, statements.order, { headers }, this.world.clock.nowMs())
+    const order = seal(signer, this.world.networkId, statements.order, { headers }, this.world.clock.nowMs())
     this.say({ case: 'submit', value: { ask, order } })
     return ask
   }

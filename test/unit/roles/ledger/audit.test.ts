@@ -80,6 +80,17 @@ describe('an audit', () => {
     expect(report).toMatchObject({ complete: false, size: 1_024, mismatchCount: 0 })
   })
 
+  it('lets others have their turn often, and comes to the same', async () => {
+    const { store } = await written()
+    let breaths = 0
+    const breathe = async () => {
+      breaths++
+    }
+    expect(await audit(store, { breathe })).toEqual(await audit(store))
+    // While entries are checked, while they are applied, and while stored records are compared.
+    expect(breaths).toBeGreaterThan((3 * 1_207) / 128)
+  })
+
   it.each<[string, (store: Store) => Promise<void>, object]>([
     [
       'an entry is missing',

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { isRefusal } from '../../../../src/core/refusal.js'
+import { isRefusal, refusal } from '../../../../src/core/refusal.js'
 import type { Store } from '../../../../src/ports/store.js'
 import { auditLog, auditParts } from '../../../../src/roles/ledger/audit-log.js'
 import { backupLogs } from '../../../../src/roles/ledger/backup.js'
 import { backupParts, verifyBackup } from '../../../../src/roles/ledger/backup-file.js'
+import type { EvidenceReader } from '../../../../src/roles/ledger/evidence.js'
 import { createLogCommitter } from '../../../../src/roles/ledger/log-committer.js'
 import type { LogWriter } from '../../../../src/roles/ledger/log-writer.js'
 import { restoreBackup } from '../../../../src/roles/ledger/restore.js'
 import { createVirtualClock } from '../../../../src/services/clock/virtual-clock.js'
 import { createMemoryDisk } from '../../../../src/services/store/memory-store.js'
+import { noteKey } from '../../../../src/wire/note-key.js'
 import {
   commitAll,
   contentOf,
@@ -219,6 +221,29 @@ describe('a backup that must not be restored', () => {
     expect(await restore(less.store, await backup(log))).toMatchObject([{ size: 1_207, own: true }])
     const again = await openOwnLog(less.store)
     expect([again.head, again.closed?.code]).toEqual([log.head, 'log-unconfirmed'])
+  })
+
+  it('by the rules, such as by an older policy, leaves nothing of it behind', async () => {
+    const { log } = await written()
+    const evidence = signedEvidence()
+    let left = 900
+    const older: EvidenceReader = {
+      signatures: 0,
+      prove: (entry) =>
+        left-- > 0 ? evidence.prove(entry) : refusal('not-found', 'policy message 9 is not here yet'),
+    }
+    const store = createMemoryDisk().open()
+    const init = { ...EXPECTED, prefixOf: (origin: string) => (origin === ORIGIN ? PREFIX : undefined) }
+    const outcome = await restoreBackup({ store, evidence: older }, source(await backup(log)), init)
+    expect(outcome).toMatchObject({ code: 'not-found' })
+    expect((await contentOf(store)).size).toBe(0)
+  })
+
+  it('has a log under another key than policy gives it', async () => {
+    const { log } = await written([])
+    const keyOf = () => noteKey('note', ORIGIN, GATEWAY.publicKey)
+    const verified = await verifyBackup(source(await backup(log))(), { ...EXPECTED, keyOf })
+    expect(verified).toMatchObject({ code: 'bad-signature' })
   })
 
   it('and was interrupted, leaves a log that does not open until it is restored', async () => {
