@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DEFAULT_TERMS } from '../../src/core/economy/terms.js'
+import { DEFAULT_TERMS, type EconomyTerms } from '../../src/core/economy/terms.js'
 import { addPolicy, draftPolicy, PolicyChain, signPolicy } from '../../src/node/admin-policy.js'
 import { publicKeyOf } from '../../src/wire/peer-id.js'
 import type { PolicyBody, PolicyKind } from '../../src/wire/policy/policy-message.js'
@@ -25,8 +25,13 @@ export class SignedNetwork {
    * Makes the policy of a mesh that is laid out and does not run yet, and its network file.
    *
    * @param gateways further ones, that are not of the mesh
+   * @param terms of its economy
    */
-  static async of(mesh: ProcessMesh, gateways: readonly string[] = []): Promise<SignedNetwork> {
+  static async of(
+    mesh: ProcessMesh,
+    gateways: readonly string[] = [],
+    terms: EconomyTerms = DEFAULT_TERMS,
+  ): Promise<SignedNetwork> {
     const network = new SignedNetwork(mesh)
     mkdirSync(network.folder)
     const of = (mode: string) => [...mesh.nodes.values()].filter(({ node }) => node.mode === mode)
@@ -35,7 +40,7 @@ export class SignedNetwork {
       name: 'test',
       root: { keys: [ADMIN.publicKey], threshold: 1 },
       powers: [],
-      terms: DEFAULT_TERMS,
+      terms,
       coordinators: members('coordinator').map(memberOf),
       gateways: [...members('gateway'), ...gateways],
     })

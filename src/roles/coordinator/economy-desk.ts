@@ -1,5 +1,7 @@
 import { MILLION } from '../../core/economy/fixed-point.js'
 import type { IssuanceFigures } from '../../core/economy/issuance-window.js'
+import { BURN, feeAccount, ISSUANCE, RESERVE, TREASURY } from '../../core/ledger/account-name.js'
+import type { LedgerView } from '../../core/ledger/records.js'
 import { issuedSinceMs } from '../../core/ledger/rules/issuance.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
@@ -154,6 +156,7 @@ export class EconomyDesk {
     const every = view.get('policy', '')?.terms.issuance.recalculateMs ?? 0
     const pricing = view.get('pricing', '')
     if (pricing !== undefined) this.#gauges.multiplier.set(ratio(pricing.multiplier))
+    for (const [part, amount] of supplyOf(view)) this.#gauges.supply.set(ratio(amount), { part })
     if (this.#recalculated !== undefined && nowMs - this.#recalculated.atMs < every) return
     const figures = presentFigures(view, this.#components)
     if (figures === undefined) return
@@ -173,10 +176,23 @@ function ratio(millionths: bigint): number {
   return Number(millionths) / Number(MILLION)
 }
 
+/** What can be told without reading all balances. */
+function supplyOf(view: LedgerView): readonly (readonly [part: string, amount: bigint])[] {
+  const balance = (account: string): bigint => view.get('balance', account) ?? 0n
+  return [
+    ['issued', -balance(ISSUANCE)],
+    ['burnt', balance(BURN)],
+    ['treasury', balance(TREASURY)],
+    ['reserve', balance(RESERVE)],
+    ['fees', balance(feeAccount(view.get('log', '')?.coordinator ?? ''))],
+  ]
+}
+
 function gaugesOf(metrics: Metrics) {
   return {
     multiplier: metrics.gauge('edgecoder_economy_multiplier_ratio', 'Multiplier of the open pricing window.'),
     load: metrics.gauge('edgecoder_economy_load_ratio', 'Smoothed load, if the issuance window closed now.'),
     pool: metrics.gauge('edgecoder_economy_pool_credits', 'Pool, if the issuance window closed now.'),
+    supply: metrics.gauge('edgecoder_economy_supply_credits', 'Credits of this log by part.', ['part']),
   }
 }

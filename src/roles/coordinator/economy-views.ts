@@ -120,13 +120,16 @@ export class LedgerEconomy implements Economy {
   }
 
   async #closedPrices(limit: number): Promise<readonly PriceView[]> {
+    const { reader } = this.#components.ledger.log
     const shown: PriceView[] = []
     let opened = this.#pricing.window
     while (shown.length < limit) {
       const record = this.#view.get('price', String(opened))
       if (record === undefined) break
-      const entry = await entryAt(this.#components.ledger.log.reader, record.index, 'price-window')
-      shown.push(this.#closedPrice(record, entry))
+      // What is not durable yet is not shown.
+      if (record.index < reader.size) {
+        shown.push(this.#closedPrice(record, await entryAt(reader, record.index, 'price-window')))
+      }
       opened = record.closed.window
     }
     return shown
@@ -178,6 +181,7 @@ export class LedgerEconomy implements Economy {
     for (let window = last; closer !== undefined && window >= 0 && shown.length < limit; window--) {
       const record = closer.state.get('issuance', String(window))
       if (record === undefined) break
+      if (record.index >= closer.reader.size) continue
       const entry = await entryAt(closer.reader, record.index, 'issuance-window')
       const figures = recountIssuance(closer.state, record, this.#components.chain, closer.logs)
       shown.push(closedIssuance(record, entry, figures))
@@ -224,13 +228,13 @@ function seen(open: OpenWindow, next: Pick<NextWindow, 'demand' | 'capacity' | '
   }
 }
 
-/** Undefined = it is not durable yet, or no such entry. */
+/** Undefined = there is no such entry. */
 async function entryAt<Kind extends EntryKind>(
   reader: LogReader,
   index: number,
   kind: Kind,
 ): Promise<EntryOf<Kind> | undefined> {
-  const bytes = index < reader.size ? await reader.entry(index) : undefined
+  const bytes = await reader.entry(index)
   const entry = bytes && decodeEntry(bytes)
   // Its kind is what says that it is of it.
   return entry === undefined || isMalformed(entry) || entry.kind !== kind
