@@ -11,9 +11,10 @@ import type { Store } from '../../ports/store.js'
 import { logOrigin } from '../../wire/checkpoint.js'
 import { chainStatements, termQuotes } from '../ledger/chain-evidence.js'
 import { createEvidenceReader, type EvidenceReader } from '../ledger/evidence.js'
-import { flagRefusal, flagWrite, readFlag } from '../ledger/log-flag.js'
+import { flagRefusal, readFlag } from '../ledger/log-flag.js'
 import { logKeys } from '../ledger/log-keys.js'
 import type { LogLibrary } from '../ledger/log-library.js'
+import type { LogWriter } from '../ledger/log-writer.js'
 import { rebuildWalletRows } from '../ledger/wallet-rebuild.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createReplication } from '../replication/create-replication.js'
@@ -157,14 +158,16 @@ export class ReplicatedLedger {
         await this.#refill(signal)
       }
       await this.desk.open(restored)
-      const replication = this.#replicate(this.desk.log)
+      const writer = this.desk.log
+      const replication = this.#replicate(writer)
       this.#replication = replication
+      replication.onOwnDiffers((size) => this.#suspend(writer, size))
       await replication.start()
       await this.#hearOthers(replication, signal)
       restored = replication.view().ownLongerElsewhere > 0
       if (!restored) break
       await replication.stop(signal)
-      await this.#components.store.commit([flagWrite(logKeys(OWN_LOG), 'unconfirmed')])
+      await writer.suspend()
     }
     await this.#rebuildWallets()
     this.desk.follow()
@@ -172,6 +175,17 @@ export class ReplicatedLedger {
 
   async stop(signal: AbortSignal): Promise<void> {
     await this.#replication?.stop(signal)
+  }
+
+  /** Nothing that would contradict it is signed from now on; the next start fills the log from the others. */
+  #suspend(writer: LogWriter, size: number): void {
+    const { log } = this.#components
+    const next = 'Restart this coordinator: it gets the rest from the others before it goes on.'
+    log.error('own-log-suspended', { origin: writer.key.name, elsewhere: size, next })
+    writer.suspend().catch((cause: unknown) => {
+      if (!(cause instanceof EdgeCoderError)) throw cause
+      log.error('log-flag-not-kept', { error: cause })
+    })
   }
 
   /** Of a log that was written before wallets had a history; it serves without, should that fail. */
