@@ -55,8 +55,9 @@ export class SignedNetwork {
     await addPolicy(this.folder, chain, await signPolicy(drafted, chain, ADMIN), nowMs)
   }
 
-  openAccount(account: string, role: 'user' | 'contributor' = 'user'): Promise<void> {
-    const home = this.#home
+  /** @param at the coordinator that is its home; left out = the first of the mesh */
+  openAccount(account: string, role: 'user' | 'contributor' = 'user', at?: string): Promise<void> {
+    const home = at === undefined ? this.#home : this.#peerOf(at)
     return this.say('account', { account, role, home, epoch: 1, gateways: [] })
   }
 

@@ -57,6 +57,8 @@ export const ROUND_MS = 1_000
  * run it.
  */
 export const MENTION_MS = 3_000
+/** Entries of another log that are looked at in one step, and parked parcels that are tried in one. */
+export const ARRIVALS_STEP = 256
 /** How often it is looked whether the others have confirmed the own log. */
 export const CONFIRM_MS = 250
 /** So often for one that was not restored, as far as is known; then it is gone on with. */

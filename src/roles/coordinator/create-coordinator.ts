@@ -233,6 +233,7 @@ class CoordinatorRole implements Coordinator {
     assigner.stop()
     announcer.stop()
     book.stop()
+    await ledger?.arrivals.stop()
     await journal.close()
     await Promise.all([workers.close(), gateways.close(), ledger?.stop(this.#stopping.signal)])
     this.#ports.log.info('coordinator-stopped')
@@ -295,6 +296,7 @@ class CoordinatorRole implements Coordinator {
     const { announcer, meter, assigner, scheduler } = this.#parts
     ledger?.desk.follow()
     economy?.desk.round()
+    ledger?.arrivals.wake()
     workers.recheck()
     gateways.recheck()
     gateways.publishCapacity()

@@ -18,6 +18,7 @@ import type { PolicyChain } from '../policy/policy-chain.js'
 import { createReplication } from '../replication/create-replication.js'
 import { REPLICAS } from '../replication/log-name.js'
 import type { OwnLog, Replication } from '../replication/replication.js'
+import { Arrivals } from './arrivals.js'
 import { CONFIRM_MS, HEARING_LOOKS } from './constants.js'
 import type { Journal } from './journal.js'
 import { LedgerDesk, OWN_LOG } from './ledger-desk.js'
@@ -47,6 +48,8 @@ const ALONE =
 /** The log that this coordinator writes, and the others' logs, each copied to all. */
 export class ReplicatedLedger {
   readonly desk: LedgerDesk
+  /** What other homes send here. */
+  readonly arrivals: Arrivals
   readonly library: LogLibrary = {
     find: (origin) => this.#replication?.library.find(origin),
     finalSize: (origin) => this.#replication?.library.finalSize(origin) ?? 0,
@@ -64,6 +67,10 @@ export class ReplicatedLedger {
     this.#components = components
     this.#init = init
     this.desk = new LedgerDesk({ ...components, grown: () => this.#replication?.grown() }, init)
+    const finalNote = (origin: string) => this.#replication?.finalNote(origin)
+    const { desk: ledger, library } = this
+    const about = { networkId: init.networkId, prefix: `${OWN_LOG}|a` }
+    this.arrivals = new Arrivals({ ...components, ledger, library, finalNote }, about)
     this.#evidence = createEvidenceReader(
       {
         statements: chainStatements(chain, () => this.library),
@@ -154,6 +161,7 @@ export class ReplicatedLedger {
         this.#waits = this.#unconfirmed()
         waits(this.#waits)
         await this.#refill(signal)
+        await this.arrivals.forget()
       }
       await this.desk.open(restored)
       const replication = this.#replicate(this.desk.log)
@@ -166,6 +174,8 @@ export class ReplicatedLedger {
       await this.#components.store.commit([flagWrite(logKeys(OWN_LOG), 'unconfirmed')])
     }
     this.desk.follow()
+    this.#replication?.onFinal(() => this.arrivals.wake())
+    await this.arrivals.start()
   }
 
   async stop(signal: AbortSignal): Promise<void> {

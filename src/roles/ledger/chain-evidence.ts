@@ -10,6 +10,7 @@ import type { AnyProven } from './evidence.js'
 import { type IssuanceSources, issueEvidence, windowEvidence } from './issuance-evidence.js'
 import type { LogLibrary } from './log-library.js'
 import type { PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
+import { ArrivalProofs } from './transfer-in-evidence.js'
 
 const KINDS = {
   [TaskKind.CHAT]: 'chat',
@@ -36,8 +37,10 @@ const STATED: ReadonlySet<string> = new Set<PolicyEntryKind>([
  */
 export function chainStatements(chain: PolicyChain, library?: () => LogLibrary): PolicyStatements {
   const sources = { chain, library }
+  const arrivals = new ArrivalProofs(chain)
   return {
     prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal> {
+      if (entry.kind === 'transfer-in') return arrivals.prove(entry) as Promise<Proven<Kind> | Refusal>
       const issued = issuedEvidence(entry, sources)
       if (issued !== undefined) return Promise.resolve(issued as Proven<Kind>)
       if (!STATED.has(entry.kind)) {
