@@ -6,6 +6,7 @@ import type { Codec } from './frame.js'
 import { codec, isMalformed } from './frame.js'
 import { type Envelope, EnvelopeSchema } from './generated/edgecoder/envelope/v1/envelope_pb.js'
 import { AnnouncementSchema } from './generated/edgecoder/gossip/v1/announcement_pb.js'
+import { AllotmentOrderSchema } from './generated/edgecoder/ledger/v1/allotment_pb.js'
 import { AcceptanceSchema, OrderSchema, ReceiptSchema } from './generated/edgecoder/task/v1/task_pb.js'
 import { CONTROL_FRAME_BYTES, ENVELOPE_AGE_MS, GOSSIP_BYTES } from './limits.js'
 import { type Malformed, malformed } from './malformed.js'
@@ -35,6 +36,7 @@ export const statements = {
   order: codec(OrderSchema, CONTROL_FRAME_BYTES),
   receipt: codec(ReceiptSchema, 4096),
   acceptance: codec(AcceptanceSchema, 4096),
+  allotment: codec(AllotmentOrderSchema, 4096),
   announcement: codec(AnnouncementSchema, GOSSIP_BYTES),
 } as const
 

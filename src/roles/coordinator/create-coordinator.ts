@@ -15,6 +15,7 @@ import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
+import { AllotmentDesk } from './allotment-desk.js'
 import { Announcer } from './announcer.js'
 import { type Assigner, createAssigner } from './assigner.js'
 import {
@@ -102,7 +103,19 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
   const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses }, limits)
   const agentId = (worker: string): string => workers.agentId(worker)
-  const gateways = new GatewayDesk({ ...shared, agentId, workers: () => workers.sessions() }, limits)
+  const allotments = new AllotmentDesk(
+    {
+      ledger: ledger && { desk: ledger.desk, library: ledger.library, chain: ledger.chain },
+      network,
+      clock,
+      journal,
+    },
+    networkId,
+  )
+  const gateways = new GatewayDesk(
+    { ...shared, agentId, allotments, workers: () => workers.sessions() },
+    limits,
+  )
   const slotBack = (worker: string): void => workers.slotBack(worker)
   const assigner = createAssigner({ scheduler, book, journal, slotBack }, limits)
   const announcer = new Announcer(
@@ -297,6 +310,7 @@ class CoordinatorRole implements Coordinator {
     ledger?.desk.follow()
     economy?.desk.round()
     ledger?.arrivals.wake()
+    ledger?.slices.look()
     workers.recheck()
     gateways.recheck()
     gateways.publishCapacity()

@@ -3,6 +3,7 @@ import type { Scheduler } from '../../core/scheduler/scheduler.js'
 import type { Watch } from '../../core/task/watch.js'
 import type { Log } from '../../ports/log.js'
 import type { Accounting } from './accounting.js'
+import type { AllotmentDesk } from './allotment-desk.js'
 import type { ControlLinkComponents } from './control-link.js'
 import type { TaskBook } from './task-book.js'
 import type { WorkerSession } from './worker-session.js'
@@ -25,4 +26,5 @@ export interface WorkerDeskComponents extends DeskComponents {
 export interface GatewayDeskComponents extends DeskComponents {
   readonly agentId: (worker: string) => string
   readonly workers: () => Iterable<WorkerSession>
+  readonly allotments: AllotmentDesk
 }

@@ -70,6 +70,8 @@ class GatewayTalk {
         return () => this.#sync(body.value)
       case 'explain':
         return () => this.#explain(body.value)
+      case 'allot':
+        return this.#components.allotments.asked(this.#link, body.value)
       case 'ping':
         return () => tellGateway(this.#link, { case: 'pong', value: { ask: body.value.ask } })
       default:

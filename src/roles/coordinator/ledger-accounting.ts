@@ -169,7 +169,7 @@ export class LedgerAccounting implements Accounting {
     }
     const usage = agreeUsage(evidence.receipt.usage, gatewayUsage(gateway.value.usage), terms.usageTolerance)
     if (isRefusal(usage)) return usage
-    const payee = payeeOf(view, worker.signer)
+    const payee = payeeOf(ledger.view, worker.signer)
     if (isRefusal(payee)) return payee
     const { worker: paid, fee, treasury } = divideHold(held.amount, meter(held.rates, usage), shares(held))
     const { task, fence, worker: peer } = evidence.receipt

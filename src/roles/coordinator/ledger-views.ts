@@ -1,4 +1,4 @@
-import { holdAccount } from '../../core/ledger/account-name.js'
+import { allotmentName, holdAccount } from '../../core/ledger/account-name.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { LedgerStatus, WalletView } from './coordinator.js'
@@ -39,7 +39,10 @@ export function walletOf(view: LedgerView, book: TaskBook, account: string): Wal
   }
   let held = 0n
   for (const id of book.unfinished(account)) held += view.get('balance', holdAccount(id)) ?? 0n
-  const home = view.get('log', '')?.home
-  const available = view.get('balance', account) ?? 0n
-  return { account, home: record.home, isHome: record.home === home, available, held }
+  const home = view.get('log', '')?.home ?? ''
+  const isHome = record.home === home
+  // Elsewhere only what its home has let this one spend.
+  const spender = isHome ? account : allotmentName(account, home)
+  const available = view.get('balance', spender) ?? 0n
+  return { account, home: record.home, isHome, available, held }
 }

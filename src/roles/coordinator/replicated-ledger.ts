@@ -1,4 +1,5 @@
 import { EdgeCoderError } from '../../core/errors.js'
+import type { Posting } from '../../core/ledger/draft.js'
 import { quorumOf } from '../../core/ledger/quorum.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
@@ -22,6 +23,7 @@ import { Arrivals } from './arrivals.js'
 import { CONFIRM_MS, HEARING_LOOKS } from './constants.js'
 import type { Journal } from './journal.js'
 import { LedgerDesk, OWN_LOG } from './ledger-desk.js'
+import { Slices } from './slices.js'
 
 interface Components {
   readonly network: Network
@@ -48,6 +50,8 @@ const ALONE =
 /** The log that this coordinator writes, and the others' logs, each copied to all. */
 export class ReplicatedLedger {
   readonly desk: LedgerDesk
+  /** What other homes let this one spend. */
+  readonly slices: Slices
   /** What other homes send here. */
   readonly arrivals: Arrivals
   readonly library: LogLibrary = {
@@ -66,7 +70,10 @@ export class ReplicatedLedger {
     const { chain } = components
     this.#components = components
     this.#init = init
-    this.desk = new LedgerDesk({ ...components, grown: () => this.#replication?.grown() }, init)
+    const grown = () => this.#replication?.grown()
+    const moved = (postings: readonly Posting[]) => this.slices.moved(postings)
+    this.desk = new LedgerDesk({ ...components, grown, moved }, init)
+    this.slices = new Slices({ ...components, ledger: this.desk }, OWN_LOG)
     const finalNote = (origin: string) => this.#replication?.finalNote(origin)
     const { desk: ledger, library } = this
     const about = { networkId: init.networkId, prefix: `${OWN_LOG}|a` }
@@ -175,6 +182,7 @@ export class ReplicatedLedger {
     }
     this.desk.follow()
     this.#replication?.onFinal(() => this.arrivals.wake())
+    await this.slices.start()
     await this.arrivals.start()
   }
 

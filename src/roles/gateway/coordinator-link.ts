@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../../ports/clock.js'
 import type { Link, Network, PeerAddress } from '../../ports/network.js'
 import { frames, isMalformed } from '../../wire/frame.js'
 import type {
+  AllotAnswer,
   CancelAnswer,
   Capacity,
   CoordinatorToGateway,
@@ -42,7 +43,7 @@ interface Init {
 
 type Body = CoordinatorToGateway['body']
 type Said = NonNullable<MessageInitShape<typeof GatewayToCoordinatorSchema>['body']>
-type Answer = Extract<Body, { case: 'submitted' | 'cancelled' | 'synced' | 'explanation' }>
+type Answer = Extract<Body, { case: 'submitted' | 'cancelled' | 'synced' | 'explanation' | 'allotted' }>
 
 interface Ask {
   readonly expects: Answer['case']
@@ -141,6 +142,12 @@ export class CoordinatorLink {
   async explain(taskId: string): Promise<Explanation> {
     const answer = await this.#ask('explanation', (ask) => ({ case: 'explain', value: { ask, taskId } }))
     assert(answer.case === 'explanation')
+    return answer.value
+  }
+
+  async allot(order: Envelope): Promise<AllotAnswer> {
+    const answer = await this.#ask('allotted', (ask) => ({ case: 'allot', value: { ask, order } }))
+    assert(answer.case === 'allotted')
     return answer.value
   }
 

@@ -1,11 +1,14 @@
 import { type Quote, quoteTask } from '../../core/economy/quote.js'
+import type { EconomyTerms } from '../../core/economy/terms.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { Entry, EntryOf } from '../../wire/ledger/entry.js'
+import { wasGateway } from '../policy/gateway-admission.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEvidence } from '../policy/policy-statements.js'
+import { proveAllotment } from './allot-evidence.js'
 import type { AnyProven } from './evidence.js'
 import { type IssuanceSources, issueEvidence, windowEvidence } from './issuance-evidence.js'
 import type { LogLibrary } from './log-library.js'
@@ -29,6 +32,11 @@ const STATED: ReadonlySet<string> = new Set<PolicyEntryKind>([
   'policy',
 ])
 
+/** Who is a gateway, as the policy that is in force in a log has it. */
+export function gatewaysOf(chain: PolicyChain): (view: LedgerView, gateway: string) => boolean {
+  return (view, gateway) => wasGateway(chain, gateway, view.get('policy', '')?.sequence ?? -1)
+}
+
 /**
  * Evidence for entries that the signed policy is the word for, as it was in force at their place, and for
  * issuance, which follows from policy and what was worked.
@@ -40,6 +48,10 @@ export function chainStatements(chain: PolicyChain, library?: () => LogLibrary):
   const arrivals = new ArrivalProofs(chain)
   return {
     prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal> {
+      if (entry.kind === 'allot') {
+        const proven = proveAllotment(entry, chain.head?.network ?? '', gatewaysOf(chain))
+        return proven as Promise<Proven<Kind> | Refusal>
+      }
       if (entry.kind === 'transfer-in') return arrivals.prove(entry) as Promise<Proven<Kind> | Refusal>
       const issued = issuedEvidence(entry, sources)
       if (issued !== undefined) return Promise.resolve(issued as Proven<Kind>)
@@ -73,6 +85,11 @@ export const termQuotes: Quotes = {
     const multiplier = view.get('pricing', '')?.multiplier
     if (terms === undefined || multiplier === undefined)
       return refusal('not-found', 'no policy is in force in this log yet')
-    return quoteTask({ ...header, kind: KINDS[header.kind] }, terms, multiplier)
+    return quoteHeader(header, terms, multiplier)
   },
+}
+
+/** What a task is charged at most, and by which rates. @param multiplier of the pricing window, in millionths */
+export function quoteHeader(header: TaskHeader, terms: EconomyTerms, multiplier: bigint): Quote {
+  return quoteTask({ ...header, kind: KINDS[header.kind] }, terms, multiplier)
 }

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/control/v1/gateway.proto.
  */
 export const file_edgecoder_control_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("CiJlZGdlY29kZXIvY29udHJvbC92MS9nYXRld2F5LnByb3RvEhRlZGdlY29kZXIuY29udHJvbC52MSJDCgxHYXRld2F5SGVsbG8SHAoJYWRkcmVzc2VzGAEgAygJQgmItRiAApC1GBASFQoHdmVyc2lvbhgCIAEoCUIEiLUYQCJRCgZTdWJtaXQSEQoDYXNrGAEgASgNQgSgtRgBEjQKBW9yZGVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBImgKBkNhbmNlbBIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYARIcCgZyZWFzb24YAyABKAlCDIi1GECgtRgBsLUYARINCgVmZW5jZRgEIAEoBCI7CgRTeW5jEhEKA2FzaxgBIAEoDUIEoLUYARIgCgh0YXNrX2lkcxgCIAMoCUIOiLUYgQGQtRiACLC1GAEiPwoKRXhwbGFpbkFzaxIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYASLAAgoUR2F0ZXdheVRvQ29vcmRpbmF0b3ISMwoFaGVsbG8YASABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5HYXRld2F5SGVsbG9IABIuCgZzdWJtaXQYAiABKAsyHC5lZGdlY29kZXIuY29udHJvbC52MS5TdWJtaXRIABIuCgZjYW5jZWwYAyABKAsyHC5lZGdlY29kZXIuY29udHJvbC52MS5DYW5jZWxIABIqCgRzeW5jGAQgASgLMhouZWRnZWNvZGVyLmNvbnRyb2wudjEuU3luY0gAEjMKB2V4cGxhaW4YBSABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5FeHBsYWluQXNrSAASKgoEcGluZxgGIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBpbmdIAEIGCgRib2R5IhMKBFBpbmcSCwoDYXNrGAEgASgNIiwKDkdhdGV3YXlXZWxjb21lEhoKDGhlYXJ0YmVhdF9tcxgBIAEoDUIEoLUYASL0AQoJVGFza1N0YXRlEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESNgoIc3RhbmRpbmcYAiABKA4yHi5lZGdlY29kZXIuY29udHJvbC52MS5TdGFuZGluZ0IEoLUYARIPCgdhdHRlbXB0GAMgASgNEhgKBndvcmtlchgEIAEoCUIIiLUYQLC1GAESGgoIYWdlbnRfaWQYBSABKAlCCIi1GECwtRgBEg0KBWZlbmNlGAYgASgEEhAKCHBvc2l0aW9uGAcgASgNEicKA3doeRgIIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwimQEKCVN1Ym1pdHRlZBIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEg8KB2V4aXN0ZWQYAyABKAgSLgoFc3RhdGUYBCABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGUihwEKDFN1Ym1pdEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESNwoHcmVzdWx0cxgCIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN1Ym1pdHRlZEIFkLUYgAISKwoHcmVmdXNhbBgDIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwifgoMQ2FuY2VsQW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIuCgVzdGF0ZRgDIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZSJXCgpTeW5jQW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARI2CgZzdGF0ZXMYAiADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGVCBZC1GIAIIn4KCUNhbmRpZGF0ZRIUCgZ3b3JrZXIYASABKAlCBIi1GEASFgoIYWdlbnRfaWQYAiABKAlCBIi1GEASEAoIZWxpZ2libGUYAyABKAgSMQoHcmVhc29ucxgEIAMoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBJC1GBAi4QEKC0V4cGxhbmF0aW9uEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIuCgVzdGF0ZRgDIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZRIWCgdzdW1tYXJ5GAQgASgJQgWItRiACBI5CgpjYW5kaWRhdGVzGAUgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FuZGlkYXRlQgSQtRhAEg8KB3dvcmtlcnMYBiABKA0iZgoNTW9kZWxDYXBhY2l0eRIwCgVtb2RlbBgBIAEoCzIbLmVkZ2Vjb2Rlci5jb250cm9sLnYxLk1vZGVsQgSgtRgBEg8KB3dvcmtlcnMYAiABKA0SEgoKZnJlZV9zbG90cxgDIAEoDSKYAQoIQ2FwYWNpdHkSOgoGbW9kZWxzGAEgAygLMiMuZWRnZWNvZGVyLmNvbnRyb2wudjEuTW9kZWxDYXBhY2l0eUIFkLUYgAISDwoHd29ya2VycxgCIAEoDRISCgpmcmVlX3Nsb3RzGAMgASgNEg4KBnF1ZXVlZBgEIAEoDRIbCglsYW5ndWFnZXMYBSADKAlCCIi1GBCQtRgIIvgDChRDb29yZGluYXRvclRvR2F0ZXdheRI3Cgd3ZWxjb21lGAEgASgLMiQuZWRnZWNvZGVyLmNvbnRyb2wudjEuR2F0ZXdheVdlbGNvbWVIABItCgdyZWZ1c2VkGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEgAEjcKCXN1Ym1pdHRlZBgDIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN1Ym1pdEFuc3dlckgAEjcKCWNhbmNlbGxlZBgEIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhbmNlbEFuc3dlckgAEjIKBnN5bmNlZBgFIAEoCzIgLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN5bmNBbnN3ZXJIABI4CgtleHBsYW5hdGlvbhgGIAEoCzIhLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkV4cGxhbmF0aW9uSAASMAoFc3RhdGUYByABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGVIABIyCghjYXBhY2l0eRgIIAEoCzIeLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhcGFjaXR5SAASKgoEcG9uZxgJIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBpbmdIAEIGCgRib2R5KtABCghTdGFuZGluZxIYChRTVEFORElOR19VTlNQRUNJRklFRBAAEhQKEFNUQU5ESU5HX1VOS05PV04QARITCg9TVEFORElOR19RVUVVRUQQAhITCg9TVEFORElOR19MRUFTRUQQAxIUChBTVEFORElOR19SVU5OSU5HEAQSEQoNU1RBTkRJTkdfRE9ORRAFEhMKD1NUQU5ESU5HX0ZBSUxFRBAGEhYKElNUQU5ESU5HX0NBTkNFTExFRBAHEhQKEFNUQU5ESU5HX0VYUElSRUQQCGIGcHJvdG8z", [file_edgecoder_control_v1_worker, file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
+  fileDesc("CiJlZGdlY29kZXIvY29udHJvbC92MS9nYXRld2F5LnByb3RvEhRlZGdlY29kZXIuY29udHJvbC52MSJDCgxHYXRld2F5SGVsbG8SHAoJYWRkcmVzc2VzGAEgAygJQgmItRiAApC1GBASFQoHdmVyc2lvbhgCIAEoCUIEiLUYQCJRCgZTdWJtaXQSEQoDYXNrGAEgASgNQgSgtRgBEjQKBW9yZGVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBImgKBkNhbmNlbBIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYARIcCgZyZWFzb24YAyABKAlCDIi1GECgtRgBsLUYARINCgVmZW5jZRgEIAEoBCI7CgRTeW5jEhEKA2FzaxgBIAEoDUIEoLUYARIgCgh0YXNrX2lkcxgCIAMoCUIOiLUYgQGQtRiACLC1GAEiPwoKRXhwbGFpbkFzaxIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYASJTCghBbGxvdEFzaxIRCgNhc2sYASABKA1CBKC1GAESNAoFb3JkZXIYAiABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEi8QIKFEdhdGV3YXlUb0Nvb3JkaW5hdG9yEjMKBWhlbGxvGAEgASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuR2F0ZXdheUhlbGxvSAASLgoGc3VibWl0GAIgASgLMhwuZWRnZWNvZGVyLmNvbnRyb2wudjEuU3VibWl0SAASLgoGY2FuY2VsGAMgASgLMhwuZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FuY2VsSAASKgoEc3luYxgEIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN5bmNIABIzCgdleHBsYWluGAUgASgLMiAuZWRnZWNvZGVyLmNvbnRyb2wudjEuRXhwbGFpbkFza0gAEioKBHBpbmcYBiABKAsyGi5lZGdlY29kZXIuY29udHJvbC52MS5QaW5nSAASLwoFYWxsb3QYFCABKAsyHi5lZGdlY29kZXIuY29udHJvbC52MS5BbGxvdEFza0gAQgYKBGJvZHkiEwoEUGluZxILCgNhc2sYASABKA0iLAoOR2F0ZXdheVdlbGNvbWUSGgoMaGVhcnRiZWF0X21zGAEgASgNQgSgtRgBIvQBCglUYXNrU3RhdGUSHgoHdGFza19pZBgBIAEoCUINiLUYgQGgtRgBsLUYARI2CghzdGFuZGluZxgCIAEoDjIeLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN0YW5kaW5nQgSgtRgBEg8KB2F0dGVtcHQYAyABKA0SGAoGd29ya2VyGAQgASgJQgiItRhAsLUYARIaCghhZ2VudF9pZBgFIAEoCUIIiLUYQLC1GAESDQoFZmVuY2UYBiABKAQSEAoIcG9zaXRpb24YByABKA0SJwoDd2h5GAggASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbCKZAQoJU3VibWl0dGVkEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSDwoHZXhpc3RlZBgDIAEoCBIuCgVzdGF0ZRgEIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZSKHAQoMU3VibWl0QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARI3CgdyZXN1bHRzGAIgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuU3VibWl0dGVkQgWQtRiAAhIrCgdyZWZ1c2FsGAMgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbCJ+CgxDYW5jZWxBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEi4KBXN0YXRlGAMgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlIlcKClN5bmNBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEjYKBnN0YXRlcxgCIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZUIFkLUYgAgifgoJQ2FuZGlkYXRlEhQKBndvcmtlchgBIAEoCUIEiLUYQBIWCghhZ2VudF9pZBgCIAEoCUIEiLUYQBIQCghlbGlnaWJsZRgDIAEoCBIxCgdyZWFzb25zGAQgAygLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEIEkLUYECLhAQoLRXhwbGFuYXRpb24SEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEi4KBXN0YXRlGAMgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlEhYKB3N1bW1hcnkYBCABKAlCBYi1GIAIEjkKCmNhbmRpZGF0ZXMYBSADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5DYW5kaWRhdGVCBJC1GEASDwoHd29ya2VycxgGIAEoDSJmCg1Nb2RlbENhcGFjaXR5EjAKBW1vZGVsGAEgASgLMhsuZWRnZWNvZGVyLmNvbnRyb2wudjEuTW9kZWxCBKC1GAESDwoHd29ya2VycxgCIAEoDRISCgpmcmVlX3Nsb3RzGAMgASgNIpgBCghDYXBhY2l0eRI6CgZtb2RlbHMYASADKAsyIy5lZGdlY29kZXIuY29udHJvbC52MS5Nb2RlbENhcGFjaXR5QgWQtRiAAhIPCgd3b3JrZXJzGAIgASgNEhIKCmZyZWVfc2xvdHMYAyABKA0SDgoGcXVldWVkGAQgASgNEhsKCWxhbmd1YWdlcxgFIAMoCUIIiLUYEJC1GAgibQoLQWxsb3RBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEh4KCGFsbG90dGVkGAMgASgEQgyYtRj//////////38irwQKFENvb3JkaW5hdG9yVG9HYXRld2F5EjcKB3dlbGNvbWUYASABKAsyJC5lZGdlY29kZXIuY29udHJvbC52MS5HYXRld2F5V2VsY29tZUgAEi0KB3JlZnVzZWQYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsSAASNwoJc3VibWl0dGVkGAMgASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuU3VibWl0QW5zd2VySAASNwoJY2FuY2VsbGVkGAQgASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FuY2VsQW5zd2VySAASMgoGc3luY2VkGAUgASgLMiAuZWRnZWNvZGVyLmNvbnRyb2wudjEuU3luY0Fuc3dlckgAEjgKC2V4cGxhbmF0aW9uGAYgASgLMiEuZWRnZWNvZGVyLmNvbnRyb2wudjEuRXhwbGFuYXRpb25IABIwCgVzdGF0ZRgHIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZUgAEjIKCGNhcGFjaXR5GAggASgLMh4uZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FwYWNpdHlIABIqCgRwb25nGAkgASgLMhouZWRnZWNvZGVyLmNvbnRyb2wudjEuUGluZ0gAEjUKCGFsbG90dGVkGBQgASgLMiEuZWRnZWNvZGVyLmNvbnRyb2wudjEuQWxsb3RBbnN3ZXJIAEIGCgRib2R5KtABCghTdGFuZGluZxIYChRTVEFORElOR19VTlNQRUNJRklFRBAAEhQKEFNUQU5ESU5HX1VOS05PV04QARITCg9TVEFORElOR19RVUVVRUQQAhITCg9TVEFORElOR19MRUFTRUQQAxIUChBTVEFORElOR19SVU5OSU5HEAQSEQoNU1RBTkRJTkdfRE9ORRAFEhMKD1NUQU5ESU5HX0ZBSUxFRBAGEhYKElNUQU5ESU5HX0NBTkNFTExFRBAHEhQKEFNUQU5ESU5HX0VYUElSRUQQCGIGcHJvdG8z", [file_edgecoder_control_v1_worker, file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
 
 /**
  * @generated from message edgecoder.control.v1.GatewayHello
@@ -151,6 +151,32 @@ export const ExplainAskSchema: GenMessage<ExplainAsk> = /*@__PURE__*/
   messageDesc(file_edgecoder_control_v1_gateway, 4);
 
 /**
+ * Let another home spend a slice of an account. The same order (account and id) again is answered with what was allotted by it.
+ *
+ * @generated from message edgecoder.control.v1.AllotAsk
+ */
+export type AllotAsk = Message<"edgecoder.control.v1.AllotAsk"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * Envelope of an edgecoder.ledger.v1.AllotmentOrder signed by this gateway.
+   *
+   * @generated from field: edgecoder.envelope.v1.Envelope order = 2;
+   */
+  order?: Envelope | undefined;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.AllotAsk.
+ * Use `create(AllotAskSchema)` to create a new message.
+ */
+export const AllotAskSchema: GenMessage<AllotAsk> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 5);
+
+/**
  * @generated from message edgecoder.control.v1.GatewayToCoordinator
  */
 export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordinator"> & {
@@ -195,6 +221,12 @@ export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordi
      */
     value: Ping;
     case: "ping";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.AllotAsk allot = 20;
+     */
+    value: AllotAsk;
+    case: "allot";
   } | { case: undefined; value?: undefined };
 };
 
@@ -203,7 +235,7 @@ export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordi
  * Use `create(GatewayToCoordinatorSchema)` to create a new message.
  */
 export const GatewayToCoordinatorSchema: GenMessage<GatewayToCoordinator> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 5);
+  messageDesc(file_edgecoder_control_v1_gateway, 6);
 
 /**
  * @generated from message edgecoder.control.v1.Ping
@@ -220,7 +252,7 @@ export type Ping = Message<"edgecoder.control.v1.Ping"> & {
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 6);
+  messageDesc(file_edgecoder_control_v1_gateway, 7);
 
 /**
  * @generated from message edgecoder.control.v1.GatewayWelcome
@@ -237,7 +269,7 @@ export type GatewayWelcome = Message<"edgecoder.control.v1.GatewayWelcome"> & {
  * Use `create(GatewayWelcomeSchema)` to create a new message.
  */
 export const GatewayWelcomeSchema: GenMessage<GatewayWelcome> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 7);
+  messageDesc(file_edgecoder_control_v1_gateway, 8);
 
 /**
  * @generated from message edgecoder.control.v1.TaskState
@@ -297,7 +329,7 @@ export type TaskState = Message<"edgecoder.control.v1.TaskState"> & {
  * Use `create(TaskStateSchema)` to create a new message.
  */
 export const TaskStateSchema: GenMessage<TaskState> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 8);
+  messageDesc(file_edgecoder_control_v1_gateway, 9);
 
 /**
  * @generated from message edgecoder.control.v1.Submitted
@@ -333,7 +365,7 @@ export type Submitted = Message<"edgecoder.control.v1.Submitted"> & {
  * Use `create(SubmittedSchema)` to create a new message.
  */
 export const SubmittedSchema: GenMessage<Submitted> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 9);
+  messageDesc(file_edgecoder_control_v1_gateway, 10);
 
 /**
  * @generated from message edgecoder.control.v1.SubmitAnswer
@@ -362,7 +394,7 @@ export type SubmitAnswer = Message<"edgecoder.control.v1.SubmitAnswer"> & {
  * Use `create(SubmitAnswerSchema)` to create a new message.
  */
 export const SubmitAnswerSchema: GenMessage<SubmitAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 10);
+  messageDesc(file_edgecoder_control_v1_gateway, 11);
 
 /**
  * @generated from message edgecoder.control.v1.CancelAnswer
@@ -389,7 +421,7 @@ export type CancelAnswer = Message<"edgecoder.control.v1.CancelAnswer"> & {
  * Use `create(CancelAnswerSchema)` to create a new message.
  */
 export const CancelAnswerSchema: GenMessage<CancelAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 11);
+  messageDesc(file_edgecoder_control_v1_gateway, 12);
 
 /**
  * @generated from message edgecoder.control.v1.SyncAnswer
@@ -411,7 +443,7 @@ export type SyncAnswer = Message<"edgecoder.control.v1.SyncAnswer"> & {
  * Use `create(SyncAnswerSchema)` to create a new message.
  */
 export const SyncAnswerSchema: GenMessage<SyncAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 12);
+  messageDesc(file_edgecoder_control_v1_gateway, 13);
 
 /**
  * @generated from message edgecoder.control.v1.Candidate
@@ -445,7 +477,7 @@ export type Candidate = Message<"edgecoder.control.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 13);
+  messageDesc(file_edgecoder_control_v1_gateway, 14);
 
 /**
  * @generated from message edgecoder.control.v1.Explanation
@@ -491,7 +523,7 @@ export type Explanation = Message<"edgecoder.control.v1.Explanation"> & {
  * Use `create(ExplanationSchema)` to create a new message.
  */
 export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 14);
+  messageDesc(file_edgecoder_control_v1_gateway, 15);
 
 /**
  * @generated from message edgecoder.control.v1.ModelCapacity
@@ -518,7 +550,7 @@ export type ModelCapacity = Message<"edgecoder.control.v1.ModelCapacity"> & {
  * Use `create(ModelCapacitySchema)` to create a new message.
  */
 export const ModelCapacitySchema: GenMessage<ModelCapacity> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 15);
+  messageDesc(file_edgecoder_control_v1_gateway, 16);
 
 /**
  * What the attached workers can do together; sent at attach and when it changed, at most once a second.
@@ -557,7 +589,36 @@ export type Capacity = Message<"edgecoder.control.v1.Capacity"> & {
  * Use `create(CapacitySchema)` to create a new message.
  */
 export const CapacitySchema: GenMessage<Capacity> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 16);
+  messageDesc(file_edgecoder_control_v1_gateway, 17);
+
+/**
+ * @generated from message edgecoder.control.v1.AllotAnswer
+ */
+export type AllotAnswer = Message<"edgecoder.control.v1.AllotAnswer"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: edgecoder.task.v1.Refusal refusal = 2;
+   */
+  refusal?: Refusal | undefined;
+
+  /**
+   * Microcredits that were allotted, and are on their way; 0 = that home has enough to spend already.
+   *
+   * @generated from field: uint64 allotted = 3;
+   */
+  allotted: bigint;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.AllotAnswer.
+ * Use `create(AllotAnswerSchema)` to create a new message.
+ */
+export const AllotAnswerSchema: GenMessage<AllotAnswer> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 18);
 
 /**
  * @generated from message edgecoder.control.v1.CoordinatorToGateway
@@ -620,6 +681,12 @@ export type CoordinatorToGateway = Message<"edgecoder.control.v1.CoordinatorToGa
      */
     value: Ping;
     case: "pong";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.AllotAnswer allotted = 20;
+     */
+    value: AllotAnswer;
+    case: "allotted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -628,7 +695,7 @@ export type CoordinatorToGateway = Message<"edgecoder.control.v1.CoordinatorToGa
  * Use `create(CoordinatorToGatewaySchema)` to create a new message.
  */
 export const CoordinatorToGatewaySchema: GenMessage<CoordinatorToGateway> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 17);
+  messageDesc(file_edgecoder_control_v1_gateway, 19);
 
 /**
  * @generated from enum edgecoder.control.v1.Standing
