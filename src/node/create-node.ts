@@ -172,7 +172,7 @@ function createRoles(
       ),
     }),
     ...(mode.gateway && {
-      gateway: createGateway({ ...shared, store, log }, find),
+      gateway: createGateway({ ...shared, store, log, ...(chain === undefined ? {} : { chain }) }, find),
     }),
     ...(mode.worker && {
       worker: createWorker(

@@ -6,6 +6,7 @@ import type { Codec } from './frame.js'
 import { codec, isMalformed } from './frame.js'
 import { type Envelope, EnvelopeSchema } from './generated/edgecoder/envelope/v1/envelope_pb.js'
 import { AnnouncementSchema } from './generated/edgecoder/gossip/v1/announcement_pb.js'
+import { AllotmentOrderSchema } from './generated/edgecoder/ledger/v1/allotment_pb.js'
 import {
   AcceptanceSchema,
   OrderSchema,
@@ -41,6 +42,7 @@ export const statements = {
   receipt: codec(ReceiptSchema, 4096),
   acceptance: codec(AcceptanceSchema, 4096),
   transfer: codec(TransferSchema, 4096),
+  allotment: codec(AllotmentOrderSchema, 4096),
   announcement: codec(AnnouncementSchema, GOSSIP_BYTES),
 } as const
 

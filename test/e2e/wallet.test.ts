@@ -17,7 +17,7 @@ beforeAll(async () => {
   held = await createHeldTasks({ coordinators: 1, workers: 1, gateways: 2 })
   network = await SignedNetwork.of(held.mesh)
   // Two gateways of one network; only the first may order for ann.
-  await network.openAccount('ann', 'user', ['gateway-1'])
+  await network.openAccount('ann', 'user', { gateways: ['gateway-1'] })
   await network.openAccount('bob')
   await network.openAccount('lender', 'contributor')
   await network.enrol('worker', 'lender')

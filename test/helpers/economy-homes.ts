@@ -1,5 +1,6 @@
 import { divideHold, meter, quoteRates } from '../../src/core/economy/metering.js'
 import { DEFAULT_TERMS, type EconomyTerms } from '../../src/core/economy/terms.js'
+import { payeeOf } from '../../src/core/ledger/rules/settle.js'
 import { isRefusal } from '../../src/core/refusal.js'
 import { nextPriceWindow } from '../../src/roles/ledger/economy-wishes.js'
 import type { LogLibrary } from '../../src/roles/ledger/log-library.js'
@@ -147,7 +148,9 @@ export class EconomyHomes {
     const usage = { inputTokens: 0, outputTokens: tokens, sandboxMs: 0 }
     const { worker: paid, fee, treasury, cost } = divideHold(held.amount, meter(held.rates, usage), held)
     const worker = `W${account.replaceAll('-', '')}`
-    const entry = { task, fence: 1, worker, usage, paid, fee, treasury }
+    const payee = payeeOf(book.state, worker)
+    if (isRefusal(payee)) throw new Error(payee.detail)
+    const entry = { task, fence: 1, worker, ...payee, usage, paid, fee, treasury }
     const receipt = { task, fence: 1, worker, coordinator: book.home, usage, runMs }
     const acceptance = { task, fence: 1, gateway: 'Gateway', usage }
     this.#must(

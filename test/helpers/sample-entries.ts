@@ -54,6 +54,8 @@ export const SAMPLE_ENTRIES: { readonly [Kind in EntryKind]: EntryOf<Kind> } = {
     task: 'ann:job-1',
     fence: 1,
     worker: '12D3KooWWorker',
+    to: 'bob',
+    toHome: AWAY,
     usage,
     paid: 135_575n,
     fee: 2_175n,

@@ -214,6 +214,8 @@ export class Wishes {
       task,
       fence: 1,
       worker: WORKER.peerId,
+      to: 'cid',
+      toHome: undefined,
       usage,
       paid: worker,
       fee,

@@ -60,13 +60,16 @@ export class SignedNetwork {
     await addPolicy(this.folder, chain, await signPolicy(drafted, chain, ADMIN), nowMs)
   }
 
-  /** @param gateways names of those whose orders may spend from it; none = any */
+  /**
+   * @param gateways names of those whose orders may spend from it; none = any
+   * @param at the coordinator that is its home; left out = the first of the mesh
+   */
   openAccount(
     account: string,
     role: 'user' | 'contributor' = 'user',
-    gateways: readonly string[] = [],
+    { at, gateways = [] }: { readonly at?: string; readonly gateways?: readonly string[] } = {},
   ): Promise<void> {
-    const home = this.#home
+    const home = at === undefined ? this.#home : this.#peerOf(at)
     const peers = gateways.map((name) => this.#peerOf(name))
     return this.say('account', { account, role, home, epoch: 1, gateways: peers })
   }

@@ -12,11 +12,13 @@ const CUT: ReadonlySet<string> = new Set(['suspended', 'isolated', 'revoked'])
 export interface HomeEpoch extends HomeRecord {
   readonly home: string
 }
+const NOBODY: ReadonlySet<string> = new Set()
 
 /** The state of a policy chain in memory. */
 export class PolicyBook implements PolicyReader {
   readonly #tables = new Map<PolicyTable, Map<string, PolicyChange>>()
   readonly #logs = new Map<string, HomeEpoch>()
+  readonly #rosters: { readonly sequence: number; readonly coordinators: ReadonlySet<string> }[] = []
   readonly #members = {
     coordinators: new Set<string>(),
     gateways: new Set<string>(),
@@ -40,6 +42,17 @@ export class PolicyBook implements PolicyReader {
       }
       if (table === 'coordinator' || table === 'gateway' || table === 'node') this.#place(key)
     }
+    this.#roll()
+  }
+
+  /** Coordinators that were admitted, and not cut off, right after a message. @param sequence not of a later one */
+  coordinatorsAt(sequence: number): ReadonlySet<string> {
+    return this.#rosters.findLast((each) => each.sequence <= sequence)?.coordinators ?? NOBODY
+  }
+
+  /** Who was a coordinator at some time. */
+  get everCoordinators(): ReadonlySet<string> {
+    return new Set(this.#rosters.flatMap(({ coordinators }) => [...coordinators]))
   }
 
   /** Every epoch of every home that there ever was: each has a log of its own. In the order of the chain. */
@@ -58,6 +71,15 @@ export class PolicyBook implements PolicyReader {
   termsAt(sequence: number | undefined = this.get('chain', '')?.sequence): EconomyTerms | undefined {
     const set = this.get('link', String(sequence))?.terms
     return set === undefined ? undefined : this.get('terms', String(set))
+  }
+
+  /** Remembers who coordinates from this message on, when that is somebody else than before. */
+  #roll(): void {
+    const sequence = this.get('chain', '')?.sequence ?? 0
+    const now = this.#members.coordinators
+    const before = this.#rosters.at(-1)?.coordinators ?? NOBODY
+    if (now.size === before.size && [...now].every((peer) => before.has(peer))) return
+    this.#rosters.push({ sequence, coordinators: new Set(now) })
   }
 
   /** Puts a peer on the lists that it belongs on now, and on no other. */

@@ -57,6 +57,14 @@ export const ROUND_MS = 1_000
  * run it.
  */
 export const MENTION_MS = 3_000
+/** Entries of another log that are looked at in one step, and parked parcels that are tried in one. */
+export const ARRIVALS_STEP = 256
+/** Slices that were filled and not seen to have arrived; past it all are forgotten, and may be filled once more. */
+export const SLICES_UNDER_WAY = 10_000
+/** A slice that nothing was spent from for so long goes home. Longer than a task may take to be paid. */
+export const SLICE_IDLE_MS = 30 * 60_000
+/** How often slices are looked over. */
+export const SLICE_LOOK_MS = 60_000
 /** How often it is looked whether the others have confirmed the own log. */
 export const CONFIRM_MS = 250
 /** So often for one that was not restored, as far as is known; then it is gone on with. */

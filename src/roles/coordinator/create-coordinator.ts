@@ -16,6 +16,7 @@ import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
+import { AllotmentDesk } from './allotment-desk.js'
 import { Announcer } from './announcer.js'
 import { type Assigner, createAssigner } from './assigner.js'
 import {
@@ -112,8 +113,17 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     { networkId },
   )
   const sessions = () => workers.sessions()
+  const allotments = new AllotmentDesk(
+    {
+      ledger: ledger && { desk: ledger.desk, library: ledger.library, chain: ledger.chain },
+      network,
+      clock,
+      journal,
+    },
+    networkId,
+  )
   const gateways = new GatewayDesk(
-    { ...shared, agentId, workers: sessions, wallets: talk, transfers },
+    { ...shared, agentId, workers: sessions, wallets: talk, transfers, allotments },
     limits,
   )
   const slotBack = (worker: string): void => workers.slotBack(worker)
@@ -249,6 +259,7 @@ class CoordinatorRole implements Coordinator {
     assigner.stop()
     announcer.stop()
     book.stop()
+    await ledger?.arrivals.stop()
     await journal.close()
     await Promise.all([workers.close(), gateways.close(), ledger?.stop(this.#stopping.signal)])
     this.#ports.log.info('coordinator-stopped')
@@ -323,6 +334,8 @@ class CoordinatorRole implements Coordinator {
     const { announcer, meter, assigner, scheduler } = this.#parts
     ledger?.desk.follow()
     economy?.desk.round()
+    ledger?.arrivals.wake()
+    ledger?.slices.look()
     workers.recheck()
     gateways.recheck()
     gateways.publishCapacity()

@@ -3,6 +3,7 @@ import type { Scheduler } from '../../core/scheduler/scheduler.js'
 import type { Watch } from '../../core/task/watch.js'
 import type { Log } from '../../ports/log.js'
 import type { Accounting } from './accounting.js'
+import type { AllotmentDesk } from './allotment-desk.js'
 import type { ControlLinkComponents } from './control-link.js'
 import type { TaskBook } from './task-book.js'
 import type { TransferDesk } from './transfer-desk.js'
@@ -29,4 +30,5 @@ export interface GatewayDeskComponents extends DeskComponents {
   readonly workers: () => Iterable<WorkerSession>
   readonly wallets: WalletTalk
   readonly transfers: TransferDesk
+  readonly allotments: AllotmentDesk
 }

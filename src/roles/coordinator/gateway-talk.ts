@@ -76,6 +76,8 @@ class GatewayTalk {
         return () => this.#components.wallets.asked(this.#link, body)
       case 'transfer':
         return this.#components.transfers.asked(this.#link, body.value)
+      case 'allot':
+        return this.#components.allotments.asked(this.#link, body.value)
       case 'ping':
         return () => tellGateway(this.#link, { case: 'pong', value: { ask: body.value.ask } })
       default:

@@ -7,6 +7,7 @@ import { type Applied, chooseRows, type Existed } from '../../core/ledger/apply.
 import type { OrderedTask, SettleEvidence } from '../../core/ledger/facts.js'
 import type { HoldRecord, LedgerView } from '../../core/ledger/records.js'
 import type { HoldRow } from '../../core/ledger/rules/hold.js'
+import { payeeOf } from '../../core/ledger/rules/settle.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../core/task/task.js'
 import type { Clock } from '../../ports/clock.js'
@@ -173,6 +174,8 @@ export class LedgerAccounting implements Accounting {
     }
     const usage = agreeUsage(evidence.receipt.usage, gatewayUsage(gateway.value.usage), terms.usageTolerance)
     if (isRefusal(usage)) return usage
+    const payee = payeeOf(ledger.view, worker.signer)
+    if (isRefusal(payee)) return payee
     const { worker: paid, fee, treasury } = divideHold(held.amount, meter(held.rates, usage), shares(held))
     const { task, fence, worker: peer } = evidence.receipt
     return {
@@ -184,6 +187,7 @@ export class LedgerAccounting implements Accounting {
         task,
         fence,
         worker: peer,
+        ...payee,
         usage,
         paid,
         fee,

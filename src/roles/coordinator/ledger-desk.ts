@@ -1,6 +1,7 @@
 import assert from 'node:assert'
 import { EdgeCoderError } from '../../core/errors.js'
 import { apply, type Existed } from '../../core/ledger/apply.js'
+import type { Posting } from '../../core/ledger/draft.js'
 import type { Facts } from '../../core/ledger/facts.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
@@ -34,6 +35,8 @@ interface Components {
   readonly chain: PolicyChain
   /** Called whenever more of the log is durable. */
   readonly grown: () => void
+  /** Called with what each entry that was appended moved. */
+  readonly moved?: (postings: readonly Posting[]) => void
 }
 
 interface Init {
@@ -130,6 +133,7 @@ export class LedgerDesk implements TaskLog, Recordable {
   append(wish: Wish): Appended | Existed | Refusal {
     const outcome = this.#log.append(wish)
     if (!isRefusal(outcome)) this.#components.journal.record(this)
+    if ('postings' in outcome) this.#components.moved?.(outcome.postings)
     return outcome
   }
 

@@ -1,4 +1,5 @@
 import { EdgeCoderError } from '../../core/errors.js'
+import type { Posting } from '../../core/ledger/draft.js'
 import { quorumOf } from '../../core/ledger/quorum.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
@@ -20,9 +21,11 @@ import type { PolicyChain } from '../policy/policy-chain.js'
 import { createReplication } from '../replication/create-replication.js'
 import { REPLICAS } from '../replication/log-name.js'
 import type { OwnLog, Replication } from '../replication/replication.js'
+import { Arrivals } from './arrivals.js'
 import { CONFIRM_MS, HEARING_LOOKS } from './constants.js'
 import type { Journal } from './journal.js'
 import { LedgerDesk, OWN_LOG } from './ledger-desk.js'
+import { Slices } from './slices.js'
 
 interface Components {
   readonly network: Network
@@ -49,6 +52,10 @@ const ALONE =
 /** The log that this coordinator writes, and the others' logs, each copied to all. */
 export class ReplicatedLedger {
   readonly desk: LedgerDesk
+  /** What other homes let this one spend. */
+  readonly slices: Slices
+  /** What other homes send here. */
+  readonly arrivals: Arrivals
   readonly library: LogLibrary = {
     find: (origin) => this.#replication?.library.find(origin),
     finalSize: (origin) => this.#replication?.library.finalSize(origin) ?? 0,
@@ -65,7 +72,14 @@ export class ReplicatedLedger {
     const { chain } = components
     this.#components = components
     this.#init = init
-    this.desk = new LedgerDesk({ ...components, grown: () => this.#replication?.grown() }, init)
+    const grown = () => this.#replication?.grown()
+    const moved = (postings: readonly Posting[]) => this.slices.moved(postings)
+    this.desk = new LedgerDesk({ ...components, grown, moved }, init)
+    this.slices = new Slices({ ...components, ledger: this.desk }, OWN_LOG)
+    const finalNote = (origin: string) => this.#replication?.finalNote(origin)
+    const { desk: ledger, library } = this
+    const about = { networkId: init.networkId, prefix: `${OWN_LOG}|a` }
+    this.arrivals = new Arrivals({ ...components, ledger, library, finalNote }, about)
     this.#evidence = createEvidenceReader(
       {
         statements: chainStatements(chain, () => this.library),
@@ -156,6 +170,7 @@ export class ReplicatedLedger {
         this.#waits = this.#unconfirmed()
         waits(this.#waits)
         await this.#refill(signal)
+        await this.arrivals.forget()
       }
       await this.desk.open(restored)
       const writer = this.desk.log
@@ -171,6 +186,9 @@ export class ReplicatedLedger {
     }
     await this.#rebuildWallets()
     this.desk.follow()
+    this.#replication?.onFinal(() => this.arrivals.wake())
+    await this.slices.start()
+    await this.arrivals.start()
   }
 
   async stop(signal: AbortSignal): Promise<void> {

@@ -21,6 +21,8 @@ interface Components {
   readonly random: Random
   readonly log: Log
   readonly admits: (peerId: string) => boolean
+  /** Who is to be attached to when they can be, the best first; asked again each time. */
+  readonly preferred?: () => readonly string[]
   /** Attaches to one; resolves with the link or throws. */
   readonly attach: (
     peer: PeerAddress,
@@ -40,6 +42,8 @@ const LONGEST_PAUSE_MS = 5_000
 /** Among them those of the network file; found ones past it push out the oldest found. */
 const MOST_KNOWN = 256
 const SEARCH_MS = 5_000
+/** Before a coordinator that is preferred, and could not be reached, is gone to again. */
+const GO_AGAIN_MS = 30_000
 /** For what is queued to be sent when the gateway stops. */
 const CLOSE_MS = 1_000
 
@@ -58,6 +62,8 @@ export class CoordinatorAttachment {
   #lostMs: number
   #link: CoordinatorLink | undefined
   #sinceMs = 0
+  #wentTo: string | undefined
+  #wentMs = 0
   #running: Promise<void> | undefined
 
   constructor(components: Components, init: Init, events: AttachmentEvents) {
@@ -96,6 +102,22 @@ export class CoordinatorAttachment {
       link.abort('stopping')
     }
     await this.#running
+  }
+
+  /**
+   * Leaves the attached coordinator for one that is preferred, unless that was tried of late. Whoever calls
+   * it sees to it that nothing is under way at the one that is left.
+   */
+  goTo(peerId: string): void {
+    const link = this.#link
+    const nowMs = this.#components.clock.monotonicMs()
+    if (link === undefined || link.peerId === peerId) return
+    if (this.#wentTo === peerId && nowMs - this.#wentMs < GO_AGAIN_MS) return
+    this.#wentTo = peerId
+    this.#wentMs = nowMs
+    this.#components.log.info('coordinator-left', { coordinator: link.peerId, for: peerId })
+    this.#link = undefined
+    link.abort('another coordinator is the home of the account')
   }
 
   /** Where a coordinator was last known to be. */
@@ -149,10 +171,17 @@ export class CoordinatorAttachment {
 
   #candidates(): readonly PeerAddress[] {
     const last = this.#last === undefined ? undefined : this.#known.get(this.#last)
-    if (last !== undefined && this.#inGrace()) return [last]
-    const others = [...this.#known.values()].filter((peer) => peer !== last)
+    const isGoing = this.#components.clock.monotonicMs() - this.#wentMs < GO_AGAIN_MS
+    const wanted = isGoing && this.#wentTo !== undefined ? [this.#wentTo] : []
+    const names = new Set([...wanted, ...(this.#components.preferred?.() ?? [])])
+    const preferred = [...names].map((peerId) => this.addressOf(peerId))
+    const best = preferred[0]
+    if (last !== undefined && this.#inGrace() && (best ?? last).peerId === last.peerId) return [last]
+    const named = new Set(preferred.map(({ peerId }) => peerId))
+    const others = [...this.#known.values()].filter((peer) => peer !== last && !named.has(peer.peerId))
     shuffle(others, this.#components.random)
-    return last === undefined ? others : [...others, last]
+    const least = last === undefined || named.has(last.peerId) ? [] : [last]
+    return [...preferred, ...others, ...least]
   }
 
   #inGrace(): boolean {

@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../../ports/clock.js'
 import type { Link, Network, PeerAddress } from '../../ports/network.js'
 import { frames, isMalformed } from '../../wire/frame.js'
 import type {
+  AllotAnswer,
   CancelAnswer,
   Capacity,
   CoordinatorToGateway,
@@ -49,7 +50,16 @@ type Said = NonNullable<MessageInitShape<typeof GatewayToCoordinatorSchema>['bod
 type Answer = Extract<
   Body,
   {
-    case: 'submitted' | 'cancelled' | 'synced' | 'explanation' | 'wallet' | 'history' | 'payment' | 'transfer'
+    case:
+      | 'submitted'
+      | 'cancelled'
+      | 'synced'
+      | 'explanation'
+      | 'wallet'
+      | 'history'
+      | 'payment'
+      | 'transfer'
+      | 'allotted'
   }
 >
 
@@ -176,6 +186,12 @@ export class CoordinatorLink {
   async transfer(transfer: Envelope): Promise<TransferAnswer> {
     const answer = await this.#ask('transfer', (ask) => ({ case: 'transfer', value: { ask, transfer } }))
     assert(answer.case === 'transfer')
+    return answer.value
+  }
+
+  async allot(order: Envelope): Promise<AllotAnswer> {
+    const answer = await this.#ask('allotted', (ask) => ({ case: 'allot', value: { ask, order } }))
+    assert(answer.case === 'allotted')
     return answer.value
   }
 

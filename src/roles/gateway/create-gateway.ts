@@ -7,6 +7,8 @@ import type { Random } from '../../ports/random.js'
 import type { Signer } from '../../ports/signer.js'
 import type { Store } from '../../ports/store.js'
 import { protocolIds } from '../../wire/protocol-ids.js'
+import type { PolicyChain } from '../policy/policy-chain.js'
+import { AccountHomes } from './account-homes.js'
 import { CoordinatorAttachment } from './coordinator-attachment.js'
 import { CoordinatorLink, type CoordinatorSpeech } from './coordinator-link.js'
 import { CoordinatorSide } from './coordinator-side.js'
@@ -18,6 +20,7 @@ import { GATEWAY_LIMITS, type GatewayLimits } from './gateway-limits.js'
 import { createGatewayMetrics, type GatewayMetrics } from './gateway-metrics.js'
 import { type GatewayLife, GatewayRole } from './gateway-role.js'
 import { MeshView } from './mesh-view.js'
+import { SliceOrders } from './slice-orders.js'
 import { SubmitBatcher } from './submit-batcher.js'
 import { SubmitDesk } from './submit-desk.js'
 import { TaskArchive } from './task-archive.js'
@@ -36,6 +39,8 @@ export interface GatewayComponents {
   readonly metrics: Metrics
   /** Who is admitted, as known now. */
   readonly policy: () => PolicyView
+  /** The signed policy, of a network in which tasks are paid. */
+  readonly chain?: PolicyChain
 }
 
 export interface GatewayInit {
@@ -64,7 +69,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
   const archive = new TaskArchive(store)
   const book = new TaskBook({ archive, clock, log, metrics, limits })
   const inner = { ...components, store, log, gatewayMetrics: metrics, limits, archive, book }
-  const { attachment, side, errands, delivered, batcher, mesh } = coordinatorParts(inner, init)
+  const { attachment, side, errands, delivered, batcher, mesh, homes, slices } = coordinatorParts(inner, init)
   const admitsWorker = (peerId: string): boolean => admits(policy(), { peerId, role: 'worker' }) === undefined
   const desk = new DataDesk(
     {
@@ -92,6 +97,11 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       metrics,
       gateway: signer.peerId,
       stopping: () => life.stopping,
+      homes,
+      used: (header) => {
+        homes.used(header)
+        slices?.used()
+      },
     },
     limits,
   )
@@ -114,6 +124,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       mesh,
       wallets,
       life,
+      ...(slices === undefined ? {} : { slices }),
     },
     limits,
   )
@@ -134,6 +145,8 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
   const mesh = new MeshView()
   const admitsCoordinator = (peerId: string): boolean =>
     admits(inner.policy(), { peerId, role: 'coordinator' }) === undefined
+  const { chain } = inner
+  const homes = new AccountHomes({ chain, clock, admits: admitsCoordinator })
   const attach = attacher(inner, init, admitsCoordinator)
   const current = () => attachment.link
   const wanted = (taskId: string): boolean => book.get(taskId) !== undefined
@@ -179,6 +192,7 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
       random,
       log,
       admits: admitsCoordinator,
+      preferred: () => homes.preferred.filter(admitsCoordinator),
       attach: (peer, signal, closed) => attach(peer, speech(closed), signal),
     },
     { known: init.coordinators, rendezvous: ids.coordinatorRendezvous, graceMs: limits.coordinatorGraceMs },
@@ -188,7 +202,8 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
       found: (addresses) => init.onCoordinators?.(addresses),
     },
   )
-  return { attachment, side, errands, delivered, batcher, mesh }
+  const slices = chain && new SliceOrders({ homes, chain, clock, random, signer, log, current }, networkId)
+  return { attachment, side, errands, delivered, batcher, mesh, homes, slices }
 }
 
 function attacher(

@@ -21,6 +21,7 @@ import type {
 import type { GatewayLimits } from './gateway-limits.js'
 import type { GatewayMetrics } from './gateway-metrics.js'
 import { explanationView, type MeshView, ownExplanation } from './mesh-view.js'
+import type { SliceOrders } from './slice-orders.js'
 import type { SubmitDesk } from './submit-desk.js'
 import type { TaskArchive } from './task-archive.js'
 import type { TaskBook } from './task-book.js'
@@ -46,6 +47,8 @@ export interface GatewayParts {
   readonly mesh: MeshView
   readonly wallets: Wallets
   readonly life: GatewayLife
+  /** Where tasks are paid. */
+  readonly slices?: SliceOrders
 }
 
 /** Shared by the parts that must know that the gateway stops. */
@@ -68,13 +71,14 @@ export class GatewayRole implements Gateway {
   }
 
   async start(): Promise<void> {
-    const { side, archive, book, errands, desk, attachment, clock, log } = this.#parts
+    const { side, archive, book, errands, desk, attachment, clock, log, slices } = this.#parts
     const { start, last } = await side.begin()
     book.restore(start, await archive.load())
     await errands.load()
     desk.start()
     errands.start()
     attachment.start(last)
+    slices?.start()
     this.#timers = [
       clock.every(SWEEP_MS, () => void this.#sweep()),
       clock.every(LEVELS_MS, () => this.#levels()),
@@ -84,10 +88,11 @@ export class GatewayRole implements Gateway {
   }
 
   async stop(): Promise<void> {
-    const { life, attachment, submits, errands, desk, book, log } = this.#parts
+    const { life, attachment, submits, errands, desk, book, log, slices } = this.#parts
     if (life.stopping) return
     life.stopping = true
     for (const timer of this.#timers) timer.cancel()
+    slices?.stop()
     await attachment.stop()
     await submits.stop()
     await errands.stop()

@@ -3,7 +3,8 @@ import { EdgeCoderError } from '../../core/errors.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Random } from '../../ports/random.js'
-import { TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
+import { type TaskHeader, TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
+import type { AccountHomes } from './account-homes.js'
 import { ByteBudget } from './byte-budget.js'
 import type { CoordinatorAttachment } from './coordinator-attachment.js'
 import type { Submission, TaskRequest } from './gateway.js'
@@ -27,6 +28,9 @@ interface Components {
   /** Peer id of this gateway. */
   readonly gateway: string
   readonly stopping: () => boolean
+  readonly homes: AccountHomes
+  /** A task was ordered. */
+  readonly used: (header: TaskHeader) => void
 }
 
 /** What becomes of a submit whose coordinator gave no answer in time. */
@@ -109,12 +113,21 @@ export class SubmitDesk {
     if (live !== undefined) return repeated(live.record, prepared, () => live.view())
     const record = known ? await archive.record(prepared.account, prepared.id) : undefined
     if (record !== undefined) return repeated(record, prepared, () => recordView(record))
+    this.#goHome(prepared.account)
     const link = await attachment.attached(this.#leftMs(startMs))
     if (link === undefined) return this.#components.stopping() ? stopping() : noCoordinator()
     const task = await book.begin(prepared, link.peerId)
     if (this.#components.stopping()) return this.#outcome(task, Number.NEGATIVE_INFINITY)
     batcher.enqueue(task)
+    this.#components.used(task.record.header)
     return this.#outcome(task, startMs)
+  }
+
+  /** With nothing under way elsewhere, an account is spent where its home is. */
+  #goHome(account: string): void {
+    const { book, attachment, homes } = this.#components
+    const coordinator = homes.coordinatorOf(account)
+    if (coordinator !== undefined && book.size === 0) attachment.goTo(coordinator)
   }
 
   async #outcome(task: LiveTask, startMs: number): Promise<Submission | Refusal> {

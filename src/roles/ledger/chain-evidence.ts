@@ -1,4 +1,5 @@
 import { type Quote, quoteTask } from '../../core/economy/quote.js'
+import type { EconomyTerms } from '../../core/economy/terms.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
@@ -7,11 +8,13 @@ import type { Entry, EntryOf } from '../../wire/ledger/entry.js'
 import { wasGateway } from '../policy/gateway-admission.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEvidence } from '../policy/policy-statements.js'
+import { proveAllotment } from './allot-evidence.js'
 import type { AnyProven } from './evidence.js'
 import { type IssuanceSources, issueEvidence, windowEvidence } from './issuance-evidence.js'
 import type { LogLibrary } from './log-library.js'
 import type { PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
 import { type GatewayAdmission, proveTransfer } from './transfer-evidence.js'
+import { ArrivalProofs } from './transfer-in-evidence.js'
 
 const KINDS = {
   [TaskKind.CHAT]: 'chat',
@@ -44,8 +47,14 @@ export function chainGateways(chain: PolicyChain): GatewayAdmission {
 export function chainStatements(chain: PolicyChain, library?: () => LogLibrary): PolicyStatements {
   const sources = { chain, library }
   const isGateway = chainGateways(chain)
+  const arrivals = new ArrivalProofs(chain)
   return {
     prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal> {
+      if (entry.kind === 'allot') {
+        const proven = proveAllotment(entry, chain.head?.network ?? '', isGateway)
+        return proven as Promise<Proven<Kind> | Refusal>
+      }
+      if (entry.kind === 'transfer-in') return arrivals.prove(entry) as Promise<Proven<Kind> | Refusal>
       const issued = issuedEvidence(entry, sources)
       if (issued !== undefined) return Promise.resolve(issued as Proven<Kind>)
       if (isTransfer(entry)) {
@@ -90,6 +99,11 @@ export const termQuotes: Quotes = {
     const multiplier = view.get('pricing', '')?.multiplier
     if (terms === undefined || multiplier === undefined)
       return refusal('not-found', 'no policy is in force in this log yet')
-    return quoteTask({ ...header, kind: KINDS[header.kind] }, terms, multiplier)
+    return quoteHeader(header, terms, multiplier)
   },
+}
+
+/** What a task is charged at most, and by which rates. @param multiplier of the pricing window, in millionths */
+export function quoteHeader(header: TaskHeader, terms: EconomyTerms, multiplier: bigint): Quote {
+  return quoteTask({ ...header, kind: KINDS[header.kind] }, terms, multiplier)
 }

@@ -19,21 +19,24 @@ export interface CheckedProof {
   readonly cosigners: readonly string[]
 }
 
+export type OpenCheckpoint = typeof openCheckpoint
+
 /**
  * Checks offline that an entry is in a log, by nothing but the file and the keys.
  *
  * @param keys.log of the log @param keys.cosigners of kind `cosignature`; whether enough of them cosigned is
- *   for the caller to say, by `quorumOf`
+ *   for the caller to say, by `quorumOf` @param open of who checks many proofs under few checkpoints
  */
 export async function checkProof(
   file: Uint8Array,
   keys: { readonly log: NoteKey; readonly cosigners?: readonly NoteKey[] },
+  open: OpenCheckpoint = openCheckpoint,
 ): Promise<CheckedProof | Refusal> {
   const proof = parseTlogProof(file)
   if (isMalformed(proof)) return proof
   const { index, path, extra: encoded } = proof
   if (encoded === undefined) return refusal('malformed', 'the proof does not hold the entry that it is about')
-  const checkpoint = await openCheckpoint(proof.checkpoint, keys.log, keys.cosigners ?? [])
+  const checkpoint = await open(proof.checkpoint, keys.log, keys.cosigners ?? [])
   if (isMalformed(checkpoint)) return checkpoint
   const { origin, size, root } = checkpoint
   if (!includes(sha256Tree, index, size, sha256Tree.leaf(encoded), path, root)) {

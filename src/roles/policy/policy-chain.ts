@@ -60,6 +60,16 @@ export class PolicyChain {
     return this.#book.logs
   }
 
+  /** Coordinators that were admitted, and not cut off, right after a message; their word makes credits final. */
+  coordinatorsAt(sequence: number): ReadonlySet<string> {
+    return this.#book.coordinatorsAt(sequence)
+  }
+
+  /** Who was a coordinator at some time. */
+  get everCoordinators(): ReadonlySet<string> {
+    return this.#book.everCoordinators
+  }
+
   /** The economy's parameters after a message. @param sequence left out = the newest */
   terms(sequence?: number): EconomyTerms | undefined {
     return this.#book.termsAt(sequence)

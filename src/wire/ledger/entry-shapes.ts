@@ -96,6 +96,9 @@ export const ENTRY_SHAPES = {
       task,
       fence,
       worker: peer,
+      /** The account of the worker's owner, and its home where that is another one: what arrives there cites it. */
+      to: account,
+      toHome: optional(peer),
       usage,
       paid: orNone,
       fee: orNone,

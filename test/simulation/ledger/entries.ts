@@ -177,6 +177,8 @@ export class EntryMaker {
       task,
       fence,
       worker: WORKER.peerId,
+      to: 'owner',
+      toHome: undefined,
       usage: USAGE,
       paid: parts.worker + more,
       fee: parts.fee,

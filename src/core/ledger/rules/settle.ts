@@ -1,10 +1,10 @@
 import { agreeUsage, divideHold, meter, type Usage } from '../../economy/metering.js'
 import { workOf } from '../../economy/pricing-window.js'
 import { type Refusal, refusal } from '../../refusal.js'
-import { feeAccount, holdAccount, TREASURY } from '../account-name.js'
-import type { Draft } from '../draft.js'
+import { feeAccount, holdAccount, TREASURY, transitAccount } from '../account-name.js'
+import { type Draft, unknownAccount } from '../draft.js'
 import { type FactsOf, sameValue } from '../facts.js'
-import type { HoldRecord } from '../records.js'
+import type { HoldRecord, LedgerView } from '../records.js'
 import { countWork } from './issuance.js'
 import { countHold, countSettled, windowFault } from './pricing.js'
 import type { Rule } from './rule.js'
@@ -24,9 +24,14 @@ export const settle: Rule<'settle'> = (draft, facts) => {
   if (!sameValue(entry.usage, usage)) {
     return refusal('wrong-amount', `the usage of ${entry.task} is not the one that was agreed`)
   }
-  const worker = draft.get('node', entry.worker)
-  if (worker?.role !== 'worker') {
-    return refusal('not-admitted', `${entry.worker} is not enrolled as a worker in this ledger`)
+  const payee = payeeOf(draft, entry.worker)
+  if ('refused' in payee) return payee
+  const { to, toHome } = payee
+  if (entry.to !== to || entry.toHome !== toHome) {
+    return refusal(
+      'wrong-amount',
+      `the account of ${entry.worker} is ${to}, of home ${toHome ?? draft.log.home}`,
+    )
   }
   const parts = divideHold(held.amount, meter(held.rates, usage), held)
   const { paid, fee, treasury } = entry
@@ -45,14 +50,14 @@ export const settle: Rule<'settle'> = (draft, facts) => {
       ...held,
       state: 'settled',
       fence: entry.fence,
-      paid: { account: worker.account, coordinator, worker: paid, fee, treasury, cost: parts.cost },
+      paid: { account: to, coordinator, worker: paid, fee, treasury, cost: parts.cost },
     },
   })
   const work = workOf(parts.cost, held.multiplier)
   countSettled(draft, entry.worker, { work, runMs: evidence.receipt.runMs })
-  countWork(draft, worker.account, work)
+  countWork(draft, to, work)
   return (
-    draft.credit(from, worker.account, paid) ??
+    draft.move(from, toHome === undefined ? to : transitAccount(toHome), paid) ??
     draft.move(from, feeAccount(coordinator), fee) ??
     draft.move(from, TREASURY, treasury) ??
     draft.credit(from, held.account, parts.refund)
@@ -69,6 +74,25 @@ export const release: Rule<'release'> = (draft, { entry }) => {
   draft.set({ table: 'hold', key: entry.task, value: { ...held, state: 'released', fence: entry.fence } })
   countHold(draft, -1)
   return draft.credit(holdAccount(entry.task), held.account, held.amount)
+}
+
+/** Whom a settlement pays: the account of the worker's owner. */
+export interface Payee {
+  readonly to: string
+  /** Its home, where the credits go on to; undefined = it is here. */
+  readonly toHome: string | undefined
+}
+
+/** @returns `not-admitted` when the worker is not enrolled here, `account-unknown` when its account is not open */
+export function payeeOf(view: LedgerView, worker: string): Payee | Refusal {
+  const node = view.get('node', worker)
+  if (node?.role !== 'worker') {
+    return refusal('not-admitted', `${worker} is not enrolled as a worker in this ledger`)
+  }
+  const account = view.get('account', node.account)
+  if (account === undefined) return unknownAccount(node.account)
+  const isHere = account.home === view.get('log', '')?.home
+  return { to: node.account, toHome: isHere ? undefined : account.home }
 }
 
 function openHold(draft: Draft, task: string): HoldRecord | Refusal {

@@ -2,7 +2,7 @@ import { type Refusal, refusal } from '../../refusal.js'
 import { allotmentName, ownerOf, transitAccount } from '../account-name.js'
 import { type Draft, unknownAccount } from '../draft.js'
 import { disagreement, type FactsOf, sameValue } from '../facts.js'
-import { hexOf } from '../hex.js'
+import { arrivalKey } from '../parcel.js'
 import type { Rule } from './rule.js'
 
 /** From one account to another; to another home it stays in transit until it arrives there. */
@@ -18,12 +18,11 @@ export const transferOut: Rule<'transfer-out'> = (draft, { entry, evidence }) =>
 }
 
 /**
- * What left another log for here, when it is final there; once for each entry there and account here. A
- * settlement may send to two accounts of one home, and is then taken in by two entries.
+ * What left another log for here, when it is final there; once for each entry there and account here.
  */
 export const transferIn: Rule<'transfer-in'> = (draft, facts) => {
   const { entry, evidence, index } = facts
-  const { transfer, nature, home, epoch, to, amount } = entry
+  const { nature, home, epoch, to, amount } = entry
   const { final, withinCut, toHome, ...said } = evidence
   const differs = disagreement(entry, said)
   if (differs !== undefined) return differs
@@ -38,7 +37,7 @@ export const transferIn: Rule<'transfer-in'> = (draft, facts) => {
   if (!withinCut || epoch > (draft.get('home', home)?.epoch ?? epoch)) {
     return refusal('not-home', `epoch ${epoch} of ${home} does not hold for these credits`)
   }
-  const key = `${home}/${nature}/${hexOf(transfer)}/${to}`
+  const key = arrivalKey(home, entry)
   if (draft.get('arrival', key) !== undefined) {
     return refusal('entry-conflict', `these credits of ${home} have arrived already`)
   }

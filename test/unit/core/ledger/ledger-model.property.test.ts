@@ -147,7 +147,10 @@ class World {
     const metered = meter(RATES, usage)
     const held = book.state.get('hold', task)
     const parts = divideHold(held?.amount ?? 0n, metered, TERMS)
-    const entry = { task, fence, worker, usage, paid: parts.worker, fee: parts.fee, treasury: parts.treasury }
+    const home = HOMES[b % 3] as string
+    const payee = { to: `acc${b}`, toHome: home === book.home ? undefined : home }
+    const { worker: paid, fee, treasury } = parts
+    const entry = { task, fence, worker, ...payee, usage, paid, fee, treasury }
     const receipt = { task, fence, worker, coordinator: book.home, usage }
     const acceptance = { task, fence, gateway: 'Gateway', usage }
     const outcome = book.enter(
@@ -156,18 +159,17 @@ class World {
       { receipt, acceptance },
       id,
     )
-    const toHome = HOMES[b % 3] as string
     if (wordOf(outcome) === 'ok') {
       expect(this.done.has(task + at)).toBe(false)
       this.done.add(task + at)
-      if (toHome !== book.home && parts.worker > 0n)
+      if (home !== book.home && parts.worker > 0n)
         this.parcels.push({
           id,
           nature: 'settle',
           from: book.home,
           index,
           to: `acc${b}`,
-          toHome,
+          toHome: home,
           amount: parts.worker,
         })
     }

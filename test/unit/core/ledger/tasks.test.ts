@@ -27,6 +27,8 @@ const settling = (changes: Partial<Settle> = {}): Settle => ({
   task: TASK,
   fence: 1,
   worker: 'Worker',
+  to: 'bob',
+  toHome: undefined,
   usage: USAGE,
   paid: PARTS.worker,
   fee: PARTS.fee,
@@ -250,6 +252,14 @@ describe('a settlement is refused', () => {
     const { receipt, acceptance } = words(4)
     const said = { acceptance, receipt: { ...receipt, worker: 'Stranger' } } as SettleEvidence
     expect(settle({ worker: 'Stranger' }, said)).toBe('not-admitted')
+  })
+
+  it('when it says another account than that of the worker, or another home of it', () => {
+    expect(settle({ to: 'ann' }, words(4))).toBe('wrong-amount')
+    expect(settle({ toHome: 'Away' }, words(4))).toBe('wrong-amount')
+    const moved = (book: Book) => void book.open('bob', 'Away', [], 2)
+    expect(settle({}, words(4), moved)).toBe('wrong-amount')
+    expect(settle({ toHome: 'Away' }, words(4), moved)).toBe('ok')
   })
 })
 

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/control/v1/gateway.proto.
  */
 export const file_edgecoder_control_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("CiJlZGdlY29kZXIvY29udHJvbC92MS9nYXRld2F5LnByb3RvEhRlZGdlY29kZXIuY29udHJvbC52MSJDCgxHYXRld2F5SGVsbG8SHAoJYWRkcmVzc2VzGAEgAygJQgmItRiAApC1GBASFQoHdmVyc2lvbhgCIAEoCUIEiLUYQCJRCgZTdWJtaXQSEQoDYXNrGAEgASgNQgSgtRgBEjQKBW9yZGVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBImgKBkNhbmNlbBIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYARIcCgZyZWFzb24YAyABKAlCDIi1GECgtRgBsLUYARINCgVmZW5jZRgEIAEoBCI7CgRTeW5jEhEKA2FzaxgBIAEoDUIEoLUYARIgCgh0YXNrX2lkcxgCIAMoCUIOiLUYgQGQtRiACLC1GAEiPwoKRXhwbGFpbkFzaxIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYASI9CglXYWxsZXRBc2sSEQoDYXNrGAEgASgNQgSgtRgBEh0KB2FjY291bnQYAiABKAlCDIi1GECgtRgBsLUYASJxCgpIaXN0b3J5QXNrEhEKA2FzaxgBIAEoDUIEoLUYARIdCgdhY2NvdW50GAIgASgJQgyItRhAoLUYAbC1GAESGwoGYmVmb3JlGAMgASgEQguYtRj/////////DxIUCgVsaW1pdBgEIAEoDUIFmLUYyAEiPwoKUGF5bWVudEFzaxIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYASJZCgtUcmFuc2ZlckFzaxIRCgNhc2sYASABKA1CBKC1GAESNwoIdHJhbnNmZXIYAiABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEilAQKFEdhdGV3YXlUb0Nvb3JkaW5hdG9yEjMKBWhlbGxvGAEgASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuR2F0ZXdheUhlbGxvSAASLgoGc3VibWl0GAIgASgLMhwuZWRnZWNvZGVyLmNvbnRyb2wudjEuU3VibWl0SAASLgoGY2FuY2VsGAMgASgLMhwuZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FuY2VsSAASKgoEc3luYxgEIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN5bmNIABIzCgdleHBsYWluGAUgASgLMiAuZWRnZWNvZGVyLmNvbnRyb2wudjEuRXhwbGFpbkFza0gAEioKBHBpbmcYBiABKAsyGi5lZGdlY29kZXIuY29udHJvbC52MS5QaW5nSAASMQoGd2FsbGV0GAcgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuV2FsbGV0QXNrSAASMwoHaGlzdG9yeRgIIAEoCzIgLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkhpc3RvcnlBc2tIABIzCgdwYXltZW50GAkgASgLMiAuZWRnZWNvZGVyLmNvbnRyb2wudjEuUGF5bWVudEFza0gAEjUKCHRyYW5zZmVyGAogASgLMiEuZWRnZWNvZGVyLmNvbnRyb2wudjEuVHJhbnNmZXJBc2tIAEIGCgRib2R5IhMKBFBpbmcSCwoDYXNrGAEgASgNIiwKDkdhdGV3YXlXZWxjb21lEhoKDGhlYXJ0YmVhdF9tcxgBIAEoDUIEoLUYASL0AQoJVGFza1N0YXRlEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESNgoIc3RhbmRpbmcYAiABKA4yHi5lZGdlY29kZXIuY29udHJvbC52MS5TdGFuZGluZ0IEoLUYARIPCgdhdHRlbXB0GAMgASgNEhgKBndvcmtlchgEIAEoCUIIiLUYQLC1GAESGgoIYWdlbnRfaWQYBSABKAlCCIi1GECwtRgBEg0KBWZlbmNlGAYgASgEEhAKCHBvc2l0aW9uGAcgASgNEicKA3doeRgIIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwimQEKCVN1Ym1pdHRlZBIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEg8KB2V4aXN0ZWQYAyABKAgSLgoFc3RhdGUYBCABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGUihwEKDFN1Ym1pdEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESNwoHcmVzdWx0cxgCIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN1Ym1pdHRlZEIFkLUYgAISKwoHcmVmdXNhbBgDIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwifgoMQ2FuY2VsQW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIuCgVzdGF0ZRgDIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZSJXCgpTeW5jQW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARI2CgZzdGF0ZXMYAiADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGVCBZC1GIAIIn4KCUNhbmRpZGF0ZRIUCgZ3b3JrZXIYASABKAlCBIi1GEASFgoIYWdlbnRfaWQYAiABKAlCBIi1GEASEAoIZWxpZ2libGUYAyABKAgSMQoHcmVhc29ucxgEIAMoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBJC1GBAi4QEKC0V4cGxhbmF0aW9uEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIuCgVzdGF0ZRgDIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZRIWCgdzdW1tYXJ5GAQgASgJQgWItRiACBI5CgpjYW5kaWRhdGVzGAUgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FuZGlkYXRlQgSQtRhAEg8KB3dvcmtlcnMYBiABKA0iZgoNTW9kZWxDYXBhY2l0eRIwCgVtb2RlbBgBIAEoCzIbLmVkZ2Vjb2Rlci5jb250cm9sLnYxLk1vZGVsQgSgtRgBEg8KB3dvcmtlcnMYAiABKA0SEgoKZnJlZV9zbG90cxgDIAEoDSKYAQoIQ2FwYWNpdHkSOgoGbW9kZWxzGAEgAygLMiMuZWRnZWNvZGVyLmNvbnRyb2wudjEuTW9kZWxDYXBhY2l0eUIFkLUYgAISDwoHd29ya2VycxgCIAEoDRISCgpmcmVlX3Nsb3RzGAMgASgNEg4KBnF1ZXVlZBgEIAEoDRIbCglsYW5ndWFnZXMYBSADKAlCCIi1GBCQtRgIItEBCgxXYWxsZXRBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEhYKBGhvbWUYAyABKAlCCIi1GECwtRgBEg8KB2lzX2hvbWUYBCABKAgSHwoJYXZhaWxhYmxlGAUgASgEQgyYtRj//////////38SGgoEaGVsZBgGIAEoBEIMmLUY//////////9/EhsKBWZpbmFsGAcgASgEQgyYtRj//////////38i2QEKCVdhbGxldFJvdxIaCgVlbnRyeRgBIAEoBEILmLUY/////////w8SHAoHdGltZV9tcxgCIAEoBEILmLUY/////////w8SGgoEa2luZBgDIAEoCUIMiLUYIKC1GAGwtRgBEg4KBmFtb3VudBgEIAEoEhIdCgdiYWxhbmNlGAUgASgEQgyYtRj//////////38SFAoFYWJvdXQYBiABKAlCBYi1GIACEg0KBWNvdW50GAcgASgNEg0KBWZpbmFsGAggASgIEhMKBG5vdGUYCSABKAlCBYi1GIACIqABCg1IaXN0b3J5QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBI0CgRyb3dzGAMgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuV2FsbGV0Um93QgWQtRjIARIZCgRuZXh0GAQgASgEQguYtRj/////////DyLpAQoNUGF5bWVudEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSMQoFc3RhdGUYAyABKA4yIi5lZGdlY29kZXIuY29udHJvbC52MS5QYXltZW50U3RhdGUSGgoEaGVsZBgEIAEoBEIMmLUY//////////9/EhoKBGNvc3QYBSABKARCDJi1GP//////////fxIeCghyZXZlcnNlZBgGIAEoBEIMmLUY//////////9/Eg0KBWZpbmFsGAcgASgIIrsBCg5UcmFuc2ZlckFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSGgoFZW50cnkYAyABKARCC5i1GP////////8PEg8KB2V4aXN0ZWQYBCABKAgSGQoHdG9faG9tZRgFIAEoCUIIiLUYQLC1GAESEgoKaW5fdHJhbnNpdBgGIAEoCBINCgVmaW5hbBgHIAEoCCLYBQoUQ29vcmRpbmF0b3JUb0dhdGV3YXkSNwoHd2VsY29tZRgBIAEoCzIkLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkdhdGV3YXlXZWxjb21lSAASLQoHcmVmdXNlZBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxIABI3CglzdWJtaXR0ZWQYAyABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5TdWJtaXRBbnN3ZXJIABI3CgljYW5jZWxsZWQYBCABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5DYW5jZWxBbnN3ZXJIABIyCgZzeW5jZWQYBSABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5TeW5jQW5zd2VySAASOAoLZXhwbGFuYXRpb24YBiABKAsyIS5lZGdlY29kZXIuY29udHJvbC52MS5FeHBsYW5hdGlvbkgAEjAKBXN0YXRlGAcgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlSAASMgoIY2FwYWNpdHkYCCABKAsyHi5lZGdlY29kZXIuY29udHJvbC52MS5DYXBhY2l0eUgAEioKBHBvbmcYCSABKAsyGi5lZGdlY29kZXIuY29udHJvbC52MS5QaW5nSAASNAoGd2FsbGV0GAogASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuV2FsbGV0QW5zd2VySAASNgoHaGlzdG9yeRgLIAEoCzIjLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkhpc3RvcnlBbnN3ZXJIABI2CgdwYXltZW50GAwgASgLMiMuZWRnZWNvZGVyLmNvbnRyb2wudjEuUGF5bWVudEFuc3dlckgAEjgKCHRyYW5zZmVyGA0gASgLMiQuZWRnZWNvZGVyLmNvbnRyb2wudjEuVHJhbnNmZXJBbnN3ZXJIAEIGCgRib2R5KtABCghTdGFuZGluZxIYChRTVEFORElOR19VTlNQRUNJRklFRBAAEhQKEFNUQU5ESU5HX1VOS05PV04QARITCg9TVEFORElOR19RVUVVRUQQAhITCg9TVEFORElOR19MRUFTRUQQAxIUChBTVEFORElOR19SVU5OSU5HEAQSEQoNU1RBTkRJTkdfRE9ORRAFEhMKD1NUQU5ESU5HX0ZBSUxFRBAGEhYKElNUQU5ESU5HX0NBTkNFTExFRBAHEhQKEFNUQU5ESU5HX0VYUElSRUQQCCp8CgxQYXltZW50U3RhdGUSHQoZUEFZTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElBBWU1FTlRfU1RBVEVfSEVMRBABEhkKFVBBWU1FTlRfU1RBVEVfU0VUVExFRBACEhoKFlBBWU1FTlRfU1RBVEVfUkVMRUFTRUQQA2IGcHJvdG8z", [file_edgecoder_control_v1_worker, file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
+  fileDesc("CiJlZGdlY29kZXIvY29udHJvbC92MS9nYXRld2F5LnByb3RvEhRlZGdlY29kZXIuY29udHJvbC52MSJDCgxHYXRld2F5SGVsbG8SHAoJYWRkcmVzc2VzGAEgAygJQgmItRiAApC1GBASFQoHdmVyc2lvbhgCIAEoCUIEiLUYQCJRCgZTdWJtaXQSEQoDYXNrGAEgASgNQgSgtRgBEjQKBW9yZGVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBImgKBkNhbmNlbBIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYARIcCgZyZWFzb24YAyABKAlCDIi1GECgtRgBsLUYARINCgVmZW5jZRgEIAEoBCI7CgRTeW5jEhEKA2FzaxgBIAEoDUIEoLUYARIgCgh0YXNrX2lkcxgCIAMoCUIOiLUYgQGQtRiACLC1GAEiPwoKRXhwbGFpbkFzaxIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYASI9CglXYWxsZXRBc2sSEQoDYXNrGAEgASgNQgSgtRgBEh0KB2FjY291bnQYAiABKAlCDIi1GECgtRgBsLUYASJxCgpIaXN0b3J5QXNrEhEKA2FzaxgBIAEoDUIEoLUYARIdCgdhY2NvdW50GAIgASgJQgyItRhAoLUYAbC1GAESGwoGYmVmb3JlGAMgASgEQguYtRj/////////DxIUCgVsaW1pdBgEIAEoDUIFmLUYyAEiPwoKUGF5bWVudEFzaxIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYASJZCgtUcmFuc2ZlckFzaxIRCgNhc2sYASABKA1CBKC1GAESNwoIdHJhbnNmZXIYAiABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEiUwoIQWxsb3RBc2sSEQoDYXNrGAEgASgNQgSgtRgBEjQKBW9yZGVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBIsUEChRHYXRld2F5VG9Db29yZGluYXRvchIzCgVoZWxsbxgBIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkdhdGV3YXlIZWxsb0gAEi4KBnN1Ym1pdBgCIAEoCzIcLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN1Ym1pdEgAEi4KBmNhbmNlbBgDIAEoCzIcLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhbmNlbEgAEioKBHN5bmMYBCABKAsyGi5lZGdlY29kZXIuY29udHJvbC52MS5TeW5jSAASMwoHZXhwbGFpbhgFIAEoCzIgLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkV4cGxhaW5Bc2tIABIqCgRwaW5nGAYgASgLMhouZWRnZWNvZGVyLmNvbnRyb2wudjEuUGluZ0gAEjEKBndhbGxldBgHIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLldhbGxldEFza0gAEjMKB2hpc3RvcnkYCCABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5IaXN0b3J5QXNrSAASMwoHcGF5bWVudBgJIAEoCzIgLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBheW1lbnRBc2tIABI1Cgh0cmFuc2ZlchgKIAEoCzIhLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRyYW5zZmVyQXNrSAASLwoFYWxsb3QYFCABKAsyHi5lZGdlY29kZXIuY29udHJvbC52MS5BbGxvdEFza0gAQgYKBGJvZHkiEwoEUGluZxILCgNhc2sYASABKA0iLAoOR2F0ZXdheVdlbGNvbWUSGgoMaGVhcnRiZWF0X21zGAEgASgNQgSgtRgBIvQBCglUYXNrU3RhdGUSHgoHdGFza19pZBgBIAEoCUINiLUYgQGgtRgBsLUYARI2CghzdGFuZGluZxgCIAEoDjIeLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN0YW5kaW5nQgSgtRgBEg8KB2F0dGVtcHQYAyABKA0SGAoGd29ya2VyGAQgASgJQgiItRhAsLUYARIaCghhZ2VudF9pZBgFIAEoCUIIiLUYQLC1GAESDQoFZmVuY2UYBiABKAQSEAoIcG9zaXRpb24YByABKA0SJwoDd2h5GAggASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbCKZAQoJU3VibWl0dGVkEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSDwoHZXhpc3RlZBgDIAEoCBIuCgVzdGF0ZRgEIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZSKHAQoMU3VibWl0QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARI3CgdyZXN1bHRzGAIgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuU3VibWl0dGVkQgWQtRiAAhIrCgdyZWZ1c2FsGAMgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbCJ+CgxDYW5jZWxBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEi4KBXN0YXRlGAMgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlIlcKClN5bmNBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEjYKBnN0YXRlcxgCIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZUIFkLUYgAgifgoJQ2FuZGlkYXRlEhQKBndvcmtlchgBIAEoCUIEiLUYQBIWCghhZ2VudF9pZBgCIAEoCUIEiLUYQBIQCghlbGlnaWJsZRgDIAEoCBIxCgdyZWFzb25zGAQgAygLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEIEkLUYECLhAQoLRXhwbGFuYXRpb24SEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEi4KBXN0YXRlGAMgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlEhYKB3N1bW1hcnkYBCABKAlCBYi1GIAIEjkKCmNhbmRpZGF0ZXMYBSADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5DYW5kaWRhdGVCBJC1GEASDwoHd29ya2VycxgGIAEoDSJmCg1Nb2RlbENhcGFjaXR5EjAKBW1vZGVsGAEgASgLMhsuZWRnZWNvZGVyLmNvbnRyb2wudjEuTW9kZWxCBKC1GAESDwoHd29ya2VycxgCIAEoDRISCgpmcmVlX3Nsb3RzGAMgASgNIpgBCghDYXBhY2l0eRI6CgZtb2RlbHMYASADKAsyIy5lZGdlY29kZXIuY29udHJvbC52MS5Nb2RlbENhcGFjaXR5QgWQtRiAAhIPCgd3b3JrZXJzGAIgASgNEhIKCmZyZWVfc2xvdHMYAyABKA0SDgoGcXVldWVkGAQgASgNEhsKCWxhbmd1YWdlcxgFIAMoCUIIiLUYEJC1GAgi0QEKDFdhbGxldEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSFgoEaG9tZRgDIAEoCUIIiLUYQLC1GAESDwoHaXNfaG9tZRgEIAEoCBIfCglhdmFpbGFibGUYBSABKARCDJi1GP//////////fxIaCgRoZWxkGAYgASgEQgyYtRj//////////38SGwoFZmluYWwYByABKARCDJi1GP//////////fyLZAQoJV2FsbGV0Um93EhoKBWVudHJ5GAEgASgEQguYtRj/////////DxIcCgd0aW1lX21zGAIgASgEQguYtRj/////////DxIaCgRraW5kGAMgASgJQgyItRggoLUYAbC1GAESDgoGYW1vdW50GAQgASgSEh0KB2JhbGFuY2UYBSABKARCDJi1GP//////////fxIUCgVhYm91dBgGIAEoCUIFiLUYgAISDQoFY291bnQYByABKA0SDQoFZmluYWwYCCABKAgSEwoEbm90ZRgJIAEoCUIFiLUYgAIioAEKDUhpc3RvcnlBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEjQKBHJvd3MYAyADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5XYWxsZXRSb3dCBZC1GMgBEhkKBG5leHQYBCABKARCC5i1GP////////8PIukBCg1QYXltZW50QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIxCgVzdGF0ZRgDIAEoDjIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBheW1lbnRTdGF0ZRIaCgRoZWxkGAQgASgEQgyYtRj//////////38SGgoEY29zdBgFIAEoBEIMmLUY//////////9/Eh4KCHJldmVyc2VkGAYgASgEQgyYtRj//////////38SDQoFZmluYWwYByABKAgiuwEKDlRyYW5zZmVyQW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIaCgVlbnRyeRgDIAEoBEILmLUY/////////w8SDwoHZXhpc3RlZBgEIAEoCBIZCgd0b19ob21lGAUgASgJQgiItRhAsLUYARISCgppbl90cmFuc2l0GAYgASgIEg0KBWZpbmFsGAcgASgIIm0KC0FsbG90QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIeCghhbGxvdHRlZBgDIAEoBEIMmLUY//////////9/Io8GChRDb29yZGluYXRvclRvR2F0ZXdheRI3Cgd3ZWxjb21lGAEgASgLMiQuZWRnZWNvZGVyLmNvbnRyb2wudjEuR2F0ZXdheVdlbGNvbWVIABItCgdyZWZ1c2VkGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEgAEjcKCXN1Ym1pdHRlZBgDIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN1Ym1pdEFuc3dlckgAEjcKCWNhbmNlbGxlZBgEIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhbmNlbEFuc3dlckgAEjIKBnN5bmNlZBgFIAEoCzIgLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN5bmNBbnN3ZXJIABI4CgtleHBsYW5hdGlvbhgGIAEoCzIhLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkV4cGxhbmF0aW9uSAASMAoFc3RhdGUYByABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGVIABIyCghjYXBhY2l0eRgIIAEoCzIeLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhcGFjaXR5SAASKgoEcG9uZxgJIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBpbmdIABI0CgZ3YWxsZXQYCiABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5XYWxsZXRBbnN3ZXJIABI2CgdoaXN0b3J5GAsgASgLMiMuZWRnZWNvZGVyLmNvbnRyb2wudjEuSGlzdG9yeUFuc3dlckgAEjYKB3BheW1lbnQYDCABKAsyIy5lZGdlY29kZXIuY29udHJvbC52MS5QYXltZW50QW5zd2VySAASOAoIdHJhbnNmZXIYDSABKAsyJC5lZGdlY29kZXIuY29udHJvbC52MS5UcmFuc2ZlckFuc3dlckgAEjUKCGFsbG90dGVkGBQgASgLMiEuZWRnZWNvZGVyLmNvbnRyb2wudjEuQWxsb3RBbnN3ZXJIAEIGCgRib2R5KtABCghTdGFuZGluZxIYChRTVEFORElOR19VTlNQRUNJRklFRBAAEhQKEFNUQU5ESU5HX1VOS05PV04QARITCg9TVEFORElOR19RVUVVRUQQAhITCg9TVEFORElOR19MRUFTRUQQAxIUChBTVEFORElOR19SVU5OSU5HEAQSEQoNU1RBTkRJTkdfRE9ORRAFEhMKD1NUQU5ESU5HX0ZBSUxFRBAGEhYKElNUQU5ESU5HX0NBTkNFTExFRBAHEhQKEFNUQU5ESU5HX0VYUElSRUQQCCp8CgxQYXltZW50U3RhdGUSHQoZUEFZTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElBBWU1FTlRfU1RBVEVfSEVMRBABEhkKFVBBWU1FTlRfU1RBVEVfU0VUVExFRBACEhoKFlBBWU1FTlRfU1RBVEVfUkVMRUFTRUQQA2IGcHJvdG8z", [file_edgecoder_control_v1_worker, file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
 
 /**
  * @generated from message edgecoder.control.v1.GatewayHello
@@ -263,6 +263,32 @@ export const TransferAskSchema: GenMessage<TransferAsk> = /*@__PURE__*/
   messageDesc(file_edgecoder_control_v1_gateway, 8);
 
 /**
+ * Let another home spend a slice of an account. The same order (account and id) again is answered with what was allotted by it.
+ *
+ * @generated from message edgecoder.control.v1.AllotAsk
+ */
+export type AllotAsk = Message<"edgecoder.control.v1.AllotAsk"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * Envelope of an edgecoder.ledger.v1.AllotmentOrder signed by this gateway.
+   *
+   * @generated from field: edgecoder.envelope.v1.Envelope order = 2;
+   */
+  order?: Envelope | undefined;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.AllotAsk.
+ * Use `create(AllotAskSchema)` to create a new message.
+ */
+export const AllotAskSchema: GenMessage<AllotAsk> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 9);
+
+/**
  * @generated from message edgecoder.control.v1.GatewayToCoordinator
  */
 export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordinator"> & {
@@ -331,6 +357,12 @@ export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordi
      */
     value: TransferAsk;
     case: "transfer";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.AllotAsk allot = 20;
+     */
+    value: AllotAsk;
+    case: "allot";
   } | { case: undefined; value?: undefined };
 };
 
@@ -339,7 +371,7 @@ export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordi
  * Use `create(GatewayToCoordinatorSchema)` to create a new message.
  */
 export const GatewayToCoordinatorSchema: GenMessage<GatewayToCoordinator> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 9);
+  messageDesc(file_edgecoder_control_v1_gateway, 10);
 
 /**
  * @generated from message edgecoder.control.v1.Ping
@@ -356,7 +388,7 @@ export type Ping = Message<"edgecoder.control.v1.Ping"> & {
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 10);
+  messageDesc(file_edgecoder_control_v1_gateway, 11);
 
 /**
  * @generated from message edgecoder.control.v1.GatewayWelcome
@@ -373,7 +405,7 @@ export type GatewayWelcome = Message<"edgecoder.control.v1.GatewayWelcome"> & {
  * Use `create(GatewayWelcomeSchema)` to create a new message.
  */
 export const GatewayWelcomeSchema: GenMessage<GatewayWelcome> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 11);
+  messageDesc(file_edgecoder_control_v1_gateway, 12);
 
 /**
  * @generated from message edgecoder.control.v1.TaskState
@@ -433,7 +465,7 @@ export type TaskState = Message<"edgecoder.control.v1.TaskState"> & {
  * Use `create(TaskStateSchema)` to create a new message.
  */
 export const TaskStateSchema: GenMessage<TaskState> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 12);
+  messageDesc(file_edgecoder_control_v1_gateway, 13);
 
 /**
  * @generated from message edgecoder.control.v1.Submitted
@@ -469,7 +501,7 @@ export type Submitted = Message<"edgecoder.control.v1.Submitted"> & {
  * Use `create(SubmittedSchema)` to create a new message.
  */
 export const SubmittedSchema: GenMessage<Submitted> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 13);
+  messageDesc(file_edgecoder_control_v1_gateway, 14);
 
 /**
  * @generated from message edgecoder.control.v1.SubmitAnswer
@@ -498,7 +530,7 @@ export type SubmitAnswer = Message<"edgecoder.control.v1.SubmitAnswer"> & {
  * Use `create(SubmitAnswerSchema)` to create a new message.
  */
 export const SubmitAnswerSchema: GenMessage<SubmitAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 14);
+  messageDesc(file_edgecoder_control_v1_gateway, 15);
 
 /**
  * @generated from message edgecoder.control.v1.CancelAnswer
@@ -525,7 +557,7 @@ export type CancelAnswer = Message<"edgecoder.control.v1.CancelAnswer"> & {
  * Use `create(CancelAnswerSchema)` to create a new message.
  */
 export const CancelAnswerSchema: GenMessage<CancelAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 15);
+  messageDesc(file_edgecoder_control_v1_gateway, 16);
 
 /**
  * @generated from message edgecoder.control.v1.SyncAnswer
@@ -547,7 +579,7 @@ export type SyncAnswer = Message<"edgecoder.control.v1.SyncAnswer"> & {
  * Use `create(SyncAnswerSchema)` to create a new message.
  */
 export const SyncAnswerSchema: GenMessage<SyncAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 16);
+  messageDesc(file_edgecoder_control_v1_gateway, 17);
 
 /**
  * @generated from message edgecoder.control.v1.Candidate
@@ -581,7 +613,7 @@ export type Candidate = Message<"edgecoder.control.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 17);
+  messageDesc(file_edgecoder_control_v1_gateway, 18);
 
 /**
  * @generated from message edgecoder.control.v1.Explanation
@@ -627,7 +659,7 @@ export type Explanation = Message<"edgecoder.control.v1.Explanation"> & {
  * Use `create(ExplanationSchema)` to create a new message.
  */
 export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 18);
+  messageDesc(file_edgecoder_control_v1_gateway, 19);
 
 /**
  * @generated from message edgecoder.control.v1.ModelCapacity
@@ -654,7 +686,7 @@ export type ModelCapacity = Message<"edgecoder.control.v1.ModelCapacity"> & {
  * Use `create(ModelCapacitySchema)` to create a new message.
  */
 export const ModelCapacitySchema: GenMessage<ModelCapacity> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 19);
+  messageDesc(file_edgecoder_control_v1_gateway, 20);
 
 /**
  * What the attached workers can do together; sent at attach and when it changed, at most once a second.
@@ -693,7 +725,7 @@ export type Capacity = Message<"edgecoder.control.v1.Capacity"> & {
  * Use `create(CapacitySchema)` to create a new message.
  */
 export const CapacitySchema: GenMessage<Capacity> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 20);
+  messageDesc(file_edgecoder_control_v1_gateway, 21);
 
 /**
  * @generated from message edgecoder.control.v1.WalletAnswer
@@ -746,7 +778,7 @@ export type WalletAnswer = Message<"edgecoder.control.v1.WalletAnswer"> & {
  * Use `create(WalletAnswerSchema)` to create a new message.
  */
 export const WalletAnswerSchema: GenMessage<WalletAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 21);
+  messageDesc(file_edgecoder_control_v1_gateway, 22);
 
 /**
  * What one entry of the ledger did to one account.
@@ -821,7 +853,7 @@ export type WalletRow = Message<"edgecoder.control.v1.WalletRow"> & {
  * Use `create(WalletRowSchema)` to create a new message.
  */
 export const WalletRowSchema: GenMessage<WalletRow> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 22);
+  messageDesc(file_edgecoder_control_v1_gateway, 23);
 
 /**
  * @generated from message edgecoder.control.v1.HistoryAnswer
@@ -855,7 +887,7 @@ export type HistoryAnswer = Message<"edgecoder.control.v1.HistoryAnswer"> & {
  * Use `create(HistoryAnswerSchema)` to create a new message.
  */
 export const HistoryAnswerSchema: GenMessage<HistoryAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 23);
+  messageDesc(file_edgecoder_control_v1_gateway, 24);
 
 /**
  * @generated from message edgecoder.control.v1.PaymentAnswer
@@ -906,7 +938,7 @@ export type PaymentAnswer = Message<"edgecoder.control.v1.PaymentAnswer"> & {
  * Use `create(PaymentAnswerSchema)` to create a new message.
  */
 export const PaymentAnswerSchema: GenMessage<PaymentAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 24);
+  messageDesc(file_edgecoder_control_v1_gateway, 25);
 
 /**
  * @generated from message edgecoder.control.v1.TransferAnswer
@@ -959,7 +991,36 @@ export type TransferAnswer = Message<"edgecoder.control.v1.TransferAnswer"> & {
  * Use `create(TransferAnswerSchema)` to create a new message.
  */
 export const TransferAnswerSchema: GenMessage<TransferAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 25);
+  messageDesc(file_edgecoder_control_v1_gateway, 26);
+
+/**
+ * @generated from message edgecoder.control.v1.AllotAnswer
+ */
+export type AllotAnswer = Message<"edgecoder.control.v1.AllotAnswer"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: edgecoder.task.v1.Refusal refusal = 2;
+   */
+  refusal?: Refusal | undefined;
+
+  /**
+   * Microcredits that were allotted, and are on their way; 0 = that home has enough to spend already.
+   *
+   * @generated from field: uint64 allotted = 3;
+   */
+  allotted: bigint;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.AllotAnswer.
+ * Use `create(AllotAnswerSchema)` to create a new message.
+ */
+export const AllotAnswerSchema: GenMessage<AllotAnswer> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 27);
 
 /**
  * @generated from message edgecoder.control.v1.CoordinatorToGateway
@@ -1046,6 +1107,12 @@ export type CoordinatorToGateway = Message<"edgecoder.control.v1.CoordinatorToGa
      */
     value: TransferAnswer;
     case: "transfer";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.AllotAnswer allotted = 20;
+     */
+    value: AllotAnswer;
+    case: "allotted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1054,7 +1121,7 @@ export type CoordinatorToGateway = Message<"edgecoder.control.v1.CoordinatorToGa
  * Use `create(CoordinatorToGatewaySchema)` to create a new message.
  */
 export const CoordinatorToGatewaySchema: GenMessage<CoordinatorToGateway> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 26);
+  messageDesc(file_edgecoder_control_v1_gateway, 28);
 
 /**
  * @generated from enum edgecoder.control.v1.Standing

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
+import { createHeldTasks, type HeldTasks } from '../helpers/held-tasks.js'
+import { SignedNetwork } from '../helpers/signed-network.js'
+import { until } from '../helpers/until.js'
+
+const HOME = 'coordinator-1'
+const OTHERS = ['coordinator-2', 'coordinator-3']
+const GRANTED = 20_000_000n
+const WITHIN_MS = 90_000
+
+let held: HeldTasks
+/** The coordinator that a slice is allotted to. */
+let spare: string
+
+beforeAll(async () => {
+  held = await createHeldTasks({ coordinators: 3, workers: 1, gateways: 1 })
+  const network = await SignedNetwork.of(held.mesh)
+  await network.openAccount('local')
+  await network.openAccount('lender', 'contributor')
+  await network.enrol('worker', 'lender')
+  await network.grant('local', GRANTED, 'first')
+  await held.mesh.start()
+}, 120_000)
+
+afterAll(() => held?.close())
+
+async function walletAt(name: string) {
+  const { available, held: reserved } = await held.mesh
+    .get(name)
+    .client()
+    .call(ADMIN_ROUTES.wallet, { params: { account: 'local' } })
+  return { available: BigInt(available), reserved: BigInt(reserved) }
+}
+
+async function solve(id: string): Promise<void> {
+  const messages = [{ role: 'user' as const, content: held.prompt(id) }]
+  const body = { kind: 'chat' as const, id, messages, maxOutputTokens: 64 }
+  await held.gateway.client().call(TASK_ROUTES.submit, { body })
+  held.letGo(id)
+  await held.expectDoneOnce(id)
+}
+
+async function attachedTo(): Promise<string | undefined> {
+  const { gateway } = await held.gateway.client().call(ADMIN_ROUTES.status)
+  const peerId = gateway?.coordinator?.peerId
+  return [HOME, ...OTHERS].find((name) => held.mesh.get(name).node.peerId === peerId)
+}
+
+describe('an account whose home is lost', () => {
+  it('is spent at its home while that can be reached, whatever the gateway was attached to', async () => {
+    await solve('one')
+    expect(await attachedTo()).toBe(HOME)
+    const { available } = await walletAt(HOME)
+    expect(available).toBeLessThan(GRANTED)
+  }, 120_000)
+
+  it('has a slice at another coordinator soon after it was used', async () => {
+    spare = await until(
+      'a slice at another coordinator',
+      async () => {
+        for (const name of OTHERS) if ((await walletAt(name)).available > 0n) return name
+        return undefined
+      },
+      WITHIN_MS,
+    )
+    const [home, there] = [await walletAt(HOME), await walletAt(spare)]
+    expect(home.available + there.available).toBeLessThan(GRANTED)
+  }, 120_000)
+
+  it('is spent from the slice while its home is dead, and never twice', async () => {
+    const [home, before] = [await walletAt(HOME), await walletAt(spare)]
+    await held.mesh.kill(HOME)
+    await until(
+      'the gateway to be at the coordinator with the slice',
+      async () => {
+        return (await attachedTo()) === spare
+      },
+      WITHIN_MS,
+    )
+    await solve('two')
+    const after = await walletAt(spare)
+    expect(after.available).toBeLessThan(before.available)
+    await held.mesh.start([HOME])
+    expect(await walletAt(HOME)).toEqual(home)
+    for (const name of [HOME, ...OTHERS]) {
+      const { logs } = await held.mesh.get(name).client().call(ADMIN_ROUTES.ledgerStatus)
+      expect(logs.filter(({ isolated }) => isolated)).toEqual([])
+    }
+  }, 180_000)
+
+  it('is spent at its home again once that is back', async () => {
+    const there = await walletAt(spare)
+    await until(
+      'a task to be taken at home',
+      async () => {
+        await solve(`back-${performance.now().toFixed(0)}`)
+        return (await attachedTo()) === HOME
+      },
+      WITHIN_MS,
+    )
+    expect((await walletAt(spare)).available).toBeGreaterThan(0n)
+    expect(there.available).toBeGreaterThan(0n)
+  }, 180_000)
+})
