@@ -32,11 +32,15 @@ export async function bench(): Promise<Metrics> {
   const origin = logOrigin(NETWORK, address.peerId, 1)
   await replication.start()
   const startMs = performance.now()
+  const before = process.cpuUsage()
+  const loop = performance.eventLoopUtilization()
   owner.send(peer.address)
   const sizeNow = (): number => replication.view().logs.find((log) => log.origin === origin)?.size ?? 0
   while (sizeNow() < ENTRIES && performance.now() - startMs < LONGEST_MS) await wait(5)
   const tookMs = performance.now() - startMs
   const size = sizeNow()
+  const { user, system } = process.cpuUsage(before)
+  const { utilization } = performance.eventLoopUtilization(loop)
   while (replication.standing(origin, ENTRIES - 1) !== 'final' && performance.now() - startMs < LONGEST_MS) {
     await wait(5)
   }
@@ -49,6 +53,8 @@ export async function bench(): Promise<Metrics> {
   return {
     entries: size,
     entries_per_s: size / (tookMs / 1_000),
+    cpu_us_per_entry: (user + system) / size,
+    busy_share: utilization,
     final_after_s: finalMs / 1_000,
     rss_mib: rss,
   }

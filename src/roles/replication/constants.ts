@@ -24,8 +24,11 @@ export const LASTING_MS = 5_000
 export const SILENT_MS = 20_000
 /** How often all heads are told again, and compared: what was lost by gossip or on links is found then. */
 export const HEADS_MS = 30_000
-/** Ranges that are read for one coordinator at once. */
+/** Ranges that are read for one coordinator at once; its other asks wait, and cost next to nothing. */
 export const RANGES_SERVED = 4
+export const RANGES_WAITING = 256
+/** Ranges of one log that are asked for, or are here, before the one at hand is used: some megabytes. */
+export const RANGES_AHEAD = 2
 /** How long a range or a cosignature is waited for. */
 export const RANGE_MS = 30_000
 export const COSIGN_MS = 60_000

@@ -26,13 +26,14 @@ export interface LinkDesk {
 }
 
 interface Components {
-  readonly network: Network
+  readonly network: Pick<Network, 'penalise'>
   readonly clock: Clock
 }
 
 interface RangeCall {
   readonly intake: RangeIntake
   readonly done: (outcome: Range | Refusal) => void
+  readonly begun: (size: number) => void
   timer: Timer
 }
 
@@ -100,8 +101,12 @@ export class CoordinatorLink implements LinkReceiver {
     return this.#asks
   }
 
-  /** Asks for the entries of a log from an index on, up to the next checkpoint that the other one keeps. */
-  range(origin: string, from: number): Promise<Range | Refusal> {
+  /**
+   * Asks for the entries of a log from an index on, up to the next checkpoint that the other one keeps.
+   *
+   * @param begun is told the size of that checkpoint when the first of them are here
+   */
+  range(origin: string, from: number, begun: (size: number) => void): Promise<Range | Refusal> {
     if (this.#over) return Promise.resolve(lost())
     const ask = this.nextAsk()
     return new Promise((resolve) => {
@@ -110,7 +115,8 @@ export class CoordinatorLink implements LinkReceiver {
         this.#calls.delete(ask)
         resolve(outcome)
       }
-      this.#calls.set(ask, { intake: new RangeIntake(origin, from), done, timer: this.#patience(ask) })
+      const intake = new RangeIntake(origin, from)
+      this.#calls.set(ask, { intake, done, begun, timer: this.#patience(ask) })
       this.say({ case: 'rangeAsk', value: { ask, origin, from: BigInt(from) } })
     })
   }
@@ -169,10 +175,12 @@ export class CoordinatorLink implements LinkReceiver {
     // Given up meanwhile.
     if (call === undefined) return
     call.timer.cancel()
+    const isFirst = call.intake.size === undefined
     const taken = call.intake.take(piece)
     if (taken === 'more') call.timer = this.#patience(piece.ask)
     else call.done(taken)
     if (taken !== 'more' && isRefusal(taken)) this.offend('protocol-violation', taken.detail)
+    else if (isFirst && call.intake.size !== undefined) call.begun(call.intake.size)
   }
 
   #patience(ask: number): Timer {

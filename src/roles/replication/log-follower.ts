@@ -16,7 +16,7 @@ import type { CoordinatorLink } from './coordinator-link.js'
 import { proves } from './evidence-check.js'
 import type { ForkFound, RefusedEntry } from './evidence-file.js'
 import { sizeOf } from './held-log.js'
-import type { Range } from './range-intake.js'
+import { RangesAhead } from './ranges-ahead.js'
 
 interface Components {
   readonly clock: Clock
@@ -44,8 +44,9 @@ interface Part extends LogPart {
 
 /**
  * Keeps one mirror up to its log: asks who has more, its owner first, checks that what comes goes on from
- * what is here, and hands it to the mirror. At most three ranges are in memory, however far it is behind;
- * what was taken is on the disk, so that it goes on there after whatever happens.
+ * what is here, and hands it to the mirror. At most six ranges are in memory, however far it is behind: one
+ * being taken, one checked, one coming, those ahead of it; what was taken is on the disk, so that it goes on
+ * there after whatever happens.
  */
 export class LogFollower {
   readonly mirror: LogMirror
@@ -151,16 +152,13 @@ export class LogFollower {
     this.#parts = []
   }
 
-  /** Ranges one after the other, each going on from the one before; the next one is on its way meanwhile. */
+  /** Ranges one after the other, each going on from the one before. */
   async *#ranges(source: CoordinatorLink, signal: AbortSignal): AsyncIterable<LogPart> {
     const { head, key } = this.mirror
     let before = { size: head?.size ?? 0, root: head?.root ?? sha256Tree.empty, note: head?.note }
-    const fetch = (): Promise<Range | Refusal> | undefined =>
-      (this.#claims.get(source.peerId) ?? 0) > before.size && !signal.aborted
-        ? source.range(key.name, before.size)
-        : undefined
-    let next = fetch()
-    while (next !== undefined) {
+    const reaches = (): number => (signal.aborted ? 0 : (this.#claims.get(source.peerId) ?? 0))
+    const ranges = new RangesAhead(source, { origin: key.name, from: before.size }, reaches)
+    for (let next = ranges.take(); next !== undefined && !signal.aborted; next = ranges.take()) {
       const range = await next
       if (isRefusal(range)) {
         this.#failure = range
@@ -188,7 +186,6 @@ export class LogFollower {
         return
       }
       before = { size, root, note: range.checkpoint }
-      next = fetch()
       const part = { from, entries: range.entries, checkpoint: range.checkpoint, frontier }
       this.#parts = [...this.#parts, part].slice(-PARTS_REMEMBERED)
       yield part

@@ -2,36 +2,65 @@ import { EdgeCoderError } from '../../core/errors.js'
 import { type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Log } from '../../ports/log.js'
 import type { LogPart } from '../ledger/log-reader.js'
-import { PIECE_BYTES, PIECE_ENTRIES, RANGES_SERVED } from './constants.js'
+import { PIECE_BYTES, PIECE_ENTRIES, RANGES_SERVED, RANGES_WAITING } from './constants.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import { type HeldLog, sizeOf } from './held-log.js'
+
+interface RangeAsked {
+  readonly ask: number
+  readonly origin: string
+  readonly from: bigint
+}
+
+/** What one coordinator has asked for. */
+interface Served {
+  running: number
+  readonly waiting: RangeAsked[]
+}
 
 /** Reads entries for other coordinators; each gets as fast as it takes them. */
 export class RangeDesk {
   readonly #log: Log
   readonly #held: (origin: string) => HeldLog | undefined
-  readonly #serving = new Map<CoordinatorLink, number>()
+  readonly #serving = new Map<CoordinatorLink, Served>()
 
   constructor(log: Log, held: (origin: string) => HeldLog | undefined) {
     this.#log = log
     this.#held = held
   }
 
-  ask(link: CoordinatorLink, { ask, origin, from }: { ask: number; origin: string; from: bigint }): void {
-    const serving = this.#serving.get(link) ?? 0
-    const held = this.#held(origin)
-    if (serving >= RANGES_SERVED) {
-      refuse(
-        link,
-        ask,
-        refusal('rate-limited', `${serving} ranges are being read for you`, { retryAfterMs: 1_000 }),
-      )
-    } else if (held === undefined || from >= BigInt(sizeOf(held))) {
-      refuse(link, ask, refusal('not-found', `nothing of ${origin} from ${from} on is here`))
-    } else {
-      this.#serving.set(link, serving + 1)
-      void this.#serve(link, ask, held, Number(from)).finally(() => this.#served(link))
+  ask(link: CoordinatorLink, asked: RangeAsked): void {
+    const served = this.#serving.get(link) ?? { running: 0, waiting: [] }
+    if (served.waiting.length >= RANGES_WAITING) {
+      const why = `${RANGES_WAITING} ranges that you asked for wait`
+      refuse(link, asked.ask, refusal('rate-limited', why, { retryAfterMs: 1_000 }))
+      return
     }
+    served.waiting.push(asked)
+    this.#serving.set(link, served)
+    this.#next(link, served)
+  }
+
+  #next(link: CoordinatorLink, served: Served): void {
+    while (served.running < RANGES_SERVED) {
+      const asked = served.waiting.shift()
+      if (asked === undefined) break
+      served.running++
+      void this.#answer(link, asked).finally(() => {
+        served.running--
+        this.#next(link, served)
+      })
+    }
+    if (served.running === 0) this.#serving.delete(link)
+  }
+
+  async #answer(link: CoordinatorLink, { ask, origin, from }: RangeAsked): Promise<void> {
+    // What waited may have waited in vain.
+    if (!(await link.room())) return
+    const held = this.#held(origin)
+    if (held === undefined || from >= BigInt(sizeOf(held))) {
+      refuse(link, ask, refusal('not-found', `nothing of ${origin} from ${from} on is here`))
+    } else await this.#serve(link, ask, held, Number(from))
   }
 
   async #serve(link: CoordinatorLink, ask: number, { reader }: HeldLog, from: number): Promise<void> {
@@ -45,12 +74,6 @@ export class RangeDesk {
       this.#log.error('range-unreadable', { error: cause })
       refuse(link, ask, refusal(cause.code, 'the log cannot be read here'))
     }
-  }
-
-  #served(link: CoordinatorLink): void {
-    const serving = (this.#serving.get(link) ?? 1) - 1
-    if (serving === 0) this.#serving.delete(link)
-    else this.#serving.set(link, serving)
   }
 }
 

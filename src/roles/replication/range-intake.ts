@@ -30,6 +30,11 @@ export class RangeIntake {
     this.#from = from
   }
 
+  /** Entries of the log up to the end of this range, once its first piece is here. */
+  get size(): number | undefined {
+    return this.#first?.size
+  }
+
   /** @returns the range when it is complete; a refusal when the sender broke the protocol */
   take({ checkpoint, path, entries }: RangePiece): Range | 'more' | Refusal {
     const first = this.#first ?? this.#begin(checkpoint, path)
