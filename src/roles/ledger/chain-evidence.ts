@@ -8,7 +8,7 @@ import type { PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEvidence } from '../policy/policy-statements.js'
 import type { AnyProven } from './evidence.js'
 import { type IssuanceSources, issueEvidence, windowEvidence } from './issuance-evidence.js'
-import type { LogLibrary } from './log-library.js'
+import type { LogStates } from './log-library.js'
 import type { PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
 
 const KINDS = {
@@ -34,7 +34,7 @@ const STATED: ReadonlySet<string> = new Set<PolicyEntryKind>([
  *
  * @param library other logs that an issuance counts; left out where one log is all that is looked at
  */
-export function chainStatements(chain: PolicyChain, library?: () => LogLibrary): PolicyStatements {
+export function chainStatements(chain: PolicyChain, library?: () => LogStates): PolicyStatements {
   const sources = { chain, library }
   return {
     prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal> {
