@@ -47,8 +47,8 @@ interface Components {
  * @param init.checkTask of the own log, when it was not there: its tasks are put into the store, too. Throws
  *   for what is no record of a task
  * @returns `stale-backup`, `log-forked`, `wrong-network`, `bad-signature`, `malformed`: nothing was written;
- *   what the rules refuse: the log is not there now if it was not before, those before it in the file are; `cancelled`: it does not open before it
- *   is restored again
+ *   what the rules refuse: the log is not there now if it was not before, those before it in the file are;
+ *   `cancelled`: it does not open before it is restored again
  * @throws EdgeCoderError of the store, `store-corrupt` when what is there cannot be read: move it away
  */
 export async function restoreBackup(
