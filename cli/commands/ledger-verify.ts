@@ -74,19 +74,14 @@ async function verifyBackup(
     const onProgress = (entries: number) => progress.show(`${path}: ${entries} entries read`)
     const verified = await verifyBackupFile(path, keys, { signal, onProgress })
     if (isRefusal(verified)) throw refuse(verified)
-    const wanted = verified.logs.filter(({ origin }) => log === undefined || origin === log)
-    if (wanted.length === 0) throw new EdgeCoderError('not-found', `${path} has no log ${log ?? ''}`)
-    const reports: AuditJson[] = []
-    for (const { origin, size } of wanted) {
-      const report = await auditBackupFile(path, keys, origin, {
-        signal,
-        onProgress: ({ size: entries, mismatchCount }) =>
-          progress.show(`${origin}: ${entries} of ${size} entries, ${mismatchCount} wrong`),
-      })
-      signal.throwIfAborted()
-      reports.push(auditJson(report))
-    }
-    return reports
+    const { logs } = verified
+    const wanted = log === undefined ? { logs } : { logs, wanted: log }
+    const reports = await auditBackupFile(path, keys, wanted, {
+      signal,
+      onProgress: ({ origin, entries, mismatches }) =>
+        progress.show(`${origin}: ${entries} entries, ${mismatches} wrong`),
+    })
+    return reports.map(auditJson)
   } finally {
     progress.end()
   }

@@ -4,9 +4,16 @@ import { EdgeCoderError } from '../core/errors.js'
 import { isRefusal, type Refusal, refusal } from '../core/refusal.js'
 import { FIRST_EPOCH, OWN_LOG } from '../roles/coordinator/ledger-desk.js'
 import { readTask } from '../roles/coordinator/task-record.js'
-import type { AuditOptions, AuditReport } from '../roles/ledger/audit.js'
+import type { AuditReport } from '../roles/ledger/audit.js'
 import { auditParts } from '../roles/ledger/audit-log.js'
-import { backupParts, type VerifiedBackup, verifyBackup } from '../roles/ledger/backup-file.js'
+import {
+  type BackupContent,
+  backupParts,
+  type VerifiedBackup,
+  verifyBackup,
+} from '../roles/ledger/backup-file.js'
+import type { EvidenceReader } from '../roles/ledger/evidence.js'
+import { statesOf } from '../roles/ledger/file-states.js'
 import { type RestoredLog, type RestoreOptions, restoreBackup } from '../roles/ledger/restore.js'
 import { mirrorPrefix, REPLICAS } from '../roles/replication/log-name.js'
 import { loadIdentity } from '../services/identity/identity.js'
@@ -14,6 +21,7 @@ import { writePieces } from '../services/policy/whole-file.js'
 import { openLevelStore } from '../services/store/level-store.js'
 import { logOrigin } from '../wire/checkpoint.js'
 import type { BackupTask } from '../wire/ledger/backup-frame.js'
+import type { NoteKey } from '../wire/note-key.js'
 import { claimStore } from './data-folder.js'
 import type { LedgerKeys } from './ledger-keys.js'
 import { identityFileOf } from './services.js'
@@ -122,25 +130,70 @@ export async function* backedUpEntries(
   }
 }
 
+/** How far an audit of a file is. */
+interface AuditedSoFar {
+  readonly origin: string
+  readonly entries: number
+  readonly mismatches: number
+}
+
 /**
- * Reads one log of a backup again by all rules.
+ * Reads logs of a backup again by all rules.
  *
- * @throws EdgeCoderError `not-found` when policy does not know the log
+ * @param logs all that are in the file @param wanted the one that is read; left out = all
+ * @throws EdgeCoderError `not-found` when policy does not know a log, or there is no such one in the file
  */
 export async function auditBackupFile(
   path: string,
   keys: LedgerKeys,
-  origin: string,
-  options: AuditOptions = {},
-): Promise<AuditReport> {
-  const key = keys.keyOf(origin)
-  const { evidence } = keys
-  if (key === undefined || evidence === undefined) {
-    throw new EdgeCoderError('not-found', `policy does not say who writes ${origin}`, {
-      next: 'Name the newest policy folder of the network with --policy.',
-    })
+  { logs, wanted }: { readonly logs: readonly { readonly origin: string }[]; readonly wanted?: string },
+  options: { readonly signal: AbortSignal; readonly onProgress: (done: AuditedSoFar) => void },
+): Promise<readonly AuditReport[]> {
+  const { signal, onProgress } = options
+  const known = logs.map(({ origin }) => keyIn(keys, origin))
+  const read = known.filter(({ name }) => name === (wanted ?? name))
+  if (read.length === 0) throw new EdgeCoderError('not-found', `${path} has no log ${wanted ?? ''}`)
+  const evidence = await evidenceOver(path, keys, known, signal)
+  const reports: AuditReport[] = []
+  for (const key of read) {
+    const parts = backupParts(chunksOf(path), expectedBy(keys), key.name)
+    const report = await auditParts(
+      parts,
+      { evidence },
+      { key },
+      {
+        signal,
+        onProgress: ({ size, mismatchCount }) =>
+          onProgress({ origin: key.name, entries: size, mismatches: mismatchCount }),
+      },
+    )
+    signal.throwIfAborted()
+    reports.push(report)
   }
-  return auditParts(backupParts(chunksOf(path), expectedBy(keys), origin), { evidence }, { key }, options)
+  return reports
+}
+
+/** By what entries of these logs are checked: where there are several, they may say things of each other. */
+async function evidenceOver(
+  path: string,
+  keys: LedgerKeys,
+  logs: readonly NoteKey[],
+  signal: AbortSignal | undefined,
+): Promise<EvidenceReader> {
+  const evidence = keys.evidence()
+  if (evidence === undefined) throw new EdgeCoderError('not-found', 'this takes the policy of the network')
+  if (logs.length < 2) return evidence
+  const read = logs.map((key) => ({ key, parts: backupParts(chunksOf(path), expectedBy(keys), key.name) }))
+  const states = await statesOf(read, { evidence }, signal === undefined ? {} : { signal })
+  return keys.evidence(states) ?? evidence
+}
+
+function keyIn(keys: LedgerKeys, origin: string): NoteKey {
+  const key = keys.keyOf(origin)
+  if (key !== undefined) return key
+  throw new EdgeCoderError('not-found', `policy does not say who writes ${origin}`, {
+    next: 'Name the newest policy folder of the network with --policy.',
+  })
 }
 
 /** What a restore did. */
@@ -163,9 +216,7 @@ export async function restoreBackupFile(
   keys: LedgerKeys & { readonly network: string },
   options: RestoreOptions = {},
 ): Promise<RestoredBackup | Refusal> {
-  const { evidence, network } = keys
-  if (evidence === undefined)
-    throw new EdgeCoderError('not-found', 'a restore takes the policy of the network')
+  const { network } = keys
   const coordinator = await peerIdIn(dataDir)
   const leftOut = new Set<string>()
   const prefixOf = (origin: string): string | undefined => {
@@ -175,11 +226,15 @@ export async function restoreBackupFile(
     return undefined
   }
   const checkTask = ({ key, value }: BackupTask) => void readTask(key, value)
+  const evidenceOf = (logs: readonly BackupContent[]) => {
+    const known = logs.flatMap(({ key }) => keys.keyOf(key.name) ?? [])
+    return evidenceOver(path, keys, known, options.signal)
+  }
   const init = { ...expectedBy(keys), network, coordinator, prefixOf, checkTask }
   const store = await openLevelStore(join(dataDir, 'store'))
   try {
     await claimStore(store, dataDir, coordinator)
-    const logs = await restoreBackup({ store, evidence }, () => chunksOf(path), init, options)
+    const logs = await restoreBackup({ store, evidenceOf }, () => chunksOf(path), init, options)
     return isRefusal(logs) ? logs : { coordinator, logs, leftOut: [...leftOut] }
   } finally {
     await store.close()

@@ -61,7 +61,8 @@ export async function checkLedgerFile(
     })
   }
   if (startsWith(file, PROOF_HEAD)) return checkEntryProof(file, keys)
-  const { keyOf, evidence } = keys
+  const { keyOf } = keys
+  const evidence = keys.evidence()
   const verdict = await checkEvidence(file, {
     keyOf,
     ...(evidence === undefined ? {} : { evidence }),
@@ -107,10 +108,8 @@ async function checkEntryProof(file: Uint8Array, keys: LedgerKeys): Promise<Chec
   }
 }
 
-async function statementsOf(
-  entry: Entry,
-  { evidence }: LedgerKeys,
-): Promise<CheckedEntryProof['statements']> {
+async function statementsOf(entry: Entry, keys: LedgerKeys): Promise<CheckedEntryProof['statements']> {
+  const evidence = keys.evidence()
   if (evidence === undefined) return 'unchecked'
   const proven = await evidence.prove(entry)
   return isRefusal(proven) ? proven : 'hold'

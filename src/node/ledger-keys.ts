@@ -2,6 +2,7 @@ import { EdgeCoderError } from '../core/errors.js'
 import { quorumOf } from '../core/ledger/quorum.js'
 import { chainStatements, termQuotes } from '../roles/ledger/chain-evidence.js'
 import { createEvidenceReader, type EvidenceReader } from '../roles/ledger/evidence.js'
+import type { LogStates } from '../roles/ledger/log-library.js'
 import { cosignerKey } from '../roles/replication/log-name.js'
 import { readLogOrigin } from '../wire/checkpoint.js'
 import { type NoteKey, noteKey } from '../wire/note-key.js'
@@ -14,8 +15,12 @@ export interface LedgerKeys {
   readonly network: string | undefined
   /** How many must have signed or cosigned; undefined = it is not known who the coordinators are. */
   readonly quorum: number | undefined
-  /** Checks what is signed within entries; undefined = that takes policy. */
-  readonly evidence: EvidenceReader | undefined
+  /**
+   * Checks what is signed within entries; undefined = that takes policy.
+   *
+   * @param states other logs, where entries say things of them
+   */
+  evidence(states?: LogStates): EvidenceReader | undefined
   /** The key that signs a log; undefined = no log that is known. */
   keyOf(origin: string): NoteKey | undefined
   /** The keys of those who may cosign a log: all coordinators but the one that writes it. */
@@ -37,11 +42,13 @@ export async function ledgerKeysIn(folder: string): Promise<LedgerKeys & { reado
   }
   const { network } = head
   const coordinators = [...(chain.view?.coordinators ?? [])]
-  const statements = chainStatements(chain)
   return {
     network,
     quorum: quorumOf(Math.max(1, coordinators.length)),
-    evidence: createEvidenceReader({ statements, quotes: termQuotes }, { network }),
+    evidence(states) {
+      const statements = chainStatements(chain, states && (() => states))
+      return createEvidenceReader({ statements, quotes: termQuotes }, { network })
+    },
     ...logKeysBy(coordinators, (origin) => writerIn(chain, network, origin)),
   }
 }
@@ -56,7 +63,7 @@ export function ledgerKeysOf(coordinators: readonly string[]): LedgerKeys {
   return {
     network: undefined,
     quorum: coordinators.length === 0 ? undefined : quorumOf(coordinators.length),
-    evidence: undefined,
+    evidence: () => undefined,
     ...logKeysBy(coordinators, (origin) => readLogOrigin(origin)?.home),
   }
 }

@@ -20,6 +20,7 @@ import {
   presentFigures,
   recountIssuance,
 } from '../ledger/issuance-evidence.js'
+import type { LogLibrary } from '../ledger/log-library.js'
 import type { LogReader } from '../ledger/log-reader.js'
 import type {
   Economy,
@@ -36,6 +37,7 @@ import type { LedgerDesk } from './ledger-desk.js'
 interface Components extends IssuanceSources {
   readonly ledger: LedgerDesk
   readonly desk: EconomyDesk
+  readonly library?: (() => LogLibrary) | undefined
 }
 
 /** What is shown of the economy: read from the ledger, and computed again each time. */

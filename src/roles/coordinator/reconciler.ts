@@ -248,7 +248,7 @@ function logDifferences(view: ReplicationView, { own, claimed }: Targets): reado
     } else if (log.own) {
       if (view.ownLongerElsewhere > size) {
         const detail = `others hold ${view.ownLongerElsewhere} entries of it, here are ${size}`
-        add(origin, detail, 'Stop this node and restore its newest backup: edgecoder backup restore')
+        add(origin, detail, 'Restart this coordinator: it gets the rest from the others before it goes on')
       }
       if (finalSize < own) {
         const detail = `${own - finalSize} of ${own} entries are not final`

@@ -13,8 +13,9 @@ export interface BackedUpLog {
 
 /**
  * Logs as one file: entries as they were written, with the checkpoints over them; no state, as it follows
- * from them. Each log goes to its head as it is when its turn comes, so it is consistent while entries are
- * written. Tasks come first, so that no log lacks what was written of one of them.
+ * from them. All logs go to their heads of one moment, so they are consistent while entries are written: what
+ * one of them says of another is in the other. Tasks are of a moment before, so that no log lacks what was
+ * written of one of them.
  *
  * @param init.tasks records of those that have not ended
  * @param options.onProgress entries so far @param options.signal the file then has no end, and is refused
@@ -37,10 +38,11 @@ export async function* backupLogs(
     if (options.signal?.aborted === true) return
     yield encoder.task(task)
   }
+  const heads = new Map(logs.map(({ reader }) => [reader, reader.head]))
   let entries = 0
   for (const { key, reader } of logs) {
     yield encoder.log({ origin: key.name, publicKey: key.publicKey })
-    for await (const part of reader.parts(0)) {
+    for await (const part of reader.parts(0, heads.get(reader))) {
       if (options.signal?.aborted === true) return
       for (const bundle of bundlesOf(part.entries)) yield encoder.bundle(encodeBundle(bundle))
       yield encoder.checkpoint(part.checkpoint)

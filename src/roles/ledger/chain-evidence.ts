@@ -11,7 +11,7 @@ import { type PolicyEntryKind, policyEvidence } from '../policy/policy-statement
 import { proveAllotment } from './allot-evidence.js'
 import type { AnyProven } from './evidence.js'
 import { type IssuanceSources, issueEvidence, windowEvidence } from './issuance-evidence.js'
-import type { LogLibrary } from './log-library.js'
+import type { LogStates } from './log-library.js'
 import type { PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
 import { type GatewayAdmission, proveTransfer } from './transfer-evidence.js'
 import { ArrivalProofs } from './transfer-in-evidence.js'
@@ -44,7 +44,7 @@ export function chainGateways(chain: PolicyChain): GatewayAdmission {
  *
  * @param library other logs that an issuance counts; left out where one log is all that is looked at
  */
-export function chainStatements(chain: PolicyChain, library?: () => LogLibrary): PolicyStatements {
+export function chainStatements(chain: PolicyChain, library?: () => LogStates): PolicyStatements {
   const sources = { chain, library }
   const isGateway = chainGateways(chain)
   const arrivals = new ArrivalProofs(chain)

@@ -23,6 +23,6 @@ export const TOLD_MISMATCHES = 100
 /** Entries whose signatures are checked side by side. */
 export const CHECKED_TOGETHER = 512
 /** Entries or records that long work takes at once, where others wait for their turn: a few milliseconds. */
-export const BREATH_ENTRIES = 128
+export const BREATH_ENTRIES = 32
 /** How far ahead of one's own clock a window of another log may be before it waits. Clocks differ by seconds. */
 export const MOST_AHEAD_MS = 600_000

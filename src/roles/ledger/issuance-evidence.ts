@@ -10,14 +10,14 @@ import { logOrigin } from '../../wire/checkpoint.js'
 import type { EntryOf } from '../../wire/ledger/entry.js'
 import { ISSUE_ROWS } from '../../wire/limits.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
-import type { LogLibrary } from './log-library.js'
+import type { LogStates } from './log-library.js'
 import { earningsOf } from './work-evidence.js'
 
 /** What an issuance is computed from, beside the log that it stands in. */
 export interface IssuanceSources {
   readonly chain: PolicyChain
   /** Other logs; left out where one log is all there is, or all that is looked at. */
-  readonly library?: (() => LogLibrary) | undefined
+  readonly library?: (() => LogStates) | undefined
 }
 
 type Input = EntryOf<'issuance-window'>['inputs'][number]

@@ -12,8 +12,16 @@ export interface LibraryLog {
   readonly head: Head | undefined
 }
 
+/** States of other logs: what issuance is computed from. */
+export interface LogStates {
+  /** @param origin `logOrigin(network, home, epoch)` @returns undefined when none of that name is here */
+  find(origin: string): Pick<LibraryLog, 'state'> | undefined
+  /** Entries of it that count; 0 = none, or it is not here. */
+  finalSize(origin: string): number
+}
+
 /** The logs that are here: what statements about other logs are checked against. */
-export interface LogLibrary {
+export interface LogLibrary extends LogStates {
   /** @param origin `logOrigin(network, home, epoch)` @returns undefined when none of that name is here */
   find(origin: string): LibraryLog | undefined
   /** Entries of it that enough coordinators have cosigned; 0 = none, or it is not here. */

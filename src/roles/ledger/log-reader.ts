@@ -96,17 +96,16 @@ export class LogReader {
    * The log from an entry on to its head as it is at the first read, in parts that each end in a checkpoint:
    * what mirrors and backups are made of. A part has at most about 2,000 entries.
    */
-  async *parts(from: number): AsyncIterable<LogPart> {
-    const head = this.#end.head
+  async *parts(from: number, head: Head | undefined = this.#end.head): AsyncIterable<LogPart> {
+    if (head === undefined) return
     let at = from
-    for await (const [key, checkpoint] of this.#store.range(
-      this.#keys.checkpointsWithin(from + 1, this.size + 1),
-    )) {
+    const kept = this.#keys.checkpointsWithin(from + 1, head.size + 1)
+    for await (const [key, checkpoint] of this.#store.range(kept)) {
       const size = this.#keys.numberIn(key)
       yield { from: at, entries: await this.#list(at, size), checkpoint }
       at = size
     }
-    if (head === undefined || at >= head.size) return
+    if (at >= head.size) return
     yield { from: at, entries: await this.#list(at, head.size), checkpoint: head.note }
   }
 

@@ -31,6 +31,11 @@ export interface RestoreOptions {
   readonly onProgress?: (progress: { readonly step: 'verify' | 'restore'; readonly entries: number }) => void
 }
 
+interface Components {
+  readonly store: Store
+  readonly evidenceOf: (logs: readonly BackupContent[]) => Promise<EvidenceReader>
+}
+
 /**
  * Puts a backup's logs into a store, each entry checked again: hashes, signatures, rules. The file is
  * verified to its end before anything is written. A log that is there already is gone on from, if the backup
@@ -38,15 +43,16 @@ export interface RestoreOptions {
  *
  * @param open gives the file from its start; called once for the check and once for each log
  * @param init.prefixOf where a log lies in the store; undefined = leave it out
+ * @param evidenceOf what entries are checked by: logs of one file may say things of each other
  * @param init.checkTask of the own log, when it was not there: its tasks are put into the store, too. Throws
  *   for what is no record of a task
  * @returns `stale-backup`, `log-forked`, `wrong-network`, `bad-signature`, `malformed`: nothing was written;
- *   what the rules refuse: a log that was not there is not there now; `cancelled`: it does not open before it
- *   is restored again
+ *   what the rules refuse: the log is not there now if it was not before, those before it in the file are;
+ *   `cancelled`: it does not open before it is restored again
  * @throws EdgeCoderError of the store, `store-corrupt` when what is there cannot be read: move it away
  */
 export async function restoreBackup(
-  { store, evidence }: { readonly store: Store; readonly evidence: EvidenceReader },
+  { store, evidenceOf }: Components,
   open: () => AsyncIterable<Uint8Array>,
   init: BackupExpectation & {
     readonly prefixOf: (origin: string) => string | undefined
@@ -67,6 +73,7 @@ export async function restoreBackup(
     const refused = backwards(content, there, rootThen)
     if (refused !== undefined) return refused
   }
+  const evidence = await evidenceOf(sure.logs)
   const restored: RestoredLog[] = []
   let entries = 0
   for (const target of targets) {

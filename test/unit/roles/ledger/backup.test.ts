@@ -68,7 +68,7 @@ function restore(store: Store, file: Uint8Array, expected: object = EXPECTED, op
     ...expected,
     prefixOf: (origin: string) => (origin === ORIGIN ? PREFIX : undefined),
   }
-  return restoreBackup({ store, evidence: signedEvidence() }, source(file), init, options)
+  return restoreBackup({ store, evidenceOf: async () => signedEvidence() }, source(file), init, options)
 }
 
 describe('a backup', () => {
@@ -234,7 +234,11 @@ describe('a backup that must not be restored', () => {
     }
     const store = createMemoryDisk().open()
     const init = { ...EXPECTED, prefixOf: (origin: string) => (origin === ORIGIN ? PREFIX : undefined) }
-    const outcome = await restoreBackup({ store, evidence: older }, source(await backup(log)), init)
+    const outcome = await restoreBackup(
+      { store, evidenceOf: async () => older },
+      source(await backup(log)),
+      init,
+    )
     expect(outcome).toMatchObject({ code: 'not-found' })
     expect((await contentOf(store)).size).toBe(0)
   })
