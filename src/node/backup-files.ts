@@ -134,7 +134,7 @@ export async function auditBackupFile(
   options: AuditOptions = {},
 ): Promise<AuditReport> {
   const key = keys.keyOf(origin)
-  const { evidence } = keys
+  const { alone: evidence } = keys
   if (key === undefined || evidence === undefined) {
     throw new EdgeCoderError('not-found', `policy does not say who writes ${origin}`, {
       next: 'Name the newest policy folder of the network with --policy.',
@@ -163,7 +163,7 @@ export async function restoreBackupFile(
   keys: LedgerKeys & { readonly network: string },
   options: RestoreOptions = {},
 ): Promise<RestoredBackup | Refusal> {
-  const { evidence, network } = keys
+  const { alone: evidence, network } = keys
   if (evidence === undefined)
     throw new EdgeCoderError('not-found', 'a restore takes the policy of the network')
   const coordinator = await peerIdIn(dataDir)

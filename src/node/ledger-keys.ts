@@ -16,6 +16,8 @@ export interface LedgerKeys {
   readonly quorum: number | undefined
   /** Checks what is signed within entries; undefined = that takes policy. */
   readonly evidence: EvidenceReader | undefined
+  /** As `evidence`, for one log that is looked at without those that it issues credits for. */
+  readonly alone: EvidenceReader | undefined
   /** The key that signs a log; undefined = no log that is known. */
   keyOf(origin: string): NoteKey | undefined
   /** The keys of those who may cosign a log: all coordinators but the one that writes it. */
@@ -37,11 +39,13 @@ export async function ledgerKeysIn(folder: string): Promise<LedgerKeys & { reado
   }
   const { network } = head
   const coordinators = [...(chain.view?.coordinators ?? [])]
-  const statements = chainStatements(chain)
+  const readerOf = (others: { readonly alone?: boolean }): EvidenceReader =>
+    createEvidenceReader({ statements: chainStatements(chain, others), quotes: termQuotes }, { network })
   return {
     network,
     quorum: quorumOf(Math.max(1, coordinators.length)),
-    evidence: createEvidenceReader({ statements, quotes: termQuotes }, { network }),
+    evidence: readerOf({}),
+    alone: readerOf({ alone: true }),
     ...logKeysBy(coordinators, (origin) => writerIn(chain, network, origin)),
   }
 }
@@ -57,6 +61,7 @@ export function ledgerKeysOf(coordinators: readonly string[]): LedgerKeys {
     network: undefined,
     quorum: coordinators.length === 0 ? undefined : quorumOf(coordinators.length),
     evidence: undefined,
+    alone: undefined,
     ...logKeysBy(coordinators, (origin) => readLogOrigin(origin)?.home),
   }
 }

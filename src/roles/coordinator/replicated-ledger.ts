@@ -54,6 +54,8 @@ export class ReplicatedLedger {
   readonly #components: Components
   readonly #init: Init
   readonly #evidence: EvidenceReader
+  /** As {@link evidence}, of who cosigns: windows of the future wait. */
+  readonly #witness: EvidenceReader
   #replication: Replication | undefined
   #waits: Refusal | undefined
   /** An admin said that a restored log is to be gone on with. */
@@ -64,14 +66,11 @@ export class ReplicatedLedger {
     this.#components = components
     this.#init = init
     this.desk = new LedgerDesk({ ...components, grown: () => this.#replication?.grown() }, init)
-    this.#evidence = createEvidenceReader(
-      {
-        statements: chainStatements(chain, () => this.library),
-        quotes: termQuotes,
-        clock: components.clock,
-      },
-      { network: init.networkId },
-    )
+    const statements = chainStatements(chain, { library: () => this.library })
+    const { clock } = components
+    const network = init.networkId
+    this.#evidence = createEvidenceReader({ statements, quotes: termQuotes }, { network })
+    this.#witness = createEvidenceReader({ statements, quotes: termQuotes, clock }, { network })
   }
 
   get replication(): Replication | undefined {
@@ -100,7 +99,7 @@ export class ReplicatedLedger {
     return [...latest].map(([home, epoch]) => ({ home, origin: logOrigin(networkId, home, epoch) }))
   }
 
-  /** What is signed within entries is checked by it: here, by whoever cosigns, and in audits. */
+  /** What is signed within entries is checked by it. */
   get evidence(): EvidenceReader {
     return this.#evidence
   }
@@ -176,7 +175,7 @@ export class ReplicatedLedger {
     const { networkId } = this.#init
     const ownOrigin = this.desk.origin
     return createReplication(
-      { ...this.#components, evidence: this.#evidence },
+      { ...this.#components, evidence: this.#witness },
       {
         networkId,
         prefix: REPLICAS,

@@ -1,6 +1,6 @@
 import { type Quote, quoteTask } from '../../core/economy/quote.js'
 import type { LedgerView } from '../../core/ledger/records.js'
-import { type Refusal, refusal } from '../../core/refusal.js'
+import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { Entry, EntryOf } from '../../wire/ledger/entry.js'
@@ -8,7 +8,6 @@ import type { PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEvidence } from '../policy/policy-statements.js'
 import type { AnyProven } from './evidence.js'
 import { type IssuanceSources, issueEvidence, windowEvidence } from './issuance-evidence.js'
-import type { LogLibrary } from './log-library.js'
 import type { PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
 
 const KINDS = {
@@ -32,10 +31,14 @@ const STATED: ReadonlySet<string> = new Set<PolicyEntryKind>([
  * Evidence for entries that the signed policy is the word for, as it was in force at their place, and for
  * issuance, which follows from policy and what was worked.
  *
- * @param library other logs that an issuance counts; left out where one log is all that is looked at
+ * @param others what an issuance counts beside the log that it stands in; left out = what is not in that log
+ *   is not final
  */
-export function chainStatements(chain: PolicyChain, library?: () => LogLibrary): PolicyStatements {
-  const sources = { chain, library }
+export function chainStatements(
+  chain: PolicyChain,
+  others: Omit<IssuanceSources, 'chain'> = {},
+): PolicyStatements {
+  const sources = { ...others, chain }
   return {
     prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal> {
       const issued = issuedEvidence(entry, sources)
@@ -59,8 +62,13 @@ export function chainStatements(chain: PolicyChain, library?: () => LogLibrary):
 
 /** @returns undefined = it is no entry of issuance */
 function issuedEvidence(entry: Entry, sources: IssuanceSources): AnyProven | undefined {
-  if (entry.kind === 'issuance-window') return (view) => windowEvidence(view, entry, sources)
-  return entry.kind === 'issue' ? (view) => issueEvidence(view, entry, sources) : undefined
+  if (entry.kind !== 'issuance-window' && entry.kind !== 'issue') return undefined
+  return (view) => {
+    const evidence =
+      entry.kind === 'issue' ? issueEvidence(view, entry, sources) : windowEvidence(view, entry, sources)
+    const untold = sources.alone === true && isRefusal(evidence) && evidence.code === 'not-final'
+    return untold ? entry : evidence
+  }
 }
 
 /** What tasks are charged under the terms that are in force in a log. */

@@ -18,6 +18,8 @@ export interface IssuanceSources {
   readonly chain: PolicyChain
   /** Other logs; left out where one log is all there is, or all that is looked at. */
   readonly library?: (() => LogLibrary) | undefined
+  /** An issuance that cannot be computed without other logs is taken at its word, as one log cannot tell. */
+  readonly alone?: boolean
 }
 
 type Input = EntryOf<'issuance-window'>['inputs'][number]

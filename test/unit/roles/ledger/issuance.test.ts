@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { dailyPool, smoothedLoad, windowLoad, windowPool } from '../../../../src/core/economy/issuance.js'
 import { DEFAULT_TERMS, type EconomyTerms } from '../../../../src/core/economy/terms.js'
 import { isRefusal } from '../../../../src/core/refusal.js'
+import { chainStatements } from '../../../../src/roles/ledger/chain-evidence.js'
 import {
   nextIssuanceWindow,
   nextIssues,
@@ -225,6 +226,25 @@ describe('who checks an issuance', () => {
     expect(issueEvidence(other.state, { window: 0, part: 0 }, homes.sources)).toMatchObject({
       code: 'not-final',
     })
+  })
+
+  it('takes an issuance at its word only where a log is looked at alone, and only what it cannot tell', async () => {
+    const [book, other] = [homes.book(0), homes.book(1)]
+    expect(entered(book, {})).toBe('ok')
+    const [wish] = issuesOf(other, 0)
+    if (wish?.kind !== 'issue') throw new Error('nothing is issued')
+    const { chain } = homes
+    const told = async (view: Book, entry: EntryOf<'issue'>, alone: boolean) => {
+      const proven = await chainStatements(chain, { alone }).prove(entry)
+      return isRefusal(proven) ? proven : proven(view.state)
+    }
+    expect(await told(other, wish.entry, true)).toBe(wish.entry)
+    expect(await told(other, wish.entry, false)).toMatchObject({ code: 'not-final' })
+    const [own] = issuesOf(book, 0)
+    if (own?.kind !== 'issue') throw new Error('nothing is issued')
+    // Its window counts the other log, which is not here.
+    expect(await told(book, own.entry, true)).toBe(own.entry)
+    expect(await told(book, { ...own.entry, window: 9 }, false)).toMatchObject({ code: 'not-final' })
   })
 
   it('refuses to pay a microcredit more, somebody else, twice, or a window that is over', () => {
