@@ -63,6 +63,8 @@ export class ReplicatedLedger {
   readonly #components: Components
   readonly #init: Init
   readonly #evidence: EvidenceReader
+  /** As {@link evidence}, of who cosigns: windows of the future wait. */
+  readonly #witness: EvidenceReader
   #replication: Replication | undefined
   #waits: Refusal | undefined
   /** An admin said that a restored log is to be gone on with. */
@@ -80,14 +82,11 @@ export class ReplicatedLedger {
     const { desk: ledger, library } = this
     const about = { networkId: init.networkId, prefix: `${OWN_LOG}|a` }
     this.arrivals = new Arrivals({ ...components, ledger, library, finalNote }, about)
-    this.#evidence = createEvidenceReader(
-      {
-        statements: chainStatements(chain, () => this.library),
-        quotes: termQuotes,
-        clock: components.clock,
-      },
-      { network: init.networkId },
-    )
+    const statements = chainStatements(chain, () => this.library)
+    const { clock } = components
+    const network = init.networkId
+    this.#evidence = createEvidenceReader({ statements, quotes: termQuotes }, { network })
+    this.#witness = createEvidenceReader({ statements, quotes: termQuotes, clock }, { network })
   }
 
   get replication(): Replication | undefined {
@@ -116,7 +115,7 @@ export class ReplicatedLedger {
     return [...latest].map(([home, epoch]) => ({ home, origin: logOrigin(networkId, home, epoch) }))
   }
 
-  /** What is signed within entries is checked by it: here, by whoever cosigns, and in audits. */
+  /** What is signed within entries is checked by it. */
   get evidence(): EvidenceReader {
     return this.#evidence
   }
@@ -223,7 +222,7 @@ export class ReplicatedLedger {
     const { networkId } = this.#init
     const ownOrigin = this.desk.origin
     return createReplication(
-      { ...this.#components, evidence: this.#evidence },
+      { ...this.#components, evidence: this.#witness },
       {
         networkId,
         prefix: REPLICAS,

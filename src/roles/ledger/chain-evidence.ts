@@ -42,7 +42,7 @@ export function chainGateways(chain: PolicyChain): GatewayAdmission {
  * Evidence for entries that the signed policy is the word for, as it was in force at their place, and for
  * issuance, which follows from policy and what was worked.
  *
- * @param library other logs that an issuance counts; left out where one log is all that is looked at
+ * @param library other logs, which an issuance counts; left out = what is not in its own log is not final
  */
 export function chainStatements(chain: PolicyChain, library?: () => LogStates): PolicyStatements {
   const sources = { chain, library }

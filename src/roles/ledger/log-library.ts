@@ -24,6 +24,9 @@ export interface LogStates {
 export interface LogLibrary extends LogStates {
   /** @param origin `logOrigin(network, home, epoch)` @returns undefined when none of that name is here */
   find(origin: string): LibraryLog | undefined
-  /** Entries of it that enough coordinators have cosigned; 0 = none, or it is not here. */
+  /**
+   * Entries of it that enough coordinators have cosigned, those that are not here yet among them; 0 = none,
+   * or it is not here.
+   */
   finalSize(origin: string): number
 }

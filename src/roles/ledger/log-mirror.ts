@@ -200,7 +200,7 @@ class StoredLogMirror implements LogMirror, LogEnd {
     const head: Head = { size: checkpoint.size, root: checkpoint.root, note }
     const writes: readonly Write[] = [
       ...(batch?.writes ?? []),
-      ...headWrites(keys, batch?.from ?? 0, head, CHECKPOINT_SPACING),
+      ...headWrites(keys, head, batch ?? { from: 0, closesWindow: false }, CHECKPOINT_SPACING),
     ]
     try {
       await store.commit(writes)

@@ -141,9 +141,20 @@ function damaged(key: NoteKey, what: string): EdgeCoderError {
   })
 }
 
-/** A log's head, and the checkpoint to keep when a multiple of `spacing` was passed. */
-export function headWrites(keys: LogKeys, from: number, head: Head, spacing: number): readonly Write[] {
-  const passed = Math.floor(head.size / spacing) > Math.floor(from / spacing)
+/**
+ * A log's head, and the checkpoint to keep when a multiple of `spacing` was passed, or a window was closed.
+ *
+ * Logs build on each other's windows, and parts of a log are taken whole. A part that holds a window and what
+ * came of it could only be taken after a part of another log that can only be taken after it; parts that end
+ * where windows close follow one another as they were written.
+ */
+export function headWrites(
+  keys: LogKeys,
+  head: Head,
+  { from, closesWindow }: { readonly from: number; readonly closesWindow: boolean },
+  spacing: number,
+): readonly Write[] {
+  const passed = closesWindow || Math.floor(head.size / spacing) > Math.floor(from / spacing)
   const put = (key: string): Write => ({ type: 'put', key, value: head.note })
   return passed ? [put(keys.head), put(keys.checkpoint(head.size))] : [put(keys.head)]
 }

@@ -29,6 +29,8 @@ export interface Batch {
   readonly from: number
   readonly tree: LogTree
   readonly writes: Write[]
+  /** It has a window in it that other logs build on. */
+  readonly closesWindow: boolean
 }
 
 interface Taken extends Batch {
@@ -107,7 +109,8 @@ export class LogStaging {
     for (const { level, index, hashes } of tiles) {
       writes.push({ type: 'put', key: this.#keys.tile(level, index), value: hashes })
     }
-    this.#taken = { from, tree, writes, changes }
+    const closesWindow = changes.some(({ table }) => table === 'work' || table === 'issuance')
+    this.#taken = { from, tree, writes, changes, closesWindow }
     return this.#taken
   }
 

@@ -196,7 +196,7 @@ class StoredLogWriter implements LogWriter, LogEnd {
     const { size, root } = batch.tree
     const note = signCheckpoint({ origin: key.name, size, root, extensions: [] }, key, signer)
     this.#next = { size, root, note }
-    return [...batch.writes, ...headWrites(keys, batch.from, this.#next, CHECKPOINT_SPACING)]
+    return [...batch.writes, ...headWrites(keys, this.#next, batch, CHECKPOINT_SPACING)]
   }
 
   committed(): boolean {

@@ -51,6 +51,7 @@ export class LogDesk {
   readonly #news = new Map<string, News>()
   /** Cosigned by enough, and longer than what is here. */
   #ahead: Uint8Array | undefined
+  #aheadSize = 0
   #looking = false
 
   constructor(
@@ -72,6 +73,14 @@ export class LogDesk {
 
   get finalSize(): number {
     return Math.min(this.#finals.size(this.known.origin), this.size)
+  }
+
+  /**
+   * As {@link finalSize}, with what is not here yet. Entries that are here below it are taken to be those
+   * that were cosigned: if they are not, the log contradicts itself, which is found out once it is here.
+   */
+  get knownFinalSize(): number {
+    return Math.max(this.#finals.size(this.known.origin), this.#aheadSize)
   }
 
   get claimed(): number {
@@ -164,7 +173,10 @@ export class LogDesk {
     const enough = checkpoint.cosigners.length >= this.#events.needed()
     if (checkpoint.size > this.size) {
       if (this.follower === undefined) this.#events.ownDiffers(checkpoint.size)
-      else if (enough) this.#ahead = note
+      else if (enough) {
+        this.#ahead = note
+        this.#aheadSize = Math.max(this.#aheadSize, checkpoint.size)
+      }
       if (link !== undefined) this.claim(link.peerId, checkpoint.size)
       return
     }

@@ -36,7 +36,7 @@ import { createReplicationMeter } from './replication-meter.js'
 export class Replicator implements Replication, LinkDesk {
   readonly library: LogLibrary = {
     find: (origin) => this.#shelf.desk(origin)?.held,
-    finalSize: (origin) => this.#shelf.desk(origin)?.finalSize ?? 0,
+    finalSize: (origin) => this.#shelf.desk(origin)?.knownFinalSize ?? 0,
   }
   readonly #parts: ShelfComponents
   readonly #init: ShelfInit

@@ -49,7 +49,7 @@ export class RawLog implements LogEnd {
       ...tiles.map(({ level, index, hashes }) => {
         return { type: 'put' as const, key: this.#keys.tile(level, index), value: hashes }
       }),
-      ...headWrites(this.#keys, from, head, CHECKPOINT_SPACING),
+      ...headWrites(this.#keys, head, { from, closesWindow: false }, CHECKPOINT_SPACING),
     ])
     this.tree = tree
     this.head = head
