@@ -10,8 +10,8 @@ import { type PolicyEntryKind, policyEvidence } from '../policy/policy-statement
 import type { AnyProven } from './evidence.js'
 import { type IssuanceSources, issueEvidence, windowEvidence } from './issuance-evidence.js'
 import type { LogLibrary } from './log-library.js'
-import type { PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
-import { type GatewayAdmission, proveTransfer } from './transfer-evidence.js'
+import type { GatewayAdmission, PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
+import { proveTransfer } from './transfer-evidence.js'
 
 const KINDS = {
   [TaskKind.CHAT]: 'chat',
@@ -30,9 +30,13 @@ const STATED: ReadonlySet<string> = new Set<PolicyEntryKind>([
   'policy',
 ])
 
+/** States of an enrolled peer in which it may not sign for anybody. */
+const CUT: ReadonlySet<string> = new Set(['suspended', 'isolated', 'revoked'])
+
 /** Who is a gateway, as the policy that is in force in a log has it. */
 export function chainGateways(chain: PolicyChain): GatewayAdmission {
-  return (view, gateway) => wasGateway(chain, gateway, sequenceIn(view))
+  return (view, gateway) =>
+    wasGateway(chain, gateway, sequenceIn(view)) && !CUT.has(view.get('node', gateway)?.state ?? '')
 }
 
 /**
@@ -45,6 +49,7 @@ export function chainStatements(chain: PolicyChain, library?: () => LogLibrary):
   const sources = { chain, library }
   const isGateway = chainGateways(chain)
   return {
+    isGateway,
     prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal> {
       const issued = issuedEvidence(entry, sources)
       if (issued !== undefined) return Promise.resolve(issued as Proven<Kind>)
