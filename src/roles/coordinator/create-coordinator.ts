@@ -14,6 +14,7 @@ import type { Signer } from '../../ports/signer.js'
 import type { Store } from '../../ports/store.js'
 import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
+import { chainGateways } from '../ledger/chain-evidence.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
 import { AllotmentDesk } from './allotment-desk.js'
@@ -82,7 +83,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
   const ledger = ledgerOf(components, journal, networkId)
-  const paid = ledger && new LedgerAccounting({ ledger: ledger.desk, clock, log, metrics })
+  const paid = ledger && accountingOf(components, ledger)
   const accounting = paid ?? createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })
   const ids = protocolIds(networkId)
@@ -151,6 +152,13 @@ function ledgerOf(
   const { chain, addressesOf = () => [] } = components
   if (chain === undefined) return undefined
   return new ReplicatedLedger({ ...components, journal, chain, addressesOf }, { networkId })
+}
+
+function accountingOf(
+  { clock, log, metrics }: CoordinatorComponents,
+  { desk, chain }: ReplicatedLedger,
+): LedgerAccounting {
+  return new LedgerAccounting({ ledger: desk, isGateway: chainGateways(chain), clock, log, metrics })
 }
 
 interface EconomyParts {

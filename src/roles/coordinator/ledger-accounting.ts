@@ -18,7 +18,8 @@ import type { Usage as WireUsage } from '../../wire/generated/edgecoder/task/v1/
 import { derivedEntryId } from '../../wire/ledger/entry.js'
 import { HELD_ORDER_BYTES } from '../../wire/limits.js'
 import type { Wish } from '../ledger/log-writer.js'
-import { receiptSays } from '../ledger/task-evidence.js'
+import type { GatewayAdmission } from '../ledger/statements.js'
+import { noGateway, receiptSays } from '../ledger/task-evidence.js'
 import type { Accounting, ReleaseReason, SignedOrder } from './accounting.js'
 import type { Outcome } from './outcome-check.js'
 
@@ -35,6 +36,8 @@ export interface TaskLog {
 
 interface Components {
   readonly ledger: TaskLog
+  /** Whose orders may be held for. */
+  readonly isGateway: GatewayAdmission
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
@@ -61,11 +64,13 @@ export class LedgerAccounting implements Accounting {
 
   hold({ envelope, order }: SignedOrder, tasks: readonly TaskHeader[]): ReadonlyMap<string, Refusal> {
     if (tasks.length === 0) return new Map()
-    const { ledger } = this.#components
+    const { ledger, isGateway } = this.#components
     const timeMs = ledger.openWindow()
     const bytes = envelopeCodec.encode(envelope)
     if (bytes.length > HELD_ORDER_BYTES) return refuseAll(tasks, tooLong(bytes.length))
     const unheld = tasks.filter((task) => !this.#isHeld(task, order.signer))
+    // What the others would not let stand must not be written.
+    if (!isGateway(ledger.view, order.signer)) return refuseAll(unheld, noGateway(order.signer))
     const ordered = new Map(unheld.map((task) => [task.id, this.#ordered(task)]))
     const evidence = { gateway: order.signer, tasks: ordered }
     const wanted = unheld.map((task) => this.#row(task, ordered.get(task.id) as OrderedTask))

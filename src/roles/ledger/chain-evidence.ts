@@ -12,8 +12,8 @@ import { proveAllotment } from './allot-evidence.js'
 import type { AnyProven } from './evidence.js'
 import { type IssuanceSources, issueEvidence, windowEvidence } from './issuance-evidence.js'
 import type { LogStates } from './log-library.js'
-import type { PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
-import { type GatewayAdmission, proveTransfer } from './transfer-evidence.js'
+import type { GatewayAdmission, PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
+import { proveTransfer } from './transfer-evidence.js'
 import { ArrivalProofs } from './transfer-in-evidence.js'
 
 const KINDS = {
@@ -33,9 +33,13 @@ const STATED: ReadonlySet<string> = new Set<PolicyEntryKind>([
   'policy',
 ])
 
+/** States of an enrolled peer in which it may not sign for anybody. */
+const CUT: ReadonlySet<string> = new Set(['suspended', 'isolated', 'revoked'])
+
 /** Who is a gateway, as the policy that is in force in a log has it. */
 export function chainGateways(chain: PolicyChain): GatewayAdmission {
-  return (view, gateway) => wasGateway(chain, gateway, sequenceIn(view))
+  return (view, gateway) =>
+    wasGateway(chain, gateway, sequenceIn(view)) && !CUT.has(view.get('node', gateway)?.state ?? '')
 }
 
 /**
@@ -49,6 +53,7 @@ export function chainStatements(chain: PolicyChain, library?: () => LogStates): 
   const isGateway = chainGateways(chain)
   const arrivals = new ArrivalProofs(chain)
   return {
+    isGateway,
     prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal> {
       if (entry.kind === 'allot') {
         const proven = proveAllotment(entry, chain.head?.network ?? '', isGateway)

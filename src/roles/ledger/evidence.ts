@@ -5,7 +5,7 @@ import type { Clock } from '../../ports/clock.js'
 import type { Entry, EntryKind, EntryOf } from '../../wire/ledger/entry.js'
 import { MOST_AHEAD_MS } from './constants.js'
 import type { Awaitable, PolicyStatements, Quotes } from './statements.js'
-import { type HeldOrder, holdEvidence, openAttempt, openOrder } from './task-evidence.js'
+import { type HeldOrder, holdEvidence, noGateway, openAttempt, openOrder } from './task-evidence.js'
 import { workEvidence } from './work-evidence.js'
 
 /** An entry of some kind, with what remains to be asked of the state. */
@@ -36,7 +36,9 @@ export function createEvidenceReader(
   async function hold(entry: EntryOf<'hold'>): Promise<AnyProven | Refusal> {
     signatures++
     const order: HeldOrder | Refusal = await openOrder(entry, init.network)
-    return isRefusal(order) ? order : (view) => holdEvidence(order, view, quotes)
+    if (isRefusal(order)) return order
+    return (view) =>
+      statements.isGateway(view, order.gateway) ? holdEvidence(order, view, quotes) : noGateway(order.gateway)
   }
   async function settle(entry: EntryOf<'settle'>): Promise<AnyProven | Refusal> {
     signatures += entry.acceptance === undefined ? 1 : 2

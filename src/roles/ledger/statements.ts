@@ -27,7 +27,11 @@ export interface PolicyStatements {
    * where there is none to check, as an audit asks for millions.
    */
   prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Awaitable<Proven<Kind> | Refusal>
+  /** May this peer sign orders and transfers for users, by the policy that is in force in this state? */
+  readonly isGateway: GatewayAdmission
 }
+
+export type GatewayAdmission = (view: LedgerView, gateway: string) => boolean
 
 /** A promise only when it must be one. */
 export type Awaitable<T> = T | Promise<T>

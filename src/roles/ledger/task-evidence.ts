@@ -34,6 +34,11 @@ export async function openOrder(entry: EntryOf<'hold'>, network: string): Promis
   return refusal('wrong-evidence', `${order.signer} signed an order of ${other.gateway}`)
 }
 
+/** Whoever could sign orders without being a gateway could spend from every account that names none. */
+export function noGateway(peer: string): Refusal {
+  return refusal('not-admitted', `${peer} may not sign orders: it is no gateway by the policy in this ledger`)
+}
+
 /** What the order says, with the rates in force. */
 export function holdEvidence(order: HeldOrder, view: LedgerView, quotes: Quotes): HoldEvidence | Refusal {
   const tasks = new Map<string, OrderedTask>()

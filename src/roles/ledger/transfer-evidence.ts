@@ -7,6 +7,7 @@ import { envelopeCodec, open, statements } from '../../wire/envelope.js'
 import { isMalformed } from '../../wire/frame.js'
 import type { Transfer } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { derivedEntryId, type Entry, type EntryOf } from '../../wire/ledger/entry.js'
+import type { GatewayAdmission } from './statements.js'
 
 /** A wish to send credits whose signature holds. */
 interface SignedTransfer {
@@ -14,12 +15,6 @@ interface SignedTransfer {
   readonly gateway: string
   readonly transfer: Transfer
 }
-
-/** Was this peer a gateway of the network, by the policy that is in force in a log? */
-export type GatewayAdmission = (view: LedgerView, gateway: string) => boolean
-
-/** States of an enrolled peer in which it may not sign for anybody. */
-const CUT: ReadonlySet<string> = new Set(['suspended', 'isolated', 'revoked'])
 
 /** The entry that a transfer becomes: a client's id is used once for each account. */
 export function transferEntryId({ account, id }: Pick<Transfer, 'account' | 'id'>): Uint8Array {
@@ -50,8 +45,7 @@ export function transferEvidence(
   const payer = view.get('account', from)
   if (payer === undefined) return unknownAccount(from)
   const chosen = payer.gateways.length === 0 || payer.gateways.includes(gateway)
-  const isCut = CUT.has(view.get('node', gateway)?.state ?? '')
-  if (!chosen || isCut || !isGateway(view, gateway)) {
+  if (!chosen || !isGateway(view, gateway)) {
     return refusal('not-admitted', `gateway ${gateway} may not send credits of ${from}`)
   }
   if (from === to) return refusal('bad-request', `${from} cannot send credits to itself`)

@@ -142,6 +142,7 @@ beforeEach(() => {
   book.enrol(worker.peerId, 'contributor')
   accounting = new LedgerAccounting({
     ledger: logOf(book),
+    isGateway: (_view, peer) => peer === gateway.peerId,
     clock: systemClock(),
     log: memoryLog(),
     metrics: createMetrics(),
@@ -149,6 +150,21 @@ beforeEach(() => {
 })
 
 describe('a hold', () => {
+  it('is not written for who is no gateway by the policy in the ledger', async () => {
+    const strict = new LedgerAccounting({
+      ledger: logOf(book),
+      isGateway: () => false,
+      clock: systemClock(),
+      log: memoryLog(),
+      metrics: createMetrics(),
+    })
+    const signed = await order(headerOf('a'), headerOf('b'))
+    const before = book.size
+    const refused = strict.hold(signed, signed.tasks)
+    expect([...refused.values()].map(({ code }) => code)).toEqual(['not-admitted', 'not-admitted'])
+    expect(book.size).toBe(before)
+  })
+
   it('reserves for all tasks of an order in one entry, the most that each can cost', async () => {
     const signed = await order(headerOf('a'), headerOf('b'))
     const before = book.size
@@ -302,6 +318,7 @@ describe('pricing windows', () => {
     accounting.hold(signed, signed.tasks)
     const stuck = new LedgerAccounting({
       ledger: { ...logOf(book), openWindow: () => nowMs + 600_000 },
+      isGateway: () => true,
       clock: systemClock(),
       log: memoryLog(),
       metrics: createMetrics(),

@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { dailyPool, smoothedLoad, windowLoad, windowPool } from '../../../../src/core/economy/issuance.js'
 import { DEFAULT_TERMS, type EconomyTerms } from '../../../../src/core/economy/terms.js'
 import { isRefusal } from '../../../../src/core/refusal.js'
-import { chainStatements } from '../../../../src/roles/ledger/chain-evidence.js'
 import {
   nextIssuanceWindow,
   nextIssues,

@@ -4,13 +4,16 @@ import { Overlay } from '../../../../src/core/ledger/overlay.js'
 import type { AccountRecord, NodeRecord } from '../../../../src/core/ledger/records.js'
 import { isRefusal } from '../../../../src/core/refusal.js'
 import { chainStatements } from '../../../../src/roles/ledger/chain-evidence.js'
+import { createEvidenceReader } from '../../../../src/roles/ledger/evidence.js'
 import { transferEntryId, transferNote } from '../../../../src/roles/ledger/transfer-evidence.js'
 import { wasGateway } from '../../../../src/roles/policy/gateway-admission.js'
 import { PolicyChain } from '../../../../src/roles/policy/policy-chain.js'
 import { envelopeCodec, seal, statements } from '../../../../src/wire/envelope.js'
+import { TaskKind } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import type { Entry, EntryOf } from '../../../../src/wire/ledger/entry.js'
 import { peerIdOf } from '../../../../src/wire/peer-id.js'
 import type { PolicyBody, PolicyKind, PolicyMessage } from '../../../../src/wire/policy/policy-message.js'
+import { RATES } from '../../../helpers/ledger-book.js'
 import { seededKey } from '../../../helpers/note-signers.js'
 import { ANN, BOB, messageOf, placeOf, SAMPLE_BODIES, signed } from '../../../helpers/sample-policy.js'
 
@@ -150,6 +153,42 @@ describe('evidence of a transfer', () => {
     expect(wasGateway(new PolicyChain(), first, 3)).toBe(false)
     expect(wasGateway(chain, never, 99)).toBe(false)
   })
+})
+
+describe('evidence of a hold', () => {
+  it.each([
+    [FIRST, 3, 'good'],
+    [FIRST, 2, 'not-admitted'],
+    [NEVER, 3, 'not-admitted'],
+  ])('is by an order of who was a gateway when it was written (%#)', async (signer, at, expected) => {
+    const { evidence, entry } = heldBy(signer)
+    const outcome = await evidence.prove(entry)
+    const proof = isRefusal(outcome) ? outcome : outcome(stateAt(at))
+    expect(isRefusal(proof) ? proof.code : 'good').toBe(expected)
+  })
+
+  function heldBy(signer: typeof FIRST) {
+    const gateway = peerIdOf(signer.publicKey)
+    const header = {
+      id: 'ann:t',
+      kind: TaskKind.CHAT,
+      account: 'ann',
+      maxAttempts: 1,
+      maxRunMs: 1_000,
+      payloadDigest: new Uint8Array(32).fill(1),
+      payloadBytes: 1,
+      gateway,
+      submittedMs: BigInt(NOW_MS),
+    }
+    const order = envelopeCodec.encode(seal(signer, network, statements.order, { headers: [header] }, NOW_MS))
+    const rows = [{ task: 'ann:t', account: 'ann', amount: 1n, rates: RATES }]
+    const entry: Entry = { kind: 'hold', id: new Uint8Array(16), timeMs: NOW_MS, order, rows }
+    const quotes = { quoteOf: () => ({ rates: RATES, cap: 1n }) }
+    return {
+      entry,
+      evidence: createEvidenceReader({ statements: chainStatements(chain), quotes }, { network }),
+    }
+  }
 })
 
 it('the note of a transfer can be read back, and of nothing else', () => {
