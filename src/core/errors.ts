@@ -118,6 +118,16 @@ export const ERRORS = {
     exit: 4,
     means: 'Too few of the keys that hold the power for it signed a policy message.',
   },
+  'policy-behind': {
+    http: 503,
+    exit: 1,
+    means: 'Something was said under a policy message that is not here yet.',
+  },
+  'log-sealed': {
+    http: 409,
+    exit: 4,
+    means: 'The home of this log was handed over to another coordinator: nothing more is signed in it.',
+  },
   'policy-out-of-order': {
     http: 409,
     exit: 4,

@@ -33,12 +33,20 @@ async function walletAt(name: string) {
   return { available: BigInt(available), reserved: BigInt(reserved) }
 }
 
+/** Nothing is reserved at the coordinator that the gateway is attached to. */
+async function settled(): Promise<boolean> {
+  const at = await attachedTo()
+  return at !== undefined && (await walletAt(at)).reserved === 0n
+}
+
 async function solve(id: string): Promise<void> {
   const messages = [{ role: 'user' as const, content: held.prompt(id) }]
   const body = { kind: 'chat' as const, id, messages, maxOutputTokens: 64 }
   await held.gateway.client().call(TASK_ROUTES.submit, { body })
   held.letGo(id)
   await held.expectDoneOnce(id)
+  // The gateway has the result before the worker has shown a coordinator that it does.
+  await until('the task to be settled', settled, WITHIN_MS)
 }
 
 async function attachedTo(): Promise<string | undefined> {

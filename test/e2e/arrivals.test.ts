@@ -25,9 +25,12 @@ beforeAll(async () => {
 
 afterAll(() => held?.close())
 
+function wallet(name: string, account: string) {
+  return held.mesh.get(name).client().call(ADMIN_ROUTES.wallet, { params: { account } })
+}
+
 async function available(name: string, account: string): Promise<bigint> {
-  const wallet = await held.mesh.get(name).client().call(ADMIN_ROUTES.wallet, { params: { account } })
-  return BigInt(wallet.available)
+  return BigInt((await wallet(name, account)).available)
 }
 
 async function solve(id: string): Promise<void> {
@@ -59,6 +62,8 @@ describe('a contributor whose home is not where its work is paid', () => {
   async function solveAndCount(id: string): Promise<void> {
     const before = await available(PAYS, 'local')
     await solve(id)
+    // The gateway has the result before the worker has shown the coordinator that it does.
+    await until('the task to be settled', async () => (await wallet(PAYS, 'local')).held === '0', WITHIN_MS)
     const cost = before - (await available(PAYS, 'local'))
     expect(cost).toBeGreaterThan(0n)
     due += shareOf(cost)

@@ -54,6 +54,7 @@ const LATER: ReadonlySet<Refusal['code']> = new Set([
   'store-failed',
   'store-full',
   'log-unconfirmed',
+  'log-sealed',
 ])
 
 /**

@@ -274,7 +274,11 @@ class CoordinatorRole implements Coordinator {
   }
 
   status(): CoordinatorStatus {
-    return statusOf(this.#parts, this.#ports.clock, this.#state === 'serving' ? undefined : this.#idle)
+    return statusOf(
+      this.#parts,
+      this.#ports.clock,
+      this.#state === 'serving' ? this.#parts.ledger?.desk.closed : this.#idle,
+    )
   }
 
   queue(limit: number): QueueView {
@@ -341,9 +345,11 @@ class CoordinatorRole implements Coordinator {
     const { book, journal, ledger, economy, workers, gateways } = this.#parts
     const { announcer, meter, assigner, scheduler } = this.#parts
     ledger?.desk.follow()
-    economy?.desk.round()
-    ledger?.arrivals.wake()
-    ledger?.slices.look()
+    if (ledger?.desk.closed === undefined) {
+      economy?.desk.round()
+      ledger?.arrivals.wake()
+      ledger?.slices.look()
+    }
     workers.recheck()
     gateways.recheck()
     gateways.publishCapacity()

@@ -30,6 +30,8 @@ export interface TaskLog {
   /** Would it be taken now? Nothing changes. */
   check(wish: Wish): Refusal | undefined
   append(wish: Wish): Applied | Existed | Refusal
+  /** Why nothing can be appended for now, or ever; undefined = it can. */
+  readonly closed?: Refusal | undefined
   /** Opens the pricing window of the present when there is a later one. @returns the time for what comes next */
   openWindow(): number
 }
@@ -65,6 +67,7 @@ export class LedgerAccounting implements Accounting {
   hold({ envelope, order }: SignedOrder, tasks: readonly TaskHeader[]): ReadonlyMap<string, Refusal> {
     if (tasks.length === 0) return new Map()
     const { ledger, isGateway } = this.#components
+    if (ledger.closed !== undefined) return refuseAll(tasks, ledger.closed)
     const timeMs = ledger.openWindow()
     const bytes = envelopeCodec.encode(envelope)
     if (bytes.length > HELD_ORDER_BYTES) return refuseAll(tasks, tooLong(bytes.length))
@@ -97,7 +100,13 @@ export class LedgerAccounting implements Accounting {
     if (this.#isSettled(taskId, outcome)) return
     const settling = this.#settling(taskId, outcome)
     assert(!isRefusal(settling), 'an outcome is judged before it ends its task')
-    const result = this.#components.ledger.append(settling)
+    const { ledger, log } = this.#components
+    const result = ledger.append(settling)
+    // Its home may have been handed over a moment ago; then nothing here can be final any more.
+    if (isRefusal(result) && result.code === 'log-sealed') {
+      log.error('settle-refused', { taskId, code: result.code, detail: result.detail })
+      return
+    }
     assert(!isRefusal(result), 'an outcome is judged before it ends its task')
     this.#count('settle')
   }

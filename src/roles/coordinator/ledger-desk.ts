@@ -4,7 +4,7 @@ import { apply, type Existed } from '../../core/ledger/apply.js'
 import type { Posting } from '../../core/ledger/draft.js'
 import type { Facts } from '../../core/ledger/facts.js'
 import type { LedgerView } from '../../core/ledger/records.js'
-import { isRefusal, type Refusal } from '../../core/refusal.js'
+import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
@@ -57,6 +57,7 @@ export class LedgerDesk implements TaskLog, Recordable {
   readonly #components: Components
   readonly #init: Init
   #writer: LogWriter | undefined
+  #saidSealed = false
 
   constructor(components: Components, init: Init) {
     this.#components = components
@@ -82,7 +83,7 @@ export class LedgerDesk implements TaskLog, Recordable {
 
   /** Why nothing can be appended now; undefined = it can, or the log is not open yet. */
   get closed(): Refusal | undefined {
-    return this.#writer?.closed
+    return this.#sealed ?? this.#writer?.closed
   }
 
   /** Name of the log. */
@@ -106,6 +107,7 @@ export class LedgerDesk implements TaskLog, Recordable {
   /** Enters messages of the chain that the log has not entered. */
   follow(): void {
     const { chain } = this.#components
+    if (this.#isSealed()) return
     const head = chain.head?.sequence ?? -1
     const begin = chain.at(0)
     if (this.#log.size === 0 && begin !== undefined) this.#genesis(begin)
@@ -127,10 +129,11 @@ export class LedgerDesk implements TaskLog, Recordable {
   check({ kind, entry, evidence }: Wish): Refusal | undefined {
     const digest = contentDigest(entry, encodeEntry(entry))
     const outcome = apply(this.view, { kind, entry, index: this.#log.size, evidence, digest } as Facts)
-    return isRefusal(outcome) ? outcome : undefined
+    return isRefusal(outcome) ? outcome : this.#sealed
   }
 
   append(wish: Wish): Appended | Existed | Refusal {
+    if (this.#sealed !== undefined) return this.#sealed
     const outcome = this.#log.append(wish)
     if (!isRefusal(outcome)) this.#components.journal.record(this)
     if ('postings' in outcome) this.#components.moved?.(outcome.postings)
@@ -146,12 +149,14 @@ export class LedgerDesk implements TaskLog, Recordable {
   }
 
   overflow(): readonly Write[] | undefined {
+    if (this.#sealed !== undefined) return undefined
     const waiting = this.#log.size - (this.#log.head?.size ?? 0)
     return waiting > COMMIT_ENTRIES ? this.#log.writes() : undefined
   }
 
+  /** Of a sealed log nothing more is signed: what was appended a moment ago could never be final. */
   write(): readonly Write[] {
-    return this.#log.writes()
+    return this.#sealed === undefined ? this.#log.writes() : []
   }
 
   durable(): void {
@@ -167,6 +172,24 @@ export class LedgerDesk implements TaskLog, Recordable {
     const refused = await writer.confirm(writer.head ?? { size: 0, root: sha256Tree.empty })
     if (refused === undefined) return
     throw new EdgeCoderError(refused.code, refused.detail, { ...(refused.next && { next: refused.next }) })
+  }
+
+  /** Why nothing is signed in this log any more: policy has handed its home over. */
+  get #sealed(): Refusal | undefined {
+    const { chain, signer } = this.#components
+    const home = chain.state.get('home', signer.peerId)
+    if (home === undefined || home.epoch <= FIRST_EPOCH) return undefined
+    const detail = `epoch ${home.epoch} of this home is written by ${home.coordinator}: this log is sealed`
+    return refusal('log-sealed', detail, { next: 'Let its accounts be used through that coordinator.' })
+  }
+
+  #isSealed(): boolean {
+    const sealed = this.#sealed
+    if (sealed === undefined) return false
+    const { detail, next } = sealed
+    if (!this.#saidSealed) this.#components.log.error('log-sealed', { origin: this.origin, detail, next })
+    this.#saidSealed = true
+    return true
   }
 
   get #log(): LogWriter {

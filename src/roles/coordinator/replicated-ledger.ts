@@ -231,6 +231,7 @@ export class ReplicatedLedger {
         coordinators: () => this.#coordinators(),
         // A coordinator that was removed has a log all the same: what it says of credits holds on.
         logs: () => this.#components.chain.logs,
+        sealed: ({ home, epoch }) => (this.chain.state.get('home', home)?.epoch ?? epoch) > epoch,
       },
     )
   }

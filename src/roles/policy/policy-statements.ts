@@ -70,7 +70,7 @@ export function policyEntryId(kind: PolicyEntryKind, digest: Uint8Array): Uint8A
  *
  * @param inForce sequence of the newest policy that the log has entered; what is later does not count yet.
  *   Of a genesis or policy entry it is not asked
- * @returns `not-found` = the chain here does not go so far: ask for newer messages, then again
+ * @returns `policy-behind` = the chain here does not go so far: ask for newer messages, then again
  */
 export function policyEvidence<Kind extends PolicyEntryKind>(
   chain: PolicyChain,
@@ -162,5 +162,5 @@ function supersededFault(
 }
 
 function notHere(what: string): Refusal {
-  return refusal('not-found', `${what} is not here yet`, { next: 'Fetch newer policy messages first.' })
+  return refusal('policy-behind', `${what} is not here yet`, { next: 'Fetch newer policy messages first.' })
 }

@@ -51,6 +51,7 @@ export interface EvidenceKeys {
 const PROVES_NOTHING: ReadonlySet<Refusal['code']> = new Set([
   'unknown-kind',
   'not-final',
+  'policy-behind',
   'log-unconfirmed',
   'store-full',
   'store-failed',

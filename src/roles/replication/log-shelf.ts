@@ -251,6 +251,7 @@ export class LogShelf {
         held: mirror,
         isolated,
         forked,
+        sealed: () => this.#init.sealed?.(known) ?? false,
       })
     }
     this.#desks.set(known.origin, desk)

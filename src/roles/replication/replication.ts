@@ -119,6 +119,8 @@ export interface ReplicationInit {
   readonly coordinators: () => readonly PeerAddress[]
   /** All logs that there are by policy, the own one among them. Asked again every half a minute. */
   readonly logs: () => readonly LogName[]
+  /** Was the home of a log handed over since? Nothing further of it is cosigned then. Once true, always. */
+  readonly sealed?: (log: LogName) => boolean
   /** How many of so many coordinators must have cosigned; default `quorumOf`. */
   readonly quorum?: (coordinators: number) => number
 }

@@ -32,6 +32,8 @@ interface Components {
 export interface WitnessedLog {
   readonly held: HeldLog
   isolated(): boolean
+  /** Its home was handed over: what was cosigned of it last stays the last. */
+  sealed(): boolean
   forked(found: ForkFound): void
 }
 
@@ -110,6 +112,7 @@ export class Witness {
     const { cosigned } = this.#components
     if (this.#log.isolated())
       return no(refusal('log-forked', `${origin} is isolated here: there is evidence against it`))
+    if (this.#log.sealed()) return no(handedOver(origin))
     const last = cosigned.get(origin)
     const lastSize = last?.checkpoint.size ?? 0
     if (Number(ask.oldSize) !== lastSize) return { case: 'cosignedSize', value: BigInt(lastSize) }
@@ -131,7 +134,8 @@ export class Witness {
         refusal('log-forked', `${origin} is another log here than at size ${size} of this checkpoint`),
       )
     }
-    return this.#cosign(asked)
+    // Policy may have come while proofs were read.
+    return this.#log.sealed() ? no(handedOver(origin)) : this.#cosign(asked)
   }
 
   async #cosign({ checkpoint }: Asked): Promise<Outcome> {
@@ -139,10 +143,15 @@ export class Witness {
     const timeS = Math.max(1, Math.floor(clock.nowMs() / 1_000))
     const line = cosignCheckpoint(checkpoint, this.#key, signer, timeS)
     await cosigned.put(checkpoint.origin, withSignatures(checkpoint, [line]), checkpoint)
+    if (this.#log.sealed()) return no(handedOver(checkpoint.origin))
     // Evidence may have come while the disk was written to.
     if (this.#log.isolated()) return no(refusal('log-forked', `${checkpoint.origin} is isolated here`))
     return { case: 'cosignature', value: line.signature }
   }
+}
+
+function handedOver(origin: string): Refusal {
+  return refusal('log-sealed', `the home of ${origin} was handed over: nothing further of it is cosigned`)
 }
 
 function no(why: Refusal): Outcome {

@@ -24,15 +24,28 @@ export function markOf(note: Uint8Array): Mark {
 export class CosignCheck implements Check {
   readonly #report: Report
   readonly #honest: (name: string) => boolean
+  readonly #sealed: (name: string, origin: string) => boolean
+  readonly #largest = new Map<string, number>()
   /** By process and key of its store. */
   readonly #disk = new Map<string, Mark>()
   /** What was asked on a link. */
   readonly #asked = new Map<string, Mark>()
   readonly #cosigned = new Map<string, string>()
 
-  constructor(report: Report, honest: (name: string) => boolean) {
+  /** @param sealed does this process know, now, that the home of the log was handed over? */
+  constructor(
+    report: Report,
+    honest: (name: string) => boolean,
+    sealed: (name: string, origin: string) => boolean,
+  ) {
     this.#report = report
     this.#honest = honest
+    this.#sealed = sealed
+  }
+
+  /** Most entries of a log that an honest one has cosigned. */
+  largest(origin: string): number {
+    return this.#largest.get(origin) ?? 0
   }
 
   see(event: SimEvent): void {
@@ -60,6 +73,10 @@ export class CosignCheck implements Check {
   }
 
   #given(at: string, { origin, size, root }: Mark): void {
+    this.#largest.set(origin, Math.max(this.largest(origin), size))
+    if (this.#sealed(at, origin)) {
+      this.#report('nothing of a sealed log is cosigned', `${at} cosigned ${size} of ${origin}`)
+    }
     const kept = this.#disk.get(`${at}/w/${origin}`)
     const held = this.#disk.get(`${at}/h/${origin}`)
     if ((kept?.size ?? 0) < size || (held?.size ?? 0) < size) {
@@ -88,6 +105,12 @@ export class FinalCheck {
   final(note: Uint8Array): void {
     const mark = markOf(note)
     this.#finals.set(`${mark.origin}/${mark.size}/${mark.root}`, mark)
+  }
+
+  /** Most entries of a log that were ever final. */
+  largest(origin: string): number {
+    const sizes = [...this.#finals.values()].filter((mark) => mark.origin === origin)
+    return Math.max(0, ...sizes.map(({ size }) => size))
   }
 
   /** @param branches of each log; with more than one its coordinator has lied */

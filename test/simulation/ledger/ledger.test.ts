@@ -26,11 +26,22 @@ const torn: LedgerPlan = {
   coordinators: ['c1', 'c2', 'c3', 'c4', 'c5'],
   liar: { name: 'c5', wrong: { lie: 'fork', atMs: 1_000, group: ['c1', 'c2'] } },
   unrest: 0,
+  handover: undefined,
   faults: ['c1', 'c2'].flatMap((a) =>
     ['c3', 'c4'].map((b) => {
       return { type: 'cut', pair: [a, b], mode: 'closed', atMs: 0, forMs: 14_000 } as const
     }),
   ),
+}
+
+/** A home that lives and never learns that it was handed over; the others do, one after the other. */
+const replaced: LedgerPlan = {
+  ...ledgerPlanOf(1),
+  coordinators: ['c1', 'c2', 'c3', 'c4'],
+  liar: undefined,
+  unrest: 0,
+  faults: [],
+  handover: { home: 'c1', learntMs: { c2: 3_000, c3: 5_000, c4: 4_000 } },
 }
 
 describe('the checks find', () => {
@@ -47,6 +58,13 @@ describe('the checks find', () => {
     expect(enough.violations).toEqual([])
   })
 
+  it('coordinators that cosign a log on whose home was handed over', async () => {
+    const deaf = await simulateLedger(1, { plan: replaced, deaf: true })
+    expect(deaf.violations.map(({ rule }) => rule)).toContain('nothing of a sealed log is cosigned')
+    const obedient = await simulateLedger(1, { plan: replaced })
+    expect(obedient.violations).toEqual([])
+  })
+
   it('mirrors that do not look at what they take', async () => {
     const openMirror: LedgerOptions['openMirror'] = async ({ store }, { key, prefix }) =>
       new RawLog(store, key, prefix).asMirror()
@@ -54,6 +72,7 @@ describe('the checks find', () => {
       ...ledgerPlanOf(1),
       liar: { name: 'c1', wrong: { lie: 'mint', atMs: 1_000 } },
       faults: [],
+      handover: undefined,
     }
     const { violations } = await simulateLedger(1, {
       plan,

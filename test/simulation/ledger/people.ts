@@ -33,6 +33,10 @@ export interface LedgerWorld {
   readonly busy: () => boolean
   readonly quorum?: (coordinators: number) => number
   readonly openMirror?: ReplicationComponents['openMirror']
+  /** Does this coordinator know by policy that the home of this log was handed over? */
+  readonly sealed?: (at: string, home: string) => boolean
+  /** Coordinators that cosign on all the same. */
+  readonly deaf?: boolean
   final(at: string, origin: string, note: Uint8Array): void
 }
 
@@ -64,6 +68,7 @@ function replicate(
       coordinators: world.coordinators,
       logs: () => logsOf(world),
       ...(quorum === undefined ? {} : { quorum }),
+      sealed: ({ home }) => world.deaf !== true && (world.sealed?.(peerId, home) ?? false),
     },
   )
   replication.onFinal((origin) => {
@@ -150,9 +155,14 @@ export class HonestLedger implements Runnable {
     })
   }
 
+  #isSealed(): boolean {
+    const { peerId } = this.#ports.signer
+    return this.#world.sealed?.(peerId, peerId) ?? false
+  }
+
   async #write(): Promise<void> {
     const { writer, replication } = this
-    if (writer === undefined) return
+    if (writer === undefined || this.#isSealed()) return
     const evidence = simEvidence()
     for (let left = this.#dice.whole(1, 5); left > 0; left--) {
       const entry = this.#maker.next(writer.state)

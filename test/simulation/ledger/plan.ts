@@ -19,12 +19,19 @@ export interface LedgerPlan {
   readonly coordinators: readonly string[]
   readonly liar: { readonly name: string; readonly wrong: NamedWrong } | undefined
   readonly faults: readonly LedgerFault[]
+  /** A home that is handed over while it lives, and when each coordinator learns of it; itself perhaps never. */
+  readonly handover: Handover | undefined
   readonly latencyMs: number
   readonly syncMs: number
   /** Entries are written, and things go wrong, until then. */
   readonly healMs: number
   /** Share of frames that come twice, or late. */
   readonly unrest: number
+}
+
+export interface Handover {
+  readonly home: string
+  readonly learntMs: Readonly<Record<string, number>>
 }
 
 type NamedWrong = Wrong
@@ -39,16 +46,22 @@ export function ledgerPlanOf(seed: number): LedgerPlan {
     : undefined
   const honest = coordinators.filter((name) => name !== liar?.name)
   const faults = Array.from({ length: dice.whole(0, 7) }, () => faultOf(dice, coordinators, honest))
-  return {
-    seed,
-    coordinators,
-    liar,
-    faults,
+  const weather = {
     latencyMs: dice.whole(1, 20),
     syncMs: dice.whole(1, 10),
     healMs: HEAL_MS,
     unrest: dice.chance(0.5) ? 0.05 : 0,
   }
+  // Last, so that what was found by a seed before is found by it again.
+  const handover = dice.chance(0.4) ? handoverOf(dice, coordinators, honest) : undefined
+  return { seed, coordinators, liar, faults, handover, ...weather }
+}
+
+/** In a partition one may learn of it long after the others; the old home itself as late as any. */
+function handoverOf(dice: Dice, all: readonly string[], honest: readonly string[]): Handover {
+  const fromMs = dice.whole(2_000, 8_000)
+  const learnt = all.map((name) => [name, fromMs + dice.whole(0, 6_000)] as const)
+  return { home: dice.of(honest), learntMs: Object.fromEntries(learnt) }
 }
 
 function wrongOf(dice: Dice, coordinators: readonly string[]): Wrong {

@@ -18,6 +18,8 @@ export interface LedgerOptions {
   readonly quorum?: (coordinators: number) => number
   readonly openMirror?: ReplicationComponents['openMirror']
   readonly sabotage?: Sabotage
+  /** Coordinators cosign a log on whose home was handed over. */
+  readonly deaf?: boolean
   readonly watcher?: Check
 }
 
@@ -64,6 +66,7 @@ class LedgerSimulation {
   readonly #hash = new TraceHash()
   readonly #checks: readonly Check[]
   readonly #finals: FinalCheck
+  readonly #cosigned: CosignCheck
   #busy = true
   #links = 0
   #entries = 0
@@ -76,11 +79,8 @@ class LedgerSimulation {
     const report = (rule: string, detail: string): void => this.#broken(rule, detail)
     this.#finals = new FinalCheck(report)
     const honest = (name: string): boolean => name !== plan.liar?.name
-    this.#checks = [
-      this.#hash,
-      ...(options.watcher === undefined ? [] : [options.watcher]),
-      new CosignCheck(report, honest),
-    ]
+    this.#cosigned = new CosignCheck(report, honest, (name, origin) => this.#knowsOfHandover(name, origin))
+    this.#checks = [this.#hash, ...(options.watcher === undefined ? [] : [options.watcher]), this.#cosigned]
     const nobody = new Set<string>()
     const sabotage = options.sabotage ?? {}
     const world: SimWorld = {
@@ -100,7 +100,7 @@ class LedgerSimulation {
         ...sabotage,
       },
       bootstrap: () => this.#addresses(),
-      nameOf: (peerId) => this.#people.find((each) => each.peerId === peerId)?.name ?? peerId,
+      nameOf: (peerId) => this.#nameOf(peerId),
       see: (event) => this.#see(event),
       nextLink: () => ++this.#links,
       report,
@@ -108,6 +108,8 @@ class LedgerSimulation {
     const shared: LedgerWorld = {
       coordinators: () => this.#addresses(),
       busy: () => this.#busy,
+      sealed: (at, home) => this.#knowsOfHandover(this.#nameOf(at), originOfPeer(home)),
+      ...(options.deaf === undefined ? {} : { deaf: options.deaf }),
       final: (peerId, _origin, note) => {
         if (this.#honest.some((each) => each.peerId === peerId)) this.#finals.final(note)
       },
@@ -180,7 +182,9 @@ class LedgerSimulation {
         const origin = originOfPeer(other.peerId)
         const view = replication.view().logs.find((log) => log.origin === origin)
         const size = other.role instanceof HonestLedger ? (other.role.writer?.head?.size ?? 0) : 0
-        if (view?.size !== size || view.finalSize !== size) {
+        // Of a sealed log only what a quorum had cosigned before is final.
+        const isSealed = other.name === this.#plan.handover?.home
+        if (view?.size !== size || (!isSealed && view.finalSize !== size)) {
           found.push(`${name} has ${view?.size} of ${other.name}, ${view?.finalSize} final, ${size} there`)
         }
       }
@@ -216,6 +220,7 @@ class LedgerSimulation {
     const borne = this.#people.length >= 4
     if (suspect !== undefined && borne) branches.set(suspect, this.#liar?.logs ?? [])
     await this.#finals.judge(branches)
+    this.#judgeCut(borne)
     for (const of of this.#honest) {
       const heads = await Promise.all(
         this.#honest.map(async (at) => {
@@ -225,6 +230,25 @@ class LedgerSimulation {
       )
       if (new Set(heads).size > 1) this.#broken('logs are equal', `${of.name}: ${heads.join(' | ')}`)
     }
+  }
+
+  /** Where a successor would cut, by what the honest ones have cosigned, lies behind all that was ever final. */
+  #judgeCut(borne: boolean): void {
+    const { handover, liar } = this.#plan
+    if (handover === undefined || (liar !== undefined && !borne)) return
+    const origin = originOfPeer(this.#peerIdOf(handover.home))
+    const [final, cut] = [this.#finals.largest(origin), this.#cosigned.largest(origin)]
+    if (final > cut) this.#broken('what is final lies before the cut', `${final} of ${origin}, cut at ${cut}`)
+  }
+
+  #knowsOfHandover(name: string, origin: string): boolean {
+    const { handover } = this.#plan
+    if (handover === undefined || origin !== originOfPeer(this.#peerIdOf(handover.home))) return false
+    return this.#clock.monotonicMs() >= (handover.learntMs[name] ?? Number.POSITIVE_INFINITY)
+  }
+
+  #nameOf(peerId: string): string {
+    return this.#people.find((each) => each.peerId === peerId)?.name ?? peerId
   }
 
   #addresses() {

@@ -148,14 +148,14 @@ describe('policy as evidence for the ledger', () => {
   it('a chain that does not go so far asks for more', async () => {
     const chain = await chainUpTo(0)
     for (const kind of KINDS) {
-      expect(policyEvidence(chain, kind, wordEntry(kind), AFTER_ALL)).toMatchObject({ code: 'not-found' })
+      expect(policyEvidence(chain, kind, wordEntry(kind), AFTER_ALL)).toMatchObject({ code: 'policy-behind' })
     }
     const { message, bytes } = sampleOf('terms')
     expect(policyEvidence(chain, 'policy', policyEntry(message, bytes), 0)).toMatchObject({
-      code: 'not-found',
+      code: 'policy-behind',
     })
     const unknown = genesisEntry(new Uint8Array(32))
-    expect(policyEvidence(chain, 'genesis', unknown, 0)).toMatchObject({ code: 'not-found' })
+    expect(policyEvidence(chain, 'genesis', unknown, 0)).toMatchObject({ code: 'policy-behind' })
   })
 
   it('a log begins under the terms of the policy that it names, in its own network', async () => {
