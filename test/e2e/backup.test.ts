@@ -11,7 +11,7 @@ import { until } from '../helpers/until.js'
 const WITHIN_MS = 60_000
 
 // Each command is a process of its own.
-vi.setConfig({ testTimeout: 180_000 })
+vi.setConfig({ testTimeout: 300_000 })
 
 type Status = z.output<typeof ADMIN_ROUTES.ledgerStatus.response>
 interface Summary {

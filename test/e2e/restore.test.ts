@@ -13,7 +13,7 @@ const OTHERS = ['coordinator-2', 'coordinator-3']
 const WITHIN_MS = 60_000
 
 // Each command is a process of its own.
-vi.setConfig({ testTimeout: 180_000 })
+vi.setConfig({ testTimeout: 300_000 })
 
 interface Audits {
   readonly logs: readonly { readonly kinds: Readonly<Record<string, number>> }[]
