@@ -147,9 +147,13 @@ async function* readRange(
   let rows: Rows | undefined
   try {
     rows = reader().iterator({ gte, lt, reverse, limit })
+    let next = rows.nextv(READ_ROWS)
     for (;;) {
-      const some = await rows.nextv(READ_ROWS)
+      const some = await next
       if (some.length === 0) return
+      // The disk reads on while these are used; when nobody asks for more, that is of no interest.
+      next = rows.nextv(READ_ROWS)
+      next.catch(() => {})
       for (const [key, sealedValue] of some) {
         const value = unsealValue(path, key, sealedValue)
         if (value !== undefined) yield [key, value]
