@@ -1,4 +1,4 @@
-import { encode, type Token, Tokenizer, Type, tokensToObject } from 'cborg'
+import { encodeInto, type Token, Tokenizer, Type, tokensToObject } from 'cborg'
 import { equals } from 'uint8arrays/equals'
 import { type Malformed, malformed } from './malformed.js'
 
@@ -34,14 +34,20 @@ const TYPES: ReadonlySet<Type> = new Set([
   Type.false,
   Type.null,
 ])
+/** A number or a length, at most. */
+const HEAD_BYTES = 9
+/** One UTF-16 unit in UTF-8, at most. */
+const UTF8_BYTES = 3
 const utf8 = new TextEncoder()
+/** Most values are written here, and then copied: the library would put them together out of several parts. */
+const scratch = new Uint8Array(16 * 1024)
 
 /** The one encoding of RFC 8949 §4.2. @throws TypeError for a value that has no place here: a bug of the caller */
 export function encodeCbor(value: unknown): Uint8Array {
-  if (!isCborValue(value)) throw new TypeError('a value that has no encoding here')
-  const bytes = encode(value)
-  // The library answers with a Buffer at times, which others would take for something else.
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+  const most = mostBytes(value)
+  if (Number.isNaN(most)) throw new TypeError('a value that has no encoding here')
+  const room = most > scratch.length ? new Uint8Array(most) : scratch
+  return room.slice(0, encodeInto(value, room).written)
 }
 
 /** Bytes that a whole number from 0 takes: its head, and behind it as much as it needs. @see RFC 8949 §3 */
@@ -112,19 +118,25 @@ class StrictTokenizer extends Tokenizer {
   }
 }
 
-function isCborValue(value: unknown): value is CborValue {
+/** Bytes that the encoding of a value will not exceed; not a number where it has none. */
+function mostBytes(value: unknown): number {
   switch (typeof value) {
     case 'number':
-      return Number.isSafeInteger(value)
+      return Number.isSafeInteger(value) ? HEAD_BYTES : Number.NaN
     case 'bigint':
-      return value >= LEAST_INTEGER && value <= MOST_INTEGER
+      return value >= LEAST_INTEGER && value <= MOST_INTEGER ? HEAD_BYTES : Number.NaN
     case 'string':
+      return HEAD_BYTES + UTF8_BYTES * value.length
     case 'boolean':
-      return true
-    case 'object':
-      if (Array.isArray(value)) return value.every(isCborValue)
-      return value === null || value instanceof Uint8Array
+      return HEAD_BYTES
+    case 'object': {
+      if (value instanceof Uint8Array) return HEAD_BYTES + value.length
+      if (!Array.isArray(value)) return value === null ? HEAD_BYTES : Number.NaN
+      let sum = HEAD_BYTES
+      for (const each of value) sum += mostBytes(each)
+      return sum
+    }
     default:
-      return false
+      return Number.NaN
   }
 }

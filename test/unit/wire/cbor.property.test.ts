@@ -43,6 +43,7 @@ it('is read as it was written', () => {
   fc.assert(
     fc.property(value, (given) => {
       const bytes = encodeCbor(given)
+      expect(bytes).toEqual(Uint8Array.from(encode(given)))
       expect(encodeCbor(decodeCbor(bytes))).toEqual(bytes)
     }),
     { numRuns: 2_000 },
