@@ -36,6 +36,7 @@ export interface Node {
 }
 
 interface Roles {
+  readonly policy?: SignedPolicy
   readonly coordinator?: Coordinator
   readonly gateway?: Gateway
   readonly worker?: Worker
@@ -176,6 +177,7 @@ function createRoles(
   const coordinators = [...self, ...others]
   const find = { networkId, version: VERSION, coordinators, onCoordinators: known.remember }
   return {
+    ...(signed && { policy: signed }),
     ...(mode.coordinator && {
       coordinator: createCoordinator(
         {

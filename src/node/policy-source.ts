@@ -11,6 +11,7 @@ import { CLIENT_LINKS, SERVER_LINKS } from '../roles/policy/constants.js'
 import type { PolicyChain } from '../roles/policy/policy-chain.js'
 import { PolicyExchange, type PolicyPeer } from '../roles/policy/policy-exchange.js'
 import { type KeptPolicy, PolicyKeeper } from '../roles/policy/policy-keeper.js'
+import type { PolicyService } from '../roles/policy/policy-service.js'
 import { PolicyWatch } from '../roles/policy/policy-watch.js'
 import { type KnownCoordinators, peersOf } from './known-coordinators.js'
 import { isSigned, type NetworkFile } from './network-file.js'
@@ -40,15 +41,8 @@ export interface PolicyComponents {
   readonly known: KnownCoordinators
 }
 
-/** The signed policy of a network as this node has it, and shares it. */
-export interface SignedPolicy {
-  readonly chain: PolicyChain
-  /** How far the chains of peers go that this node has a stream with. */
-  peers(): readonly PolicyPeer[]
-  /** Why it is not to be relied on now. */
-  standing(): Refusal | undefined
-  /** Takes a message that is new to everybody; durable here when it resolves. @throws EdgeCoderError of the store */
-  publish(bytes: Uint8Array): Promise<KeptPolicy>
+/** The policy, as a part of a node. */
+export interface SignedPolicy extends PolicyService {
   /** Resolves once there is a policy. @throws EdgeCoderError `shutting-down` when stopped before */
   start(): Promise<void>
   stop(): void

@@ -17,6 +17,7 @@ import {
 } from '../schemas/node.js'
 import { accountName, KeyParams, queryInteger, taskId } from '../schemas/parameters.js'
 import { LEDGER_ROUTES } from './ledger-routes.js'
+import { POLICY_ROUTES } from './policy-routes.js'
 
 /** Where the routes of the admin API begin. */
 export const ADMIN_PREFIX = '/admin/v1'
@@ -86,6 +87,7 @@ export const ADMIN_ROUTES = {
     response: LedgerStatusJson,
   },
   ...LEDGER_ROUTES,
+  ...POLICY_ROUTES,
   wallet: {
     ...get,
     path: '/wallets/{account}',

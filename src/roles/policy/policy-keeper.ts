@@ -18,6 +18,8 @@ export interface PolicyFork {
 export interface KeptPolicy {
   /** How many the chain did not have before. */
   readonly added: number
+  /** The last one that has its place now, whether it was new or not. */
+  readonly last?: ChainedPolicy
   /** Why the first of them that was refused was; those after it were not looked at. */
   readonly refused?: Refusal
 }
@@ -77,6 +79,7 @@ export class PolicyKeeper {
   async take(messages: readonly Uint8Array[], freshAtMs?: number): Promise<KeptPolicy> {
     let added = 0
     let changed = false
+    let last: { readonly last?: ChainedPolicy } = {}
     try {
       for (const bytes of messages) {
         const before = this.length
@@ -84,9 +87,10 @@ export class PolicyKeeper {
         const taken = await this.chain.take(bytes, freshAtMs)
         added += this.length - before
         changed ||= this.length > before || this.#second !== forked
-        if (isRefusal(taken)) return { added, refused: taken }
+        if (isRefusal(taken)) return { added, ...last, refused: taken }
+        last = { last: taken }
       }
-      return { added }
+      return { added, ...last }
     } finally {
       if (changed) for (const listener of [...this.#listeners]) listener()
     }
