@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import type { Command } from 'commander'
-import { EdgeCoderError, ERRORS } from '../../src/core/errors.js'
+import { ERRORS } from '../../src/core/errors.js'
 import {
   addPolicy,
   type ExaminedPolicy,
@@ -11,13 +11,14 @@ import {
   rewrite,
   signPolicy,
 } from '../../src/node/admin-policy.js'
+import { answerChain } from '../chain-answer.js'
 import { passphraseSource, readPassphrase } from '../passphrase.js'
 import { chainOf, readMessage, withChain } from '../policy-files.js'
-import { examinedJson, examinedText, saysOf, signedText } from '../print/policy-text.js'
-import { facts, table } from '../print/table.js'
+import { examinedJson, examinedText, signedText } from '../print/policy-text.js'
 import { type Session, sessionOf } from '../session.js'
 import { registerAdminDraft } from './admin-draft.js'
 import { withPassphrase } from './admin-key.js'
+import { registerAdminPublish } from './admin-publish.js'
 
 interface ChainOption {
   readonly chain: string
@@ -29,10 +30,11 @@ interface SignOptions extends ChainOption {
   readonly dryRun?: boolean
 }
 
-/** `edgecoder admin policy …`: draft, sign, look at and keep policy messages, all without a node. */
+/** `edgecoder admin policy …`: draft, sign and look at policy messages without a node, and give them to one. */
 export function registerAdminPolicy(admin: Command): void {
   const policy = admin.command('policy').description('messages of the signed policy')
   registerAdminDraft(policy)
+  registerAdminPublish(policy)
   withPassphrase(withChain(policy.command('sign <file>')))
     .description('sign a message; one person after the other, in the same file')
     .requiredOption('--key <file>', 'key file to sign with')
@@ -95,47 +97,7 @@ async function verifyMessage(path: string, folder: string, session: Session): Pr
 }
 
 async function verifyChain(folder: string, session: Session): Promise<void> {
-  const chain = await chainOf(folder)
-  const { head } = chain
-  if (head === undefined) throw new EdgeCoderError('not-found', `there is no policy chain in ${folder}`)
-  const nowMs = Date.now()
-  const messages: ExaminedPolicy[] = []
-  for (let at = 0; at <= head.sequence; at++) {
-    messages.push(await examinePolicy(chain.at(at)?.bytes ?? new Uint8Array(), chain, nowMs))
-  }
-  const why = chain.standing(nowMs)
-  const standing = why === undefined ? 'good' : why.code
-  const { network, name, sequence, expiresMs } = head
-  session.out.answer(
-    { network, name, sequence, expiresMs, standing, messages: messages.map(examinedJson) },
-    () =>
-      [
-        facts([
-          ['Network', `${network} ("${name}")`],
-          ['Messages', String(sequence + 1)],
-          ['Expires', new Date(expiresMs).toISOString()],
-          ['Standing', why === undefined ? 'good' : [why.detail, why.next].join('\n          next: ')],
-        ]),
-        messagesText(messages, chain),
-      ].join('\n\n'),
-  )
-  if (why !== undefined) process.exitCode = ERRORS[why.code].exit
-}
-
-function messagesText(messages: readonly ExaminedPolicy[], chain: PolicyChain): string {
-  return table(
-    ['message', 'kind', 'signed', 'issued', 'says'],
-    messages.map(({ message, demands }) => {
-      const [first = '', ...more] = saysOf(message, chain)
-      return [
-        String(message.sequence),
-        message.kind,
-        signedText(demands),
-        new Date(message.issuedMs).toISOString().slice(0, 10),
-        more.length === 0 ? first : `${first} (+ ${more.length} more)`,
-      ]
-    }),
-  )
+  await answerChain(await chainOf(folder), session)
 }
 
 function answer(examined: ExaminedPolicy, chain: PolicyChain, { out }: Session): void {

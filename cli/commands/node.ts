@@ -83,7 +83,8 @@ function registerStart(node: Command): void {
     })
     const running = await createNode(loaded)
     const signalled = stopSignals()
-    await running.start()
+    // A node that waits for its policy can be stopped, too.
+    await Promise.race([running.start(), signalled.first, running.stopRequested])
     await Promise.race([signalled.first, running.stopRequested])
     await running.stop(signalled.second)
     // Native handles of engines may linger; everything of ours is closed.

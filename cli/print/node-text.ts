@@ -16,6 +16,7 @@ export function nodeStatusText(status: Answer<'status'>): string {
         [why.message, why.next].filter(Boolean).join(' → '),
       ]),
       ['Network', status.network],
+      ['Policy', status.policy && [status.policy.message, status.policy.next].filter(Boolean).join(' → ')],
       ['Peer id', status.peerId],
       [
         'Addresses',

@@ -3,6 +3,7 @@ import { type Refusal, refusal } from '../core/refusal.js'
 import type { Metrics } from '../ports/metrics.js'
 import type { Coordinator } from '../roles/coordinator/coordinator.js'
 import type { Gateway } from '../roles/gateway/gateway.js'
+import type { PolicyService } from '../roles/policy/policy-service.js'
 import type { Worker } from '../roles/worker/worker.js'
 import { type HttpContext, mount, type Surface } from './mount.js'
 import { PLAIN, type Route } from './route.js'
@@ -13,6 +14,8 @@ export interface Roles {
   readonly worker?: Worker
   readonly coordinator?: Coordinator
   readonly gateway?: Gateway
+  /** Of a network that has a signed one. */
+  readonly policy?: PolicyService
 }
 
 /** Metrics that can be shown. */
@@ -86,7 +89,10 @@ export function mountHealth(
   mount(surface, HEALTH_ROUTES.alive, () => ({ alive: true as const }))
 
   mount(surface, HEALTH_ROUTES.ready, ({ http }) => {
-    const standing = Object.fromEntries(reasons(roles).map(([role, why]) => [role, readiness(why)] as const))
+    const standing = Object.fromEntries([
+      ...reasons(roles).map(([role, why]) => [role, readiness(why)] as const),
+      ...policyReadiness(roles.policy),
+    ])
     const ready = Object.values(standing).every((role) => role.ready)
     if (!ready) http.status(503)
     return { ready, roles: standing }
@@ -130,6 +136,17 @@ export function reasons(roles: Roles): readonly (readonly [role: string, why: Re
     ['gateway', gateway?.status()],
   ] as const
   return all.flatMap(([role, status]) => (status === undefined ? [] : [[role, status.notReady] as const]))
+}
+
+/**
+ * Without a policy nothing can be done. With one that has expired or forked what it said holds on: whoever
+ * keeps messages back must not be able to take nodes out of service.
+ */
+function policyReadiness(policy: PolicyService | undefined) {
+  if (policy === undefined) return []
+  const why = policy.standing()
+  const standing = policy.chain.head === undefined ? readiness(why) : { ...readiness(why), ready: true }
+  return [['policy', standing] as const]
 }
 
 function readiness(why: Refusal | undefined) {

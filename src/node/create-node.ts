@@ -18,7 +18,7 @@ import { checkAddresses, listenOf } from './listen.js'
 import { MODES, type Mode, rolesOf } from './mode.js'
 import { readNetworkFile } from './network-file.js'
 import { guardOpenAdmission } from './policy.js'
-import { openPolicySource, type PolicySource } from './policy-source.js'
+import { createPolicySource, type PolicySource, type SignedPolicy } from './policy-source.js'
 import { openServices, type Services } from './services.js'
 import type { Config } from './settings.js'
 import { VERSION } from './version.js'
@@ -36,9 +36,16 @@ export interface Node {
 }
 
 interface Roles {
+  readonly policy?: SignedPolicy
   readonly coordinator?: Coordinator
   readonly gateway?: Gateway
   readonly worker?: Worker
+}
+
+interface Policies {
+  readonly policy: PolicySource
+  /** Of a network that has one. */
+  readonly signed: SignedPolicy | undefined
 }
 
 const QUICK_STOP_MS = 5_000
@@ -60,11 +67,12 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
   const network = readNetworkFile(config.networkFile)
   const listen = listenOf(config, mode)
   await makeDataFolder(config.dataDir)
-  const policy = await openPolicySource(network)
-  const services = await openServices(config, network, mode, listen, policy.view)
+  const policy = createPolicySource(network, [...network.bootstrap, ...config.bootstrap])
+  const services = await openServices(config, network, mode, listen, (peerId) => policy.admits(peerId))
   try {
     guardOpenAdmission(network, listen, services.log)
-    return await assemble(loaded, mode, network.id, services, policy)
+    const signed = await policy.open(services, { serves: mode.coordinator || mode.gateway })
+    return await assemble(loaded, mode, network.id, services, { policy, signed })
   } catch (error) {
     await services.close()
     throw error
@@ -76,11 +84,11 @@ async function assemble(
   mode: Mode,
   networkId: string,
   services: Services,
-  policy: PolicySource,
+  policies: Policies,
 ): Promise<Node> {
   const { config } = loaded
   const { log, clock, random, metrics, store, libp2p } = services
-  const roles = createRoles(config, mode, networkId, services, policy)
+  const roles = createRoles(config, mode, networkId, services, policies)
   const keys = createApiKeys({ store, clock, random, log })
   const stopAsked = Promise.withResolvers<void>()
   const drained = new AbortController()
@@ -107,12 +115,12 @@ async function assemble(
   )
   const parts = [
     ...adminParts(config, admin),
-    policyPart(policy, services),
     quick(
       'network',
       () => libp2p.start(),
       () => libp2p.stop(),
     ),
+    ...policyParts(policies.signed),
     quick(
       'keys',
       () => keys.start(),
@@ -123,19 +131,29 @@ async function assemble(
     ...(bridge === undefined ? [] : [bridge.part]),
   ]
   const names = rolesOf(mode)
+  let starting: Promise<void> | undefined
+  let started = false
   return {
     peerId: libp2p.peerId,
     roles: names,
     stopRequested: stopAsked.promise,
     start: async () => {
-      await startParts(parts, log).catch(async (error: unknown) => {
+      starting = startParts(parts, log).catch(async (error: unknown) => {
         await services.close()
         throw error
       })
+      await starting
+      started = true
       log.info('node-started', { peerId: libp2p.peerId, roles: [...names], network: networkId })
     },
     stop: async (hurry) => {
       log.info('node-stopping')
+      if (starting !== undefined && !started) {
+        // It may be waiting for its policy, and for ever.
+        policies.signed?.stop()
+        await starting.catch(() => {})
+        if (!started) return
+      }
       const signals = hurry === undefined ? [drained.signal] : [drained.signal, hurry]
       await stopParts(parts, log, AbortSignal.any(signals))
       await services.close()
@@ -149,7 +167,7 @@ function createRoles(
   mode: Mode,
   networkId: string,
   services: Services,
-  { view: policy, chain }: PolicySource,
+  { policy: { view: policy }, signed }: Policies,
 ): Roles {
   const { network, store, clock, random, signer, log, metrics, known, capabilities } = services
   const shared = { network, clock, random, signer, metrics, policy }
@@ -157,22 +175,24 @@ function createRoles(
   const self = mode.coordinator ? [{ peerId: network.peerId, addresses: [] }] : []
   const others = known.list().filter((peer) => !mode.coordinator || peer.peerId !== network.peerId)
   const coordinators = [...self, ...others]
+  const chain = signed === undefined ? {} : { chain: signed.chain }
   const find = { networkId, version: VERSION, coordinators, onCoordinators: known.remember }
   return {
+    ...(signed && { policy: signed }),
     ...(mode.coordinator && {
       coordinator: createCoordinator(
         {
           ...shared,
           store,
           log: log.child({ role: 'coordinator' }),
-          ...(chain === undefined ? {} : { chain }),
+          ...chain,
           addressesOf: (peerId) => known.list().find((peer) => peer.peerId === peerId)?.addresses ?? [],
         },
         { networkId, leaseMs: config.leaseMs },
       ),
     }),
     ...(mode.gateway && {
-      gateway: createGateway({ ...shared, store, log, ...(chain === undefined ? {} : { chain }) }, find),
+      gateway: createGateway({ ...shared, store, log, ...chain }, find),
     }),
     ...(mode.worker && {
       worker: createWorker(
@@ -188,16 +208,16 @@ function createRoles(
   }
 }
 
-/** Messages of the signed policy are taken up while the node runs. */
-function policyPart(policy: PolicySource, { clock, log }: Services): Part {
-  let stop = (): void => {}
-  return quick(
-    'policy',
-    async () => {
-      stop = policy.follow({ clock, log })
-    },
-    async () => stop(),
-  )
+/** The roles begin once there is a policy. */
+function policyParts(signed: SignedPolicy | undefined): readonly Part[] {
+  if (signed === undefined) return []
+  return [
+    quick(
+      'policy',
+      () => signed.start(),
+      async () => signed.stop(),
+    ),
+  ]
 }
 
 function adminParts(config: Config, admin: AdminApi): readonly Part[] {

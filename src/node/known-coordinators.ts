@@ -52,7 +52,7 @@ async function stored(store: Store): Promise<readonly PeerAddress[]> {
 }
 
 /** Bootstrap multiaddrs by the peer id at their end; those without one name nobody. */
-function peersOf(bootstrap: readonly string[]): readonly PeerAddress[] {
+export function peersOf(bootstrap: readonly string[]): readonly PeerAddress[] {
   const byPeer = new Map<string, string[]>()
   for (const address of bootstrap) {
     const peerId = peerIdAtEnd(address)

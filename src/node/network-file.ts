@@ -26,8 +26,17 @@ const schema = z.strictObject({
   policy: z.string().min(1).optional(),
 })
 
-/** Who is in the network, by lists; or where the signed policy is that says so. */
+const LISTS = ['coordinators', 'gateways', 'workers'] as const
+/** The id of a network that a genesis began: of its digest in base32. */
+const GENESIS_ID = /^[a-z2-7]{32}$/
+
+/** Who is in the network, by lists; or else the signed policy says so. */
 export type NetworkFile = z.output<typeof schema>
+
+/** Has the network a signed policy: from the folder, from the data folder, or from other peers? */
+export function isSigned(file: NetworkFile): boolean {
+  return file.policy !== undefined || (isUnlisted(file) && GENESIS_ID.test(file.id))
+}
 
 /** @throws EdgeCoderError `bad-config`: which field is wrong and why */
 export function readNetworkFile(path: string): NetworkFile {
@@ -52,12 +61,15 @@ export function readNetworkFile(path: string): NetworkFile {
 
 function withPolicyFolder(path: string, file: NetworkFile): NetworkFile {
   if (file.policy === undefined) return file
-  const lists = (['coordinators', 'gateways', 'workers'] as const).filter((list) => file[list].length > 0)
-  if (lists.length === 0 && file.admission === 'listed') {
-    return { ...file, policy: resolve(dirname(path), file.policy) }
-  }
+  if (isUnlisted(file)) return { ...file, policy: resolve(dirname(path), file.policy) }
+  const lists = LISTS.filter((list) => file[list].length > 0)
   const wrong = file.admission === 'listed' ? lists.join(', ') : 'open admission'
   throw new EdgeCoderError('bad-config', `the network file ${path} has ${wrong} beside a signed policy`, {
     next: 'Leave them out: who is in the network is for the signed policy to say.',
   })
+}
+
+/** Nobody could join it but by a policy. */
+function isUnlisted(file: NetworkFile): boolean {
+  return file.admission === 'listed' && LISTS.every((list) => file[list].length === 0)
 }

@@ -1,89 +1,210 @@
 import { EdgeCoderError } from '../core/errors.js'
-import type { PolicyView } from '../core/policy/policy-view.js'
-import { isRefusal } from '../core/refusal.js'
+import { isListed, type PolicyView } from '../core/policy/policy-view.js'
+import type { Refusal } from '../core/refusal.js'
 import type { Clock } from '../ports/clock.js'
 import type { Log } from '../ports/log.js'
-import { PolicyChain } from '../roles/policy/policy-chain.js'
-import { readChainFile } from '../services/policy/chain-folder.js'
-import type { NetworkFile } from './network-file.js'
+import type { Metrics } from '../ports/metrics.js'
+import type { Network, PeerAddress } from '../ports/network.js'
+import type { Random } from '../ports/random.js'
+import type { Store } from '../ports/store.js'
+import { CLIENT_LINKS, SERVER_LINKS } from '../roles/policy/constants.js'
+import type { PolicyChain } from '../roles/policy/policy-chain.js'
+import { PolicyExchange, type PolicyPeer } from '../roles/policy/policy-exchange.js'
+import { type KeptPolicy, PolicyKeeper } from '../roles/policy/policy-keeper.js'
+import type { PolicyService } from '../roles/policy/policy-service.js'
+import { PolicyWatch } from '../roles/policy/policy-watch.js'
+import { type KnownCoordinators, peersOf } from './known-coordinators.js'
+import { isSigned, type NetworkFile } from './network-file.js'
 import { policyOf } from './policy.js'
+import { takeFolder, watchFolder } from './policy-folder.js'
 
 /** Who is in the network, as this node knows it now. */
 export interface PolicySource {
   readonly view: () => PolicyView
-  /** Of a network with a signed policy. */
-  readonly chain?: PolicyChain
-  /** Takes up messages that come into the folder later. @returns stops that */
-  follow(components: { readonly clock: Clock; readonly log: Log }): () => void
+  /** May this peer be connected? */
+  admits(peerId: string): boolean
+  /**
+   * Takes what is in the data folder, and in the folder that the network file names.
+   *
+   * @throws EdgeCoderError `store-corrupt`, `bad-config`, or of the message that cannot be taken
+   */
+  open(components: PolicyComponents, mesh: { readonly serves: boolean }): Promise<SignedPolicy | undefined>
 }
 
-/** How often the folder is looked at for the next message. */
-const LOOK_MS = 2_000
+export interface PolicyComponents {
+  readonly store: Store
+  readonly network: Network
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly known: KnownCoordinators
+}
 
-/** @throws EdgeCoderError `bad-config` when there is no such policy; of the message that cannot be taken */
-export async function openPolicySource(network: NetworkFile): Promise<PolicySource> {
-  const { policy: folder } = network
-  if (folder === undefined) {
+/** The policy, as a part of a node. */
+export interface SignedPolicy extends PolicyService {
+  /** Resolves once there is a policy. @throws EdgeCoderError `shutting-down` when stopped before */
+  start(): Promise<void>
+  stop(): void
+}
+
+/** How often it is looked whether the policy has come. */
+const AWAIT_MS = 50
+
+/** @param bootstrap multiaddrs of peers to ask for the policy as long as there is none */
+export function createPolicySource(network: NetworkFile, bootstrap: readonly string[]): PolicySource {
+  if (!isSigned(network)) {
     const view = policyOf(network)
-    return { view: () => view, follow: () => () => {} }
+    return { view: () => view, admits: (peerId) => isListed(view, peerId), open: async () => undefined }
   }
-  const chain = new PolicyChain(network.id)
-  await takeNew(chain, folder)
-  const listed = chain.view
-  if (listed === undefined) {
-    throw new EdgeCoderError('bad-config', `there is no policy of network ${network.id} in ${folder}`, {
-      next: 'Copy the folder of its policy messages there: 000000.json and all that follow.',
-    })
+  return new SignedSource(network, peersOf(bootstrap))
+}
+
+class SignedSource implements PolicySource {
+  readonly #network: NetworkFile
+  readonly #bootstrap: readonly PeerAddress[]
+  readonly #nobody: PolicyView
+  #chain: PolicyChain | undefined
+  #nowMs = (): number => 0
+
+  constructor(network: NetworkFile, bootstrap: readonly PeerAddress[]) {
+    this.#network = network
+    this.#bootstrap = bootstrap
+    this.#nobody = policyOf(network)
   }
-  return {
-    view: () => chain.view ?? listed,
-    chain,
-    follow: (components) => followFolder(chain, folder, components),
+
+  readonly view = (): PolicyView => this.#chain?.view ?? this.#nobody
+
+  /** Who brings the policy is let in before there is one to say so; that alone gives nobody a role. */
+  admits(peerId: string): boolean {
+    return isListed(this.view(), peerId) || (this.#lacks() && this.#isBootstrap(peerId))
+  }
+
+  async open(components: PolicyComponents, { serves }: { readonly serves: boolean }): Promise<SignedPolicy> {
+    const { id, policy: folder } = this.#network
+    const keeper = new PolicyKeeper(components.store, id)
+    this.#nowMs = () => components.clock.nowMs()
+    await keeper.load()
+    if (folder !== undefined) await takeFolder(keeper, folder)
+    this.#chain = keeper.chain
+    if (this.#chain.head === undefined && this.#bootstrap.length === 0) throw noPolicy(id, folder)
+    const exchange = new PolicyExchange(
+      { ...components, keeper },
+      {
+        networkId: id,
+        serves,
+        links: serves ? SERVER_LINKS : CLIENT_LINKS,
+        servers: () => this.#servers(components.known),
+      },
+    )
+    return new SharedPolicy(components, { keeper, exchange, ...(folder === undefined ? {} : { folder }) })
+  }
+
+  /** Without a policy, or with one that others may have renewed. */
+  #lacks(): boolean {
+    return this.#chain === undefined || this.#chain.standing(this.#nowMs()) !== undefined
+  }
+
+  #isBootstrap(peerId: string): boolean {
+    return this.#bootstrap.some((peer) => peer.peerId === peerId)
+  }
+
+  #servers(known: KnownCoordinators): readonly PeerAddress[] {
+    const { coordinators, gateways } = this.view()
+    const addresses = new Map(known.list().map((peer) => [peer.peerId, peer.addresses]))
+    const listed = [...coordinators, ...gateways].map((peerId) => ({
+      peerId,
+      addresses: addresses.get(peerId) ?? [],
+    }))
+    return this.#lacks() ? [...listed, ...this.#bootstrap] : listed
   }
 }
 
-/** Takes message after message, until there is no next one. */
-async function takeNew(chain: PolicyChain, folder: string): Promise<void> {
-  for (;;) {
-    const sequence = (chain.head?.sequence ?? -1) + 1
-    const bytes = await readChainFile(folder, sequence)
-    if (bytes === undefined) return
-    const taken = await chain.take(bytes)
-    if (!isRefusal(taken)) continue
-    const { code, detail, next } = taken
-    throw new EdgeCoderError(code, `policy message ${sequence} of ${folder}: ${detail}`, {
-      ...(next === undefined ? {} : { next }),
-    })
-  }
+interface Parts {
+  readonly keeper: PolicyKeeper
+  readonly exchange: PolicyExchange
+  readonly folder?: string
 }
 
-function followFolder(
-  chain: PolicyChain,
-  folder: string,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
-): () => void {
-  let looking = false
-  let told = ''
-  const look = async (): Promise<void> => {
-    const before = chain.head?.sequence
-    try {
-      await takeNew(chain, folder)
-      told = ''
-    } catch (error) {
-      if (!(error instanceof EdgeCoderError)) throw error
-      // Said once: it stays wrong until somebody puts another message there.
-      if (told !== error.message) log.error('policy-not-taken', { error, next: error.next })
-      told = error.message
+class SharedPolicy implements SignedPolicy {
+  readonly #components: PolicyComponents
+  readonly #parts: Parts
+  readonly #watch: PolicyWatch
+  readonly #stopping = new AbortController()
+  #undo: (() => void)[] = []
+
+  constructor(components: PolicyComponents, parts: Parts) {
+    this.#components = components
+    this.#parts = parts
+    this.#watch = new PolicyWatch({ ...components, chain: parts.keeper.chain })
+  }
+
+  get chain(): PolicyChain {
+    return this.#parts.keeper.chain
+  }
+
+  peers(): readonly PolicyPeer[] {
+    return this.#parts.exchange.peers
+  }
+
+  standing(): Refusal | undefined {
+    return this.chain.standing(this.#components.clock.nowMs())
+  }
+
+  publish(bytes: Uint8Array): Promise<KeptPolicy> {
+    return this.#parts.exchange.publish(bytes)
+  }
+
+  async start(): Promise<void> {
+    const { clock, log } = this.#components
+    const { keeper, exchange, folder } = this.#parts
+    this.#undo.push(
+      keeper.onChange(() => {
+        log.info('policy-taken', { sequence: this.chain.head?.sequence })
+        this.#watch.look()
+      }),
+    )
+    exchange.start()
+    this.#watch.start()
+    if (folder !== undefined) {
+      this.#undo.push(watchFolder({ clock, log, keeper }, folder, (bytes) => exchange.spread(bytes)))
     }
-    const sequence = chain.head?.sequence
-    if (sequence !== before) log.info('policy-taken', { sequence })
-  }
-  const timer = clock.every(LOOK_MS, () => {
-    if (looking) return
-    looking = true
-    void look().finally(() => {
-      looking = false
+    if (this.chain.head !== undefined) return
+    log.warn('policy-awaited', {
+      detail: 'There is no policy yet: this node does nothing but ask the bootstrap peers for it.',
+      next: 'Wait; or check that a bootstrap peer runs, and that the policy has enrolled this peer.',
     })
+    await this.#arrival()
+  }
+
+  stop(): void {
+    this.#stopping.abort()
+    for (const undo of this.#undo) undo()
+    this.#watch.stop()
+    this.#parts.exchange.stop()
+  }
+
+  /** Resolves once there is a policy, and all of it that who brought it had. */
+  async #arrival(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const timer = this.#components.clock.every(AWAIT_MS, () => {
+      if (this.chain.head !== undefined && !this.#parts.exchange.pulling) resolve()
+    })
+    const stopped = (): void =>
+      reject(new EdgeCoderError('shutting-down', 'Stopped before there was a policy.'))
+    this.#stopping.signal.addEventListener('abort', stopped)
+    try {
+      await promise
+    } finally {
+      timer.cancel()
+      this.#stopping.signal.removeEventListener('abort', stopped)
+    }
+  }
+}
+
+function noPolicy(id: string, folder: string | undefined): EdgeCoderError {
+  const where = folder === undefined ? '' : ` in ${folder}`
+  return new EdgeCoderError('bad-config', `there is no policy of network ${id}${where}, and nobody to ask`, {
+    next: 'Name a peer that has it in "bootstrap" of the network file, or copy the folder of its messages.',
   })
-  return () => timer.cancel()
 }

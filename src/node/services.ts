@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { isListed, type PolicyView } from '../core/policy/policy-view.js'
 import type { Clock } from '../ports/clock.js'
 import type { Log } from '../ports/log.js'
 import type { Network } from '../ports/network.js'
@@ -47,7 +46,7 @@ export async function openServices(
   network: NetworkFile,
   mode: Mode,
   listen: readonly string[],
-  policy: () => PolicyView,
+  gate: (peerId: string) => boolean,
 ): Promise<Services> {
   const log = createLog({ level: config.logLevel, format: config.logFormat })
   const metrics = createMetrics()
@@ -60,7 +59,7 @@ export async function openServices(
     const [known, capabilities, libp2p] = await Promise.all([
       openKnownCoordinators(store, bootstrap),
       mode.worker ? findCapabilities({ clock, log }, config, mode.sandbox) : NO_CAPABILITIES,
-      createLibp2p(config, network, mode, { identity, clock, log, metrics, listen, bootstrap, policy }),
+      createLibp2p(config, network, mode, { identity, clock, log, metrics, listen, bootstrap, gate }),
     ])
     return {
       log,
@@ -96,20 +95,21 @@ interface NetworkParts {
   readonly metrics: ProcessMetrics
   readonly listen: readonly string[]
   readonly bootstrap: readonly string[]
-  readonly policy: () => PolicyView
+  readonly gate: (peerId: string) => boolean
 }
 
 /** Coordinators alone tell each other how far their logs go. */
 function topicsOf(networkId: string, mode: Mode): readonly string[] {
-  const { announcements, ledgerHeads } = protocolIds(networkId)
-  return mode.coordinator ? [announcements, ledgerHeads] : [announcements]
+  const { announcements, policyMessages, ledgerHeads } = protocolIds(networkId)
+  const all = [announcements, policyMessages]
+  return mode.coordinator ? [...all, ledgerHeads] : all
 }
 
 function createLibp2p(
   config: Config,
   network: NetworkFile,
   mode: Mode,
-  { identity, clock, log, metrics, listen, bootstrap, policy }: NetworkParts,
+  { identity, clock, log, metrics, listen, bootstrap, gate }: NetworkParts,
 ): Promise<Libp2pNetwork> {
   const serves = mode.coordinator || mode.gateway
   return createLibp2pNetwork(
@@ -118,7 +118,7 @@ function createLibp2p(
       clock,
       log: log.child({ part: 'network' }),
       metrics,
-      gate: (peerId) => isListed(policy(), peerId),
+      gate,
     },
     {
       networkId: network.id,

@@ -12,6 +12,7 @@ import * as worker from './generated/edgecoder/control/v1/worker_pb.js'
 import * as data from './generated/edgecoder/data/v1/data_pb.js'
 import * as gossip from './generated/edgecoder/gossip/v1/announcement_pb.js'
 import * as ledger from './generated/edgecoder/ledger/v1/replication_pb.js'
+import * as policy from './generated/edgecoder/policy/v1/policy_pb.js'
 import * as payload from './generated/edgecoder/task/v1/payload_pb.js'
 import {
   CONTROL_FRAME_BYTES,
@@ -20,6 +21,7 @@ import {
   GOSSIP_BYTES,
   LEDGER_FRAME_BYTES,
   PAYLOAD_BYTES,
+  POLICY_FRAME_BYTES,
   RESULT_BYTES,
 } from './limits.js'
 import { type Malformed, malformed } from './malformed.js'
@@ -72,6 +74,7 @@ export const frames = {
   gatewayToWorker: codec(data.GatewayToWorkerSchema, DATA_FRAME_BYTES),
   ledger: codec(ledger.LedgerFrameSchema, LEDGER_FRAME_BYTES),
   evidence: codec(ledger.EvidenceSchema, EVIDENCE_BYTES),
+  policy: codec(policy.PolicyFrameSchema, POLICY_FRAME_BYTES),
   announcement: codec(gossip.AnnouncementSchema, GOSSIP_BYTES),
   payload: codec(payload.PayloadSchema, PAYLOAD_BYTES),
   result: codec(payload.ResultSchema, RESULT_BYTES),

@@ -13,6 +13,8 @@ export interface ProtocolIds {
   readonly data: string
   /** Coordinator ↔ coordinator stream on which logs are replicated; the one whose peer id sorts first dials. */
   readonly ledger: string
+  /** Peer ↔ peer stream on which messages of the signed policy travel; either dials. */
+  readonly policy: string
   /** kad-dht protocol. */
   readonly dht: string
   /** Prefix of identify and ping. */
@@ -21,6 +23,8 @@ export interface ProtocolIds {
   readonly announcements: string
   /** Gossip topic of the checkpoints of logs. */
   readonly ledgerHeads: string
+  /** Gossip topic of new messages of the signed policy. */
+  readonly policyMessages: string
   /** What a coordinator provides in the DHT, before hashing. */
   readonly coordinatorRendezvous: string
 }
@@ -33,10 +37,12 @@ export function protocolIds(networkId: string): ProtocolIds {
     gateway: `${base}/gateway/1`,
     data: `${base}/data/1`,
     ledger: `${base}/ledger/1`,
+    policy: `${base}/policy/1`,
     dht: `${base}/kad/1`,
     prefix: `edgecoder/${networkId}`,
     announcements: `${base}/announcements/1`,
     ledgerHeads: `${base}/ledger-heads/1`,
+    policyMessages: `${base}/policy-messages/1`,
     coordinatorRendezvous: `${base}/coordinator`,
   }
 }

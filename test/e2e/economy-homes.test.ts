@@ -23,7 +23,7 @@ let tasks = 0
 
 beforeAll(async () => {
   held = await createHeldTasks({ coordinators: 3, workers: 1, gateways: 1 })
-  const network = await SignedNetwork.of(held.mesh, [], TERMS)
+  const network = await SignedNetwork.of(held.mesh, [], { terms: TERMS })
   const home = held.mesh.get(HOME).node.peerId
   for (const [account, role] of [
     ['local', 'user'],

@@ -28,7 +28,7 @@ let tasks = 0
 
 beforeAll(async () => {
   held = await createHeldTasks({ coordinators: 1, workers: 1, gateways: 1 })
-  network = await SignedNetwork.of(held.mesh, [], TERMS)
+  network = await SignedNetwork.of(held.mesh, [], { terms: TERMS })
   await network.openAccount('local')
   await network.openAccount('lender', 'contributor')
   await network.enrol('worker', 'lender')

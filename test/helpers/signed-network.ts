@@ -2,10 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_TERMS, type EconomyTerms } from '../../src/core/economy/terms.js'
 import { addPolicy, draftPolicy, PolicyChain, signPolicy } from '../../src/node/admin-policy.js'
+import type { DsseSigner } from '../../src/wire/dsse.js'
 import { publicKeyOf } from '../../src/wire/peer-id.js'
 import type { PolicyBody, PolicyKind } from '../../src/wire/policy/policy-message.js'
 import { seededKey } from './note-signers.js'
 import type { ProcessMesh } from './process-mesh.js'
+import { messageOf, signed } from './sample-policy.js'
 
 const ADMIN = seededKey(77)
 const DAY_MS = 86_400_000
@@ -25,12 +27,16 @@ export class SignedNetwork {
    * Makes the policy of a mesh that is laid out and does not run yet, and its network file.
    *
    * @param gateways further ones, that are not of the mesh
-   * @param terms of its economy
+   * @param more.terms of its economy
+   * @param more.carried whether nodes follow the folder, or wait for what the test publishes
    */
   static async of(
     mesh: ProcessMesh,
     gateways: readonly string[] = [],
-    terms: EconomyTerms = DEFAULT_TERMS,
+    {
+      terms = DEFAULT_TERMS,
+      carried = 'folder',
+    }: { readonly terms?: EconomyTerms; readonly carried?: 'folder' | 'mesh' } = {},
   ): Promise<SignedNetwork> {
     const network = new SignedNetwork(mesh)
     mkdirSync(network.folder)
@@ -47,8 +53,9 @@ export class SignedNetwork {
     const bootstrap = of('coordinator').map(
       ({ node }) => `/ip4/127.0.0.1/tcp/${node.libp2pPort}/p2p/${node.peerId}`,
     )
-    const file = { id: network.#chain.head?.network, bootstrap, policy: 'policy' }
-    writeFileSync(mesh.mesh.networkFile, JSON.stringify(file))
+    const file = { id: network.#chain.head?.network, bootstrap }
+    const all = carried === 'folder' ? { ...file, policy: 'policy' } : file
+    writeFileSync(mesh.mesh.networkFile, JSON.stringify(all))
     return network
   }
 
@@ -58,6 +65,26 @@ export class SignedNetwork {
     const chain = this.#chain
     const drafted = draftPolicy(chain, kind, body, { issuedMs: nowMs, expiresMs: nowMs + DAY_MS })
     await addPolicy(this.folder, chain, await signPolicy(drafted, chain, ADMIN), nowMs)
+  }
+
+  /** Place of the newest message. */
+  get sequence(): number {
+    return this.#chain.head?.sequence ?? -1
+  }
+
+  /** Files of the messages, from the genesis on. */
+  get files(): readonly string[] {
+    return Array.from({ length: this.sequence + 1 }, (_, at) =>
+      join(this.folder, `${String(at).padStart(6, '0')}.json`),
+    )
+  }
+
+  /** A message for the next place that somebody else signs; the chain here stays as it is. */
+  forge<Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>, signer: DsseSigner): Uint8Array {
+    const nowMs = Date.now()
+    const times = { issuedMs: nowMs, expiresMs: nowMs + DAY_MS }
+    const message = messageOf(kind, body, this.#chain.head, times)
+    return signed(message, signer)
   }
 
   /**

@@ -18,6 +18,7 @@ import {
 import { accountName, KeyParams, queryInteger, taskId } from '../schemas/parameters.js'
 import { HistoryJson, WalletJson } from '../schemas/wallet.js'
 import { LEDGER_ROUTES } from './ledger-routes.js'
+import { POLICY_ROUTES } from './policy-routes.js'
 
 /** Where the routes of the admin API begin. */
 export const ADMIN_PREFIX = '/admin/v1'
@@ -87,6 +88,7 @@ export const ADMIN_ROUTES = {
     response: LedgerStatusJson,
   },
   ...LEDGER_ROUTES,
+  ...POLICY_ROUTES,
   wallet: {
     ...get,
     path: '/wallets/{account}',

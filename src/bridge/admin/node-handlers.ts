@@ -10,6 +10,7 @@ import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
 import { mountEconomy } from './economy-handlers.js'
 import { models, nodeStatus, statusJson } from './node-status.js'
 import { notHere, unpaid } from './not-here.js'
+import { mountPolicy } from './policy-handlers.js'
 
 const QUEUE_ROWS = 100
 
@@ -34,6 +35,7 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
   mountCoordinator(surface, components)
   mountLedger(surface, components)
   mountEconomy(surface, () => components.coordinator?.economy() ?? noEconomy(components))
+  mountPolicy(surface, { network: node.network, clock, policy: components.policy })
   mountKeys(surface, components)
 }
 

@@ -11,6 +11,7 @@ export function nodeStatus(node: NodeControl, roles: Roles, clock: Clock): NodeS
   const notReady = standing.flatMap(([role, why]) =>
     why === undefined ? [] : [{ role, why: problemJson(why) }],
   )
+  const policy = roles.policy?.standing()
   const bridgeUrl = node.bridgeUrl()
   return {
     version,
@@ -25,6 +26,7 @@ export function nodeStatus(node: NodeControl, roles: Roles, clock: Clock): NodeS
     uptimeMs: clock.nowMs() - startedMs,
     ready: notReady.length === 0,
     notReady,
+    ...(policy === undefined ? {} : { policy: problemJson(policy) }),
     ...(roles.worker === undefined ? {} : { worker: statusJson(roles.worker.status()) }),
     ...(roles.coordinator === undefined ? {} : { coordinator: statusJson(roles.coordinator.status()) }),
     ...(roles.gateway === undefined ? {} : { gateway: statusJson(roles.gateway.status()) }),

@@ -74,6 +74,7 @@ export const NodeStatusJson = z.object({
     .array(z.object({ role: z.string(), why: ProblemJson }))
     .readonly()
     .meta({ description: 'Each role that cannot get work now, and why.' }),
+  policy: ProblemJson.optional().meta({ description: 'Why the signed policy is not to be relied on now.' }),
   worker: WorkerStatusJson.optional(),
   coordinator: CoordinatorStatusJson.optional(),
   gateway: GatewayStatusJson.optional(),

@@ -27,19 +27,27 @@ export interface ChainedPolicy {
   readonly bytes: Uint8Array
 }
 
+/** Makes a message durable before it counts: one that was `taken`, or one that `forked` the chain. */
+export type KeepPolicy = (outcome: 'taken' | 'forked', policy: ChainedPolicy) => Promise<void>
+
 /**
  * The signed policy of one network: takes messages as bytes, from wherever they come, and says what holds.
  * Whoever keeps it on a disk keeps the bytes, and takes them again at the next start.
  */
 export class PolicyChain {
   readonly #network: string | undefined
+  readonly #keep: KeepPolicy | undefined
   readonly #book = new PolicyBook()
   readonly #messages: ChainedPolicy[] = []
   #turn: Promise<unknown> = Promise.resolve()
 
-  /** @param network the id that its genesis must have; left out = that of the first one taken */
-  constructor(network?: string) {
+  /**
+   * @param network the id that its genesis must have; left out = that of the first one taken
+   * @param keep when it fails, the message was not taken
+   */
+  constructor(network?: string, keep?: KeepPolicy) {
     this.#network = network
+    this.#keep = keep
   }
 
   get state(): PolicyReader {
@@ -100,6 +108,7 @@ export class PolicyChain {
    *
    * @param freshAtMs refuses what has expired by then. Left out for what others follow: of messages that come
    *   together only the newest need be fresh
+   * @throws what keeping it throws
    */
   take(bytes: Uint8Array, freshAtMs?: number): Promise<ChainedPolicy | Refusal> {
     const mine = this.#turn.then(() => this.#take(bytes, freshAtMs))
@@ -122,6 +131,7 @@ export class PolicyChain {
     const { message, digest } = facts
     const chained = { message, digest, bytes }
     if (outcome.outcome === 'known') return chained
+    await this.#keep?.(outcome.outcome, chained)
     this.#book.absorb(outcome.changes)
     if (outcome.outcome === 'forked') return outcome.why
     this.#messages.push(chained)

@@ -11,9 +11,14 @@ export interface MemoryMeshInit {
   readonly latencyMs?: number
   /** Added to each frame's way, evenly from 0; frames of one link stay in order. Default 0. */
   readonly jitterMs?: number
+  /** Share of what is sent that is lost once, and again, and comes later for it, as over TCP. Default 0. */
+  readonly lossRatio?: number
   /** How long after a silent cut both ends give the connection up, as TCP and yamux do. Default 60,000. */
   readonly silentCloseMs?: number
 }
+
+/** Until what was lost is sent again the first time: the least that TCP waits. */
+const RESEND_MS = 200
 
 /** `silent`: what is sent waits and connections look open. `closed`: connections break at once. */
 type CutMode = 'silent' | 'closed'
@@ -51,7 +56,7 @@ class Mesh implements MemoryMesh {
   readonly #room: MemoryRoom
 
   constructor(init: MemoryMeshInit) {
-    this.#init = { latencyMs: 1, jitterMs: 0, silentCloseMs: 60_000, ...init }
+    this.#init = { latencyMs: 1, jitterMs: 0, lossRatio: 0, silentCloseMs: 60_000, ...init }
     this.#room = {
       clock: init.clock,
       providers: new Map(),
@@ -119,8 +124,12 @@ class Mesh implements MemoryMesh {
   }
 
   #delayMs({ latencyMs }: Path): number {
-    const { jitterMs, random } = this.#init
-    return latencyMs + (jitterMs === 0 ? 0 : random.fraction() * jitterMs)
+    const { jitterMs, lossRatio, random } = this.#init
+    let lateMs = jitterMs === 0 ? 0 : random.fraction() * jitterMs
+    if (lossRatio > 0) {
+      for (let againMs = RESEND_MS; random.fraction() < lossRatio; againMs *= 2) lateMs += againMs
+    }
+    return latencyMs + lateMs
   }
 
   #closeEnd(path: Path, peerId: string, reason: string): void {

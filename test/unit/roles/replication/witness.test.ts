@@ -25,8 +25,13 @@ afterEach(() => clock.runUntilIdle())
 async function witnessing(held: NumberedLog, disk: MemoryDisk = createMemoryDisk()) {
   const cosigned = new NoteBook(disk.open(), 'w')
   const forks: ForkFound[] = []
-  const state = { isolated: false }
-  const log = { held, isolated: () => state.isolated, forked: (found: ForkFound) => void forks.push(found) }
+  const state = { isolated: false, sealed: false }
+  const log = {
+    held,
+    isolated: () => state.isolated,
+    sealed: () => state.sealed,
+    forked: (found: ForkFound) => void forks.push(found),
+  }
   const witness = new Witness({ clock, signer: SIGNER, log: quietLog, cosigned }, KEY, log)
   const owner = new SpokenLink(clock)
   let asks = 0
@@ -210,6 +215,14 @@ describe('a witness', () => {
     expect(answers()).toMatchObject(forked)
     await ask(log, 3)
     expect(answers()).toMatchObject(forked)
+  })
+
+  it('signs nothing of a log whose home was handed over', async () => {
+    const log = await logOf(1, 2, 3)
+    const { ask, answers, state } = await witnessing(log)
+    state.sealed = true
+    await ask(log, 0)
+    expect(answers()).toMatchObject([{ outcome: { case: 'why', value: { code: 'log-sealed' } } }])
   })
 
   it('takes it for an offence to be asked for what the log did not sign', async () => {

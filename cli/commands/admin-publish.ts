@@ -1,0 +1,119 @@
+import type { Command } from 'commander'
+import type { z } from 'zod'
+import { ADMIN_ROUTES, type AdminClient } from '../../src/bridge/admin-client.js'
+import { EdgeCoderError, ERRORS, isErrorCode } from '../../src/core/errors.js'
+import { isRefusal } from '../../src/core/refusal.js'
+import { PolicyChain } from '../../src/node/admin-policy.js'
+import { answerChain } from '../chain-answer.js'
+import { connect } from '../connection.js'
+import { positive } from '../number-option.js'
+import { readMessage } from '../policy-files.js'
+import { policyStatusText } from '../print/policy-status-text.js'
+import { type Session, sessionOf } from '../session.js'
+
+type Status = z.output<typeof ADMIN_ROUTES.policyStatus.response>
+
+interface PublishOptions {
+  readonly wait?: boolean
+  readonly timeout: number
+}
+
+/** How often a node is asked how far its peers are. */
+const LOOK_MS = 200
+
+/** `edgecoder admin policy publish|status|log`: what a running node takes and has. */
+export function registerAdminPublish(policy: Command): void {
+  policy
+    .command('publish <files...>')
+    .description('give signed messages to a node, which tells them to all')
+    .option('--wait', 'return once every peer that the node has a policy stream with has them')
+    .option('--timeout <s>', 'how long to wait for that', positive, 30)
+    .action(publish)
+  policy
+    .command('status')
+    .description('how far the policy of a node and of its peers goes, and whether it can be relied on')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const status = await statusOf(nodeOf(session), session.signal)
+      session.out.answer(status, () => policyStatusText(status))
+      const code = status.why?.code
+      if (code !== undefined) process.exitCode = isErrorCode(code) ? ERRORS[code].exit : 1
+    })
+  policy
+    .command('log')
+    .description('every message of the policy of a node, checked anew')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      await answerChain(await chainAt(nodeOf(session), session.signal), session)
+    })
+}
+
+async function publish(files: readonly string[], options: PublishOptions, command: Command): Promise<void> {
+  const session = sessionOf(command)
+  const node = nodeOf(session)
+  const messages = files.map((file) => Buffer.from(readMessage(file)).toString('base64'))
+  const published = []
+  for (const [at, message] of messages.entries()) {
+    const body = { message }
+    const answer = await node.call(ADMIN_ROUTES.policyPublish, { body, signal: session.signal })
+    session.out.say(`${files[at]}: message ${answer.sequence} is ${answer.added ? 'taken' : 'there already'}`)
+    published.push(answer)
+  }
+  const last = Math.max(...published.map(({ sequence }) => sequence))
+  const status = options.wait === true ? await reached(node, last, options, session) : undefined
+  const peers = status?.peers.length
+  session.out.answer({ published, ...(peers === undefined ? {} : { peers }) }, () =>
+    peers === undefined
+      ? `message ${last} is durable at the node, and on its way to all`
+      : `message ${last} is at ${peers} of ${peers} peers of the node`,
+  )
+}
+
+/** @throws EdgeCoderError `timed-out`, with how many have it */
+async function reached(
+  node: AdminClient,
+  sequence: number,
+  { timeout }: PublishOptions,
+  { signal }: Session,
+): Promise<Status> {
+  const deadline = performance.now() + timeout * 1_000
+  for (;;) {
+    const status = await statusOf(node, signal)
+    const missing = status.peers.filter(({ messages }) => messages <= sequence)
+    if (missing.length === 0) return status
+    if (performance.now() > deadline) {
+      const have = status.peers.length - missing.length
+      throw new EdgeCoderError(
+        'timed-out',
+        `message ${sequence} is durable at the node, and at ${have} of ${status.peers.length} peers`,
+        { next: 'It goes on to the others by itself; edgecoder admin policy status tells how far they are.' },
+      )
+    }
+    await new Promise((resolve) => {
+      setTimeout(resolve, LOOK_MS)
+    })
+  }
+}
+
+/** The chain of a node, every message of it checked here. @throws EdgeCoderError of one that does not hold */
+async function chainAt(node: AdminClient, signal: AbortSignal): Promise<PolicyChain> {
+  const chain = new PolicyChain()
+  for (let from = 0; ; ) {
+    const page = await node.call(ADMIN_ROUTES.policyMessages, { query: { from }, signal })
+    for (const message of page.messages) {
+      const taken = await chain.take(Buffer.from(message, 'base64'))
+      if (isRefusal(taken))
+        throw new EdgeCoderError(taken.code, `message ${from} of the node: ${taken.detail}`)
+      from++
+    }
+    if (page.messages.length === 0 || from >= page.total) return chain
+  }
+}
+
+function nodeOf(session: Session): AdminClient {
+  return connect(session, ['coordinator'])
+}
+
+function statusOf(node: AdminClient, signal: AbortSignal): Promise<Status> {
+  return node.call(ADMIN_ROUTES.policyStatus, { signal })
+}

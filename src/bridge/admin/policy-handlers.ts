@@ -1,0 +1,82 @@
+import type { z } from 'zod'
+import { hexOf } from '../../core/ledger/hex.js'
+import { type Refusal, refusal } from '../../core/refusal.js'
+import type { Clock } from '../../ports/clock.js'
+import type { PolicyService } from '../../roles/policy/policy-service.js'
+import { mount, type Surface } from '../mount.js'
+import type { PolicyStatusJson } from '../schemas/policy.js'
+import { problemJson } from '../schemas/problem.js'
+import { POLICY_PAGE, POLICY_ROUTES as ROUTES } from './policy-routes.js'
+
+interface Components {
+  readonly network: string
+  readonly clock: Clock
+  /** Undefined in a network without a signed policy. */
+  readonly policy: PolicyService | undefined
+}
+
+export function mountPolicy(surface: Surface, { network, clock, policy }: Components): void {
+  mount(surface, ROUTES.policyStatus, () =>
+    policy === undefined ? unsigned() : policyStatus(network, policy, clock.nowMs()),
+  )
+  mount(surface, ROUTES.policyMessages, ({ query }) => {
+    if (policy === undefined) return unsigned()
+    const from = query.from ?? 0
+    const total = lengthOf(policy)
+    const messages: string[] = []
+    for (let at = from; at < Math.min(total, from + POLICY_PAGE); at++) {
+      messages.push(Buffer.from(policy.chain.at(at)?.bytes ?? []).toString('base64'))
+    }
+    return { total, messages }
+  })
+  mount(surface, ROUTES.policyPublish, async ({ body }) => {
+    if (policy === undefined) return unsigned()
+    const bytes = Buffer.from(body.message, 'base64')
+    const { added, last, refused } = await policy.publish(bytes)
+    if (last === undefined) return refused ?? refusal('internal', 'the message was neither taken nor refused')
+    return { sequence: last.message.sequence, digest: hexOf(last.digest), added: added > 0 }
+  })
+}
+
+function policyStatus(
+  network: string,
+  policy: PolicyService,
+  nowMs: number,
+): z.output<typeof PolicyStatusJson> {
+  const { head } = policy.chain
+  const message = policy.chain.at(head?.sequence ?? -1)?.message
+  const why = policy.standing()
+  const here = lengthOf(policy)
+  return {
+    network,
+    ...(head === undefined || message === undefined
+      ? {}
+      : {
+          newest: {
+            name: head.name,
+            sequence: head.sequence,
+            kind: message.kind,
+            digest: hexOf(head.digest),
+            issuedMs: message.issuedMs,
+            ageMs: nowMs - message.issuedMs,
+            expiresMs: message.expiresMs,
+          },
+        }),
+    ...(why === undefined ? {} : { why: problemJson(why) }),
+    peers: policy.peers().map(({ peerId, messages }) => ({
+      peerId,
+      messages,
+      behind: Math.max(0, here - messages),
+    })),
+  }
+}
+
+function lengthOf({ chain }: PolicyService): number {
+  return (chain.head?.sequence ?? -1) + 1
+}
+
+function unsigned(): Refusal {
+  return refusal('not-found', 'This network has no signed policy: its network file lists who is in it.', {
+    next: 'docs/OPERATING.md tells how a network gets one.',
+  })
+}
