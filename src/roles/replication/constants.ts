@@ -35,6 +35,11 @@ export const COSIGN_MS = 60_000
 /** Before a coordinator that failed is asked again: doubled with each failure, up to the most. */
 export const LEAST_BACKOFF_MS = 500
 export const MOST_BACKOFF_MS = 30_000
+/**
+ * The same for dials: one that was away is linked again soon after it is back, and they are few. It cannot
+ * say so itself, when it is for this end to dial.
+ */
+export const MOST_REDIAL_MS = 5_000
 /** Gossip of one log's checkpoints, at most one in this time. */
 export const GOSSIP_MS = 1_000
 /** One checkpoint is offered to all for so long before a later one takes its place. */

@@ -5,7 +5,7 @@ import type { Link, Network, PeerAddress } from '../../ports/network.js'
 import type { Random } from '../../ports/random.js'
 import { LEDGER_FRAME_BYTES } from '../../wire/limits.js'
 import { Backoff } from './backoff.js'
-import { DIAL_MS } from './constants.js'
+import { DIAL_MS, MOST_REDIAL_MS } from './constants.js'
 
 interface Components {
   readonly network: Network
@@ -68,7 +68,7 @@ export class Dialler {
     const { network, clock, log } = this.#components
     const { peerId } = peer
     if (this.#busy.has(peerId) || this.#stopping.signal.aborted) return
-    const backoff = this.#backoffs.get(peerId) ?? new Backoff(this.#components)
+    const backoff = this.#backoffs.get(peerId) ?? new Backoff(this.#components, MOST_REDIAL_MS)
     this.#backoffs.set(peerId, backoff)
     const waitMs = backoff.untilMs - clock.monotonicMs()
     if (waitMs > 0) {

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest'
 import { until } from '../../helpers/until.js'
 import { type Coordinator, coordinators } from './coordinators.js'
 
-const ROUNDS = Number(process.env['LINK_ROUNDS'] ?? 6)
+const ROUNDS = Number(process.env['LINK_ROUNDS'] ?? 4)
 const ENTRIES = 5
 
 let running: readonly Coordinator[] = []

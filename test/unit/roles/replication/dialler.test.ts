@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest'
 import { EdgeCoderError } from '../../../../src/core/errors.js'
 import type { DialOptions, Link, Network, PeerAddress } from '../../../../src/ports/network.js'
-import { DIAL_MS, LEAST_BACKOFF_MS, MOST_BACKOFF_MS } from '../../../../src/roles/replication/constants.js'
+import { DIAL_MS, LEAST_BACKOFF_MS, MOST_REDIAL_MS } from '../../../../src/roles/replication/constants.js'
 import { Dialler } from '../../../../src/roles/replication/dialler.js'
 import { createSeededRandom } from '../../../../src/services/clock/seeded-random.js'
 import { createVirtualClock } from '../../../../src/services/clock/virtual-clock.js'
@@ -71,9 +71,9 @@ it('dials those that sort after it, once, and leaves it to the others to dial he
   dialler.dial()
   expect(dialled.map(({ peerId }) => peerId)).toEqual(['n', 'z'])
   for (const each of dialled) each.answer()
-  await clock.advance(MOST_BACKOFF_MS)
+  await clock.advance(MOST_REDIAL_MS)
   dialler.dial()
-  await clock.advance(MOST_BACKOFF_MS)
+  await clock.advance(MOST_REDIAL_MS)
   expect([opened, dialled.length]).toEqual([['n', 'z'], 2])
 })
 
@@ -84,11 +84,11 @@ it('dials again after it failed, each time later, up to the most', async () => {
   for (let round = 0; round < 12; round++) {
     const atMs = dialled.at(-1)?.atMs ?? 0
     dialled.at(-1)?.fail()
-    await clock.runUntil(() => dialled.length === round + 2, 2 * MOST_BACKOFF_MS)
+    await clock.runUntil(() => dialled.length === round + 2, 2 * MOST_REDIAL_MS)
     waitsMs.push((dialled.at(-1)?.atMs ?? 0) - atMs)
   }
   for (const [round, waitMs] of waitsMs.entries()) {
-    const most = Math.min(MOST_BACKOFF_MS, LEAST_BACKOFF_MS * 2 ** round)
+    const most = Math.min(MOST_REDIAL_MS, LEAST_BACKOFF_MS * 2 ** round)
     expect(waitMs).toBeGreaterThanOrEqual(most / 2)
     expect(waitMs).toBeLessThanOrEqual(most)
   }
@@ -100,7 +100,7 @@ it('gives up a dial that nobody answers, and makes another', async () => {
   await clock.advance(DIAL_MS - 1)
   expect(dialled).toHaveLength(1)
   await clock.advance(1)
-  expect(await clock.runUntil(() => dialled.length === 2, MOST_BACKOFF_MS)).toBe(true)
+  expect(await clock.runUntil(() => dialled.length === 2, MOST_REDIAL_MS)).toBe(true)
 })
 
 it('does not dial at once when a link ended as soon as it was there, but when it had lasted', async () => {
@@ -126,7 +126,7 @@ it('does not dial whom policy has removed meanwhile, nor who was linked in anoth
   coordinators.shift()
   linked.add('z')
   for (const each of dialled) each.fail()
-  await clock.advance(2 * MOST_BACKOFF_MS)
+  await clock.advance(2 * MOST_REDIAL_MS)
   expect(dialled).toHaveLength(2)
 })
 
@@ -135,7 +135,7 @@ it('dials nobody once it is stopped, and takes no stream that comes too late', a
   dialler.dial()
   dialled[0]?.answer()
   dialler.stop()
-  await clock.advance(2 * MOST_BACKOFF_MS)
+  await clock.advance(2 * MOST_REDIAL_MS)
   expect([opened, dialled.length, dialled[0]?.link.aborted]).toEqual([[], 1, 'shutting down'])
   dialler.dial()
   expect(dialled).toHaveLength(1)
