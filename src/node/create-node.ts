@@ -186,6 +186,7 @@ function createRoles(
           store,
           log: log.child({ role: 'coordinator' }),
           ...chain,
+          copied: services.copied,
           addressesOf: (peerId) => known.list().find((peer) => peer.peerId === peerId)?.addresses ?? [],
         },
         { networkId, leaseMs: config.leaseMs },

@@ -1,10 +1,11 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { EdgeCoderError } from '../core/errors.js'
-import type { Store } from '../ports/store.js'
+import type { Store, Write } from '../ports/store.js'
 import { isDiskFull, storeFault } from '../services/store/store-fault.js'
 
 const OWNER_KEY = 'n|peer'
+const PLACE_KEY = 'n|place'
 
 /** @throws EdgeCoderError `store-full`, `store-failed` */
 export async function makeDataFolder(path: string): Promise<void> {
@@ -34,6 +35,29 @@ export async function claimStore(store: Store, dataDir: string, peerId: string):
     `The key in ${dataDir} is that of ${peerId}, its store was made by ${before}.`,
     { next: `Restore the key from a backup, or move ${dataDir} away to start as a new peer.` },
   )
+}
+
+/**
+ * Is the store a copy of the one that it was? Copied back, by hand or by a backup program, it may lack what
+ * was written since; nothing in it says so, but its folder is another one to the file system.
+ *
+ * @returns what to write once that was dealt with; undefined = it is where it was
+ */
+export async function copiedStore(store: Store, path: string): Promise<Write | undefined> {
+  const { ino, birthtimeMs, ctimeMs } = await stat(path)
+  // File systems that do not know when a folder was made say when it was changed last.
+  const place = birthtimeMs < ctimeMs ? `${ino} ${birthtimeMs}` : `${ino}`
+  const before = await store.get(PLACE_KEY)
+  const write = { type: 'put', key: PLACE_KEY, value: Buffer.from(place) } as const
+  if (before === undefined) await store.commit([write])
+  const known = before === undefined ? place : Buffer.from(before).toString()
+  const same =
+    known.includes(' ') && place.includes(' ') ? known === place : inodeIn(known) === inodeIn(place)
+  return same ? undefined : write
+}
+
+function inodeIn(place: string): string | undefined {
+  return place.split(' ')[0]
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Log } from '../ports/log.js'
 import type { Network } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { Signer } from '../ports/signer.js'
-import type { Store } from '../ports/store.js'
+import type { Store, Write } from '../ports/store.js'
 import { systemClock } from '../services/clock/system-clock.js'
 import { systemRandom } from '../services/clock/system-random.js'
 import { type Identity, loadIdentity } from '../services/identity/identity.js'
@@ -15,7 +15,7 @@ import { createMetrics, type ProcessMetrics } from '../services/observe/metrics.
 import { openLevelStore } from '../services/store/level-store.js'
 import { protocolIds } from '../wire/protocol-ids.js'
 import { type Capabilities, findCapabilities } from './capabilities.js'
-import { claimStore } from './data-folder.js'
+import { claimStore, copiedStore } from './data-folder.js'
 import { type KnownCoordinators, openKnownCoordinators } from './known-coordinators.js'
 import type { Mode } from './mode.js'
 import type { NetworkFile } from './network-file.js'
@@ -31,6 +31,8 @@ export interface Services {
   readonly random: Random
   readonly signer: Signer
   readonly store: Store
+  /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
+  readonly copied: Write | undefined
   readonly libp2p: Libp2pNetwork
   /** As the roles see it: shared between them. */
   readonly network: Network
@@ -53,9 +55,11 @@ export async function openServices(
   const clock = systemClock()
   const identity = await loadIdentity(identityFileOf(config.dataDir))
   const bootstrap = [...network.bootstrap, ...config.bootstrap]
-  const store = await openLevelStore(join(config.dataDir, 'store'))
+  const storePath = join(config.dataDir, 'store')
+  const store = await openLevelStore(storePath)
   try {
     await claimStore(store, config.dataDir, identity.signer.peerId)
+    const copied = await copiedStore(store, storePath)
     const [known, capabilities, libp2p] = await Promise.all([
       openKnownCoordinators(store, bootstrap),
       mode.worker ? findCapabilities({ clock, log }, config, mode.sandbox) : NO_CAPABILITIES,
@@ -68,6 +72,7 @@ export async function openServices(
       random: systemRandom(clock),
       signer: identity.signer,
       store,
+      copied,
       libp2p,
       network: shareNetwork(libp2p, clock),
       known,

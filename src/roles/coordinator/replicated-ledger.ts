@@ -8,11 +8,11 @@ import type { Metrics } from '../../ports/metrics.js'
 import type { Network, PeerAddress } from '../../ports/network.js'
 import type { Random } from '../../ports/random.js'
 import type { Signer } from '../../ports/signer.js'
-import type { Store } from '../../ports/store.js'
+import type { Store, Write } from '../../ports/store.js'
 import { logOrigin } from '../../wire/checkpoint.js'
 import { chainStatements, termQuotes } from '../ledger/chain-evidence.js'
 import { createEvidenceReader, type EvidenceReader } from '../ledger/evidence.js'
-import { flagRefusal, readFlag } from '../ledger/log-flag.js'
+import { flagRefusal, flagWrite, readFlag } from '../ledger/log-flag.js'
 import { logKeys } from '../ledger/log-keys.js'
 import type { LogLibrary } from '../ledger/log-library.js'
 import type { LogWriter } from '../ledger/log-writer.js'
@@ -39,6 +39,8 @@ interface Components {
   readonly chain: PolicyChain
   /** Where a coordinator was last reached; empty = the network has to find it. */
   readonly addressesOf: (peerId: string) => readonly string[]
+  /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
+  readonly copied: Write | undefined
 }
 
 interface Init {
@@ -155,14 +157,15 @@ export class ReplicatedLedger {
   }
 
   /**
-   * Opens the own log, checks it, and begins to replicate. A log of which others hold more than is here was
-   * restored, whether one said so or copied a folder back: it is first filled from the others, for as long as
-   * it takes until all of them hold no more of it. Appending to it before would contradict what was signed.
+   * Opens the own log, checks it, and begins to replicate. A log that was restored, that lies in a copy of
+   * its folder, or of which others hold more than is here, is first filled from the others, for as long as it
+   * takes until all of them hold no more of it. Appending to it before would contradict what was signed.
    *
    * @param waits is told why, when it has to wait for others
    * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`, `log-forked`; `shutting-down` by the signal
    */
   async open(signal: AbortSignal, waits: (why: Refusal) => void): Promise<void> {
+    await this.#noteCopy()
     let restored = (await readFlag(this.#components.store, logKeys(OWN_LOG))) === 'unconfirmed'
     for (;;) {
       if (restored) {
@@ -178,10 +181,12 @@ export class ReplicatedLedger {
       replication.onOwnDiffers((size) => this.#suspend(writer, size))
       await replication.start()
       await this.#hearOthers(replication, signal)
-      restored = replication.view().ownLongerElsewhere > 0
-      if (!restored) break
+      if (replication.view().ownLongerElsewhere === 0) break
       await replication.stop(signal)
       await writer.suspend()
+      // It was filled, and the others still show something else: what is missing is not all that differs.
+      if (restored) throw forked(writer.key.name)
+      restored = true
     }
     await this.#rebuildWallets()
     this.desk.follow()
@@ -192,6 +197,17 @@ export class ReplicatedLedger {
 
   async stop(signal: AbortSignal): Promise<void> {
     await this.#replication?.stop(signal)
+  }
+
+  /** Where nobody else holds the log there is nothing to compare a copy with. */
+  async #noteCopy(): Promise<void> {
+    const { copied, store, log } = this.#components
+    if (copied === undefined) return
+    const keys = logKeys(OWN_LOG)
+    const isWhole = (await store.get(keys.head)) !== undefined && (await readFlag(store, keys)) === undefined
+    const compare = isWhole && this.#others().length > 0
+    log.warn('store-copied', { compared: compare })
+    await store.commit(compare ? [flagWrite(keys, 'unconfirmed'), copied] : [copied])
   }
 
   /** Nothing that would contradict it is signed from now on; the next start fills the log from the others. */
@@ -301,4 +317,14 @@ export class ReplicatedLedger {
     const { chain, addressesOf } = this.#components
     return [...(chain.view?.coordinators ?? [])].map((peerId) => ({ peerId, addresses: addressesOf(peerId) }))
   }
+}
+
+function forked(log: string): EdgeCoderError {
+  return new EdgeCoderError(
+    'log-forked',
+    `The others hold another ${log} than is here, signed by its own key.`,
+    {
+      next: 'Keep both: an admin has to decide which one is to go on. See who else has the key of this coordinator.',
+    },
+  )
 }
