@@ -324,7 +324,7 @@ function forked(log: string): EdgeCoderError {
     'log-forked',
     `The others hold another ${log} than is here, signed by its own key.`,
     {
-      next: 'Keep both: an admin has to decide which one is to go on. See who else has the key of this coordinator.',
+      next: 'Keep both: an admin decides which one goes on. See who else has the key of this coordinator.',
     },
   )
 }
