@@ -31,6 +31,8 @@ export class CosignCheck implements Check {
   /** What was asked on a link. */
   readonly #asked = new Map<string, Mark>()
   readonly #cosigned = new Map<string, string>()
+  /** What was written down to be cosigned after its home was known to be handed over. */
+  readonly #late = new Set<string>()
 
   /** @param sealed does this process know, now, that the home of the log was handed over? */
   constructor(
@@ -56,6 +58,8 @@ export class CosignCheck implements Check {
           const mark = markOf(write.value)
           const which = write.key.includes('|w|') ? 'w' : 'h'
           this.#disk.set(`${event.at}/${which}/${mark.origin}`, mark)
+          // Decided by then; the word of it may wait for its link.
+          if (which === 'w' && this.#sealed(event.at, mark.origin)) this.#late.add(lateKey(event.at, mark))
         }
       }
     }
@@ -74,7 +78,7 @@ export class CosignCheck implements Check {
 
   #given(at: string, { origin, size, root }: Mark): void {
     this.#largest.set(origin, Math.max(this.largest(origin), size))
-    if (this.#sealed(at, origin)) {
+    if (this.#late.has(lateKey(at, { origin, size }))) {
       this.#report('nothing of a sealed log is cosigned', `${at} cosigned ${size} of ${origin}`)
     }
     const kept = this.#disk.get(`${at}/w/${origin}`)
@@ -91,6 +95,10 @@ export class CosignCheck implements Check {
     }
     this.#cosigned.set(`${at}/${origin}/${size}`, root)
   }
+}
+
+function lateKey(at: string, { origin, size }: Pick<Mark, 'origin' | 'size'>): string {
+  return `${at}/${origin}/${size}`
 }
 
 /** What was final at anybody, ever. */
