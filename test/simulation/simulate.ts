@@ -137,12 +137,10 @@ class Simulation {
     this.#clients = plan.tasks.map((task) => this.#client(task))
   }
 
-  /** With one coordinator, which is the home of all accounts, tasks are paid. */
+  /** Each coordinator is the home of some accounts. */
   async sign(): Promise<void> {
-    const [only, ...others] = this.#cast.coordinators
-    if (only === undefined || others.length > 0) return
     this.#chain = await paidChain({
-      coordinator: only.peerId,
+      coordinators: this.#cast.coordinators.map(({ peerId }) => peerId),
       gateways: this.#cast.gateways.map(({ peerId }) => peerId),
       workers: this.#cast.workers.map(({ peerId }) => peerId),
       accounts: this.#accounts(),
@@ -151,10 +149,10 @@ class Simulation {
 
   /** Looks at what was paid, when all came to an end. */
   async audit(): Promise<void> {
-    const [only] = this.#cast.coordinators
-    if (this.#chain === undefined || only === undefined || !this.#quiet) return
-    const members = { coordinator: only.peerId, accounts: this.#accounts() }
-    await auditPaid(only.disk.read(), this.#chain, members, (rule, detail) => this.#broken(rule, detail))
+    if (this.#chain === undefined || !this.#quiet) return
+    const stores = new Map(this.#cast.coordinators.map(({ peerId, disk }) => [peerId, disk.read()]))
+    const report: Report = (rule, detail) => this.#broken(rule, detail)
+    await auditPaid(stores, this.#chain, { accounts: this.#accounts() }, report)
   }
 
   #accounts(): readonly string[] {
@@ -243,7 +241,8 @@ class Simulation {
     const known = coordinators.map((name) =>
       made(name, (ports: CoordinatorComponents) => {
         const chain = this.#chain === undefined ? {} : { chain: this.#chain }
-        return createCoordinator({ ...ports, ...chain }, { networkId: this.#networkId, leaseMs })
+        const addressesOf = (peerId: string): readonly string[] => reachedAt(peerId).addresses
+        return createCoordinator({ ...ports, ...chain, addressesOf }, { networkId: this.#networkId, leaseMs })
       }),
     )
     const addresses = known.map(addressOf)
@@ -251,7 +250,10 @@ class Simulation {
       coordinators: known,
       gateways: gateways.map((name) =>
         made<RunningGateway>(name, (ports) =>
-          createGateway(ports, { ...this.#init, coordinators: addresses }),
+          createGateway(
+            { ...ports, ...(this.#chain === undefined ? {} : { chain: this.#chain }) },
+            { ...this.#init, coordinators: addresses },
+          ),
         ),
       ),
       workers: workers.map((plan) =>
@@ -314,6 +316,10 @@ export function everybody(cast: Cast): readonly (SimCoordinator | SimGateway | S
 }
 
 function addressOf({ peerId }: SimCoordinator): PeerAddress {
+  return reachedAt(peerId)
+}
+
+function reachedAt(peerId: string): PeerAddress {
   return { peerId, addresses: [`/memory/${peerId}/p2p/${peerId}`] }
 }
 

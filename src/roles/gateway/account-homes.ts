@@ -73,14 +73,10 @@ export class AccountHomes {
     return this.#spare(home, coordinator)?.home
   }
 
-  /** Coordinators to be attached to, the best first: homes of what is used, then those that may stand in. */
-  get preferred(): readonly string[] {
-    const { accounts } = this
-    const homes = accounts.map(({ coordinator }) => coordinator)
-    const spares = accounts.flatMap(
-      ({ home, coordinator }) => this.#spare(home, coordinator)?.coordinator ?? [],
-    )
-    return [...new Set([...homes, ...spares])]
+  /** The coordinator at which an account may be spent while its home is away. */
+  standInOf(account: string): string | undefined {
+    const at = this.#homeOf(account)
+    return at && this.#spare(at.home, at.coordinator)?.coordinator
   }
 
   #spare(
