@@ -63,6 +63,8 @@ const START_MS = Date.UTC(2030, 0, 1)
 const HORIZON_MS = 30 * 60_000
 /** Links and timers kept a while for more work are let go within this time. */
 const REST_MS = 75_000
+/** Coordinators wait with what is of a window that has not begun by their clocks, ten minutes left aside. */
+const FUTURE_MS = 10 * 60_000
 /** A broken promise is often broken again and again. */
 const MOST_VIOLATIONS = 20
 
@@ -152,7 +154,8 @@ class Simulation {
     if (this.#chain === undefined || !this.#quiet) return
     const stores = new Map(this.#cast.coordinators.map(({ peerId, disk }) => [peerId, disk.read()]))
     const report: Report = (rule, detail) => this.#broken(rule, detail)
-    await auditPaid(stores, this.#chain, { accounts: this.#accounts() }, report)
+    const late = this.#plan.faults.some((fault) => fault.type === 'wall' && fault.byMs >= FUTURE_MS)
+    await auditPaid(stores, this.#chain, { accounts: this.#accounts(), late }, report)
   }
 
   #accounts(): readonly string[] {

@@ -52,6 +52,15 @@ export class AccountHomes {
     return this.#homeOf(account)?.coordinator
   }
 
+  /** Was the home of an account handed over from this coordinator to another? It can pay no task of it then. */
+  gaveAway(account: string, coordinator: string): boolean {
+    const { chain } = this.#components
+    const home = this.#homeOf(account)
+    if (chain === undefined || home === undefined || home.coordinator === coordinator) return false
+    if ((chain.state.get('home', home.home)?.epoch ?? 1) === 1) return false
+    return chain.logs.some((log) => log.home === home.home && log.coordinator === coordinator)
+  }
+
   /** Those used of late, the most used first. */
   get accounts(): readonly UsedAccount[] {
     this.#roll()

@@ -7,7 +7,7 @@ import type { LiveTask } from './live-task.js'
 
 interface Components {
   readonly clock: Clock
-  readonly homes: Pick<AccountHomes, 'coordinatorOf' | 'standInOf' | 'accounts'>
+  readonly homes: Pick<AccountHomes, 'coordinatorOf' | 'standInOf' | 'gaveAway' | 'accounts'>
   readonly links: Pick<CoordinatorLinks, 'get'>
   readonly keeper: Pick<LinkKeeper, 'keep' | 'awayMs'>
   /** The coordinator for tasks of accounts that have no home. */
@@ -27,9 +27,10 @@ const ASKED_MS = 60_000
 const MOST_KEPT = 64
 
 /**
- * Says at which coordinator a task, or an account, is served now: where it is already, else at the home of
- * its account, or at the one that stands in while that has been away for longer than the grace; where tasks
- * are not paid, at whichever is attached. Sees to it that there are links to them.
+ * Says at which coordinator a task, or an account, is served now: where it is already, unless that has given
+ * the home of its account away; else at that home, or at the one that stands in while it has been away for
+ * longer than the grace; where tasks are not paid, at whichever is attached. Sees to it that there are links
+ * to them.
  */
 export class CoordinatorRoutes {
   readonly #components: Components
@@ -69,9 +70,10 @@ export class CoordinatorRoutes {
   }
 
   of(task: LiveTask): CoordinatorLink | undefined {
-    const { links } = this.#components
+    const { links, homes } = this.#components
     const { coordinator, header } = task.record
-    if (task.order !== 'unsent' && !task.refused) {
+    const isThere = task.order !== 'unsent' && !task.refused
+    if (isThere && !homes.gaveAway(header.account, coordinator)) {
       const there = links.get(coordinator)
       if (there !== undefined) return there
       // It may have the task, and may come back.

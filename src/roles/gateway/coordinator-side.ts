@@ -127,9 +127,9 @@ export class CoordinatorSide {
   #tasksOf(only: CoordinatorLink | undefined): ReadonlyMap<CoordinatorLink, readonly LiveTask[]> {
     const found = new Map<CoordinatorLink, LiveTask[]>()
     for (const task of this.#components.book.tasks()) {
-      if (task.order === 'unsent' || task.ending || task.queued || task.askedOn?.open === true) continue
+      if (task.order === 'unsent' || task.ending || task.queued) continue
       const link = this.#components.routes.of(task)
-      if (link === undefined || (only !== undefined && link !== only)) continue
+      if (link === undefined || link === task.askedOn || (only !== undefined && link !== only)) continue
       const tasks = found.get(link)
       if (tasks === undefined) found.set(link, [task])
       else tasks.push(task)

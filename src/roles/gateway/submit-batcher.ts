@@ -33,6 +33,8 @@ interface Init {
 
 /** Before a coordinator that was full is asked again, when it does not say. */
 const LEAST_RETRY_MS = 200
+/** Before a coordinator is asked again that does not know yet that it is the home: policy takes seconds. */
+const NOT_YET_HOME_MS = 2_000
 /** Before a coordinator that stands in, and may not spend enough, is asked again. */
 const AWAY_RETRY_MS = 5_000
 /** Head and signature of the envelope, and to spare. */
@@ -208,17 +210,21 @@ export class SubmitBatcher {
     const { book } = this.#components
     if (book.get(task.key) !== task || task.ending || task.record.coordinator !== link.peerId) return
     const no = whole ?? (result?.refusal === undefined ? undefined : fromWire(result.refusal))
-    if (no !== undefined) return this.#refused(task, this.#isNeedy(no, task, link) ? noStandIn(no) : no)
+    if (no !== undefined) return this.#refused(task, this.#whyNot(no, task, link))
     if (result === undefined) return
     book.taken(task)
     if (result.state !== undefined && result.state.taskId === task.key) book.apply(link.peerId, result.state)
   }
 
-  /** Who only stands in spends what was allotted to it; what the account has is for its home to say. */
-  #isNeedy({ code }: Refusal, task: LiveTask, link: CoordinatorLink): boolean {
-    const { account } = task.record.header
-    const isPoor = code === 'not-home' || code === 'insufficient-credits'
-    return isPoor && this.#components.routes.standsIn(link.peerId, account)
+  /**
+   * Who only stands in spends what was allotted to it; what the account has is for its home to say. And whom
+   * policy has made the home may not have heard of it yet.
+   */
+  #whyNot(why: Refusal, task: LiveTask, link: CoordinatorLink): Refusal {
+    const { code } = why
+    const standsIn = this.#components.routes.standsIn(link.peerId, task.record.header.account)
+    if (standsIn && (code === 'not-home' || code === 'insufficient-credits')) return noStandIn(why)
+    return !standsIn && code === 'not-home' ? { ...why, retryAfterMs: NOT_YET_HOME_MS } : why
   }
 
   async #refused(task: LiveTask, why: Refusal): Promise<void> {
@@ -244,7 +250,10 @@ export class SubmitBatcher {
   /** The user was told that it is taken, so a coordinator that is full now is asked again. */
   #later(task: LiveTask, afterMs: number): void {
     const { clock, routes } = this.#components
+    const { askedOn } = task
     clock.after(Math.max(LEAST_RETRY_MS, afterMs), () => {
+      // It has changed places meanwhile.
+      if (task.askedOn !== askedOn) return
       task.askedOn = undefined
       const next = routes.of(task)
       // Another one may have it from before, and is asked about it first, as all are that change places.
