@@ -4,6 +4,7 @@ import { createApiKeys } from '../bridge/api-keys.js'
 import { createBridge } from '../bridge/bridge.js'
 import type { NodeControl } from '../bridge/node-control.js'
 import { EdgeCoderError } from '../core/errors.js'
+import type { Audit } from '../ports/audit.js'
 import type { Coordinator } from '../roles/coordinator/coordinator.js'
 import { createCoordinator } from '../roles/coordinator/create-coordinator.js'
 import { createGateway } from '../roles/gateway/create-gateway.js'
@@ -87,7 +88,7 @@ async function assemble(
   policies: Policies,
 ): Promise<Node> {
   const { config } = loaded
-  const { log, clock, random, metrics, store, libp2p } = services
+  const { log, clock, random, metrics, store, libp2p, audit } = services
   const roles = createRoles(config, mode, networkId, services, policies)
   const keys = createApiKeys({ store, clock, random, log })
   const stopAsked = Promise.withResolvers<void>()
@@ -110,22 +111,24 @@ async function assemble(
     },
   }
   const admin = createAdminApi(
-    { ...roles, ...(bridge === undefined ? {} : { keys }), log, metrics, clock, random, node: control },
+    {
+      ...roles,
+      ...(bridge === undefined ? {} : { keys }),
+      log,
+      audit,
+      metrics,
+      clock,
+      random,
+      node: control,
+    },
     { port: config.adminPort, tokenFile: join(config.dataDir, 'admin-token') },
   )
   const parts = [
+    lifePart(audit, config.mode),
     ...adminParts(config, admin),
-    quick(
-      'network',
-      () => libp2p.start(),
-      () => libp2p.stop(),
-    ),
+    startable('network', libp2p),
     ...policyParts(policies.signed),
-    quick(
-      'keys',
-      () => keys.start(),
-      () => keys.stop(),
-    ),
+    startable('keys', keys),
     ...roleParts(config, roles),
     ...measuringParts(roles, services),
     ...(bridge === undefined ? [] : [bridge.part]),
@@ -150,7 +153,7 @@ async function assemble(
       log.info('node-stopping')
       if (starting !== undefined && !started) {
         // It may be waiting for its policy, and for ever.
-        policies.signed?.stop()
+        await policies.signed?.stop()
         await starting.catch(() => {})
         if (!started) return
       }
@@ -209,16 +212,21 @@ function createRoles(
   }
 }
 
+/** Writes down that the node ran: between a start and the next one without a stop it crashed. */
+function lifePart(audit: Audit, mode: string): Part {
+  const note = async (kind: 'node-started' | 'node-stopped') =>
+    audit.note({ kind, by: 'node', of: mode, outcome: 'done', facts: { version: VERSION } })
+  return quick(
+    'audit',
+    () => note('node-started'),
+    () => note('node-stopped'),
+  )
+}
+
 /** The roles begin once there is a policy. */
 function policyParts(signed: SignedPolicy | undefined): readonly Part[] {
   if (signed === undefined) return []
-  return [
-    quick(
-      'policy',
-      () => signed.start(),
-      async () => signed.stop(),
-    ),
-  ]
+  return [startable('policy', signed)]
 }
 
 function adminParts(config: Config, admin: AdminApi): readonly Part[] {
@@ -241,24 +249,8 @@ function adminParts(config: Config, admin: AdminApi): readonly Part[] {
 
 function roleParts(config: Config, { coordinator, gateway, worker }: Roles): readonly Part[] {
   return [
-    ...(coordinator
-      ? [
-          quick(
-            'coordinator',
-            () => coordinator.start(),
-            () => coordinator.stop(),
-          ),
-        ]
-      : []),
-    ...(gateway
-      ? [
-          quick(
-            'gateway',
-            () => gateway.start(),
-            () => gateway.stop(),
-          ),
-        ]
-      : []),
+    ...(coordinator ? [startable('coordinator', coordinator)] : []),
+    ...(gateway ? [startable('gateway', gateway)] : []),
     ...(worker
       ? [
           {
@@ -305,6 +297,14 @@ function bridgeOf(
     url = (await bridge.start()).url
   }
   return { part: quick('bridge', start, () => bridge.stop()), url: () => url }
+}
+
+function startable(name: string, part: { start(): Promise<void>; stop(): Promise<void> }): Part {
+  return quick(
+    name,
+    () => part.start(),
+    () => part.stop(),
+  )
 }
 
 function quick(name: string, start: () => Promise<void>, stop: () => Promise<void>): Part {

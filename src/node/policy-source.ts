@@ -1,6 +1,7 @@
 import { EdgeCoderError } from '../core/errors.js'
 import { isListed, type PolicyView } from '../core/policy/policy-view.js'
 import type { Refusal } from '../core/refusal.js'
+import type { Audit } from '../ports/audit.js'
 import type { Clock } from '../ports/clock.js'
 import type { Log } from '../ports/log.js'
 import type { Metrics } from '../ports/metrics.js'
@@ -8,6 +9,7 @@ import type { Network, PeerAddress } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { Store } from '../ports/store.js'
 import { CLIENT_LINKS, SERVER_LINKS } from '../roles/policy/constants.js'
+import { PolicyAudit } from '../roles/policy/policy-audit.js'
 import type { PolicyChain } from '../roles/policy/policy-chain.js'
 import { PolicyExchange, type PolicyPeer } from '../roles/policy/policy-exchange.js'
 import { type KeptPolicy, PolicyKeeper } from '../roles/policy/policy-keeper.js'
@@ -33,6 +35,7 @@ export interface PolicySource {
 
 export interface PolicyComponents {
   readonly store: Store
+  readonly audit: Audit
   readonly network: Network
   readonly clock: Clock
   readonly random: Random
@@ -45,7 +48,7 @@ export interface PolicyComponents {
 export interface SignedPolicy extends PolicyService {
   /** Resolves once there is a policy. @throws EdgeCoderError `shutting-down` when stopped before */
   start(): Promise<void>
-  stop(): void
+  stop(): Promise<void>
 }
 
 /** How often it is looked whether the policy has come. */
@@ -97,7 +100,12 @@ class SignedSource implements PolicySource {
         servers: () => this.#servers(components.known),
       },
     )
-    return new SharedPolicy(components, { keeper, exchange, ...(folder === undefined ? {} : { folder }) })
+    return new SharedPolicy(components, {
+      keeper,
+      exchange,
+      networkId: id,
+      ...(folder === undefined ? {} : { folder }),
+    })
   }
 
   /** Without a policy, or with one that others may have renewed. */
@@ -123,6 +131,7 @@ class SignedSource implements PolicySource {
 interface Parts {
   readonly keeper: PolicyKeeper
   readonly exchange: PolicyExchange
+  readonly networkId: string
   readonly folder?: string
 }
 
@@ -130,13 +139,16 @@ class SharedPolicy implements SignedPolicy {
   readonly #components: PolicyComponents
   readonly #parts: Parts
   readonly #watch: PolicyWatch
+  readonly #audit: PolicyAudit
   readonly #stopping = new AbortController()
   #undo: (() => void)[] = []
 
   constructor(components: PolicyComponents, parts: Parts) {
     this.#components = components
     this.#parts = parts
-    this.#watch = new PolicyWatch({ ...components, chain: parts.keeper.chain })
+    const { chain } = parts.keeper
+    this.#watch = new PolicyWatch({ ...components, chain })
+    this.#audit = new PolicyAudit({ ...components, chain }, parts.networkId)
   }
 
   get chain(): PolicyChain {
@@ -162,10 +174,12 @@ class SharedPolicy implements SignedPolicy {
       keeper.onChange(() => {
         log.info('policy-taken', { sequence: this.chain.head?.sequence })
         this.#watch.look()
+        this.#audit.look()
       }),
     )
     exchange.start()
     this.#watch.start()
+    this.#audit.look()
     if (folder !== undefined) {
       this.#undo.push(watchFolder({ clock, log, keeper }, folder, (bytes) => exchange.spread(bytes)))
     }
@@ -177,11 +191,12 @@ class SharedPolicy implements SignedPolicy {
     await this.#arrival()
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#stopping.abort()
     for (const undo of this.#undo) undo()
     this.#watch.stop()
     this.#parts.exchange.stop()
+    await this.#audit.settled()
   }
 
   /** Resolves once there is a policy, and all of it that who brought it had. */

@@ -10,6 +10,7 @@ import { systemRandom } from '../../src/services/clock/system-random.js'
 import { createLog } from '../../src/services/observe/log.js'
 import { createMetrics } from '../../src/services/observe/metrics.js'
 import { createMemoryDisk } from '../../src/services/store/memory-store.js'
+import { memoryAudit } from './memory-audit.js'
 
 export interface AdminUnderTest {
   readonly url: string
@@ -64,6 +65,7 @@ export async function startAdmin(
   const admin = createAdminApi(
     {
       ...(roles.gateway === undefined ? {} : { keys }),
+      audit: memoryAudit(),
       ...roles,
       node: control,
       clock,

@@ -8,6 +8,7 @@ import { faultRefusal, restProblem } from '../problem.js'
 import { END_EVENT, ERROR_EVENT } from '../routes/task-routes.js'
 import { auditEventJson, proofJson, reconciliationJson } from '../schemas/ledger.js'
 import { sseText } from '../sse.js'
+import { audited } from './audited.js'
 import { LEDGER_ROUTES as ROUTES } from './ledger-routes.js'
 import type { NodeComponents } from './node-handlers.js'
 import { notHere, unpaid } from './not-here.js'
@@ -22,7 +23,7 @@ interface OfficeComponents extends NodeComponents {
 
 /** Serves what is done with the logs of the coordinator here. */
 export function mountLedgerOffice(surface: Surface, components: OfficeComponents): void {
-  const { node, coordinator } = components
+  const { node, coordinator, audit } = components
   const open = (): LedgerOffice | Refusal =>
     coordinator === undefined ? notHere(node, 'coordinator') : (coordinator.ledgerOffice() ?? unpaid())
   mountVerify(surface, components, open)
@@ -49,15 +50,22 @@ export function mountLedgerOffice(surface: Surface, components: OfficeComponents
   })
   mount(surface, ROUTES.ledgerReadmit, async ({ body }) => {
     const office = open()
-    return isRefusal(office) ? office : ((await office.readmit(body.log)) ?? DONE)
+    if (isRefusal(office)) return office
+    const done = (await office.readmit(body.log)) ?? DONE
+    return audited(audit, done, () => ({ kind: 'log-readmitted', of: body.log }))
   })
-  mount(surface, ROUTES.ledgerConfirm, ({ body }) => {
+  mount(surface, ROUTES.ledgerConfirm, async ({ body }) => {
     const office = open()
-    return isRefusal(office) ? office : (office.confirm(body.override === true) ?? DONE)
+    if (isRefusal(office)) return office
+    const override = body.override === true
+    const done = office.confirm(override) ?? DONE
+    return audited(audit, done, () => ({ kind: 'log-confirmed', of: node.peerId, facts: { override } }))
   })
   mount(surface, ROUTES.ledgerRelease, async ({ body }) => {
     const office = open()
-    return isRefusal(office) ? office : ((await office.release(body.task)) ?? DONE)
+    if (isRefusal(office)) return office
+    const done = (await office.release(body.task)) ?? DONE
+    return audited(audit, done, () => ({ kind: 'hold-released', of: body.task }))
   })
 }
 
@@ -105,9 +113,17 @@ function errorText(why: Refusal): string {
 
 function mountBackup(
   surface: Surface,
-  { streams, log }: OfficeComponents,
+  { node, streams, log, audit }: OfficeComponents,
   open: () => LedgerOffice | Refusal,
 ): void {
+  const made = (sent: number) =>
+    audit.record({
+      kind: 'backup-created',
+      by: 'admin',
+      of: node.peerId,
+      outcome: 'done',
+      facts: { bytes: sent },
+    })
   mount(surface, ROUTES.backup, ({ caller, signal, http }) => {
     const office = open()
     if (isRefusal(office)) return office
@@ -118,7 +134,7 @@ function mountBackup(
       stream.end()
       return bytes
     }
-    return new Response(pulled(bytes, stream, log, http.get('requestId')), {
+    return new Response(pulled(bytes, stream, made, log, http.get('requestId')), {
       headers: { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' },
     })
   })
@@ -128,15 +144,21 @@ function mountBackup(
 function pulled(
   bytes: AsyncIterable<Uint8Array>,
   stream: LiveStream,
+  whole: (sent: number) => Promise<void>,
   log: Log,
   requestId: string,
 ): ReadableStream<Uint8Array> {
   const iterator = bytes[Symbol.asyncIterator]()
+  let sent = 0
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const { done, value } = await iterator.next()
-        if (done !== true) return controller.enqueue(value)
+        if (done !== true) {
+          sent += value.length
+          return controller.enqueue(value)
+        }
+        await whole(sent)
       } catch (thrown) {
         faultRefusal(thrown, log, requestId)
       }

@@ -1,4 +1,5 @@
 import { isRefusal, type Refusal } from '../../core/refusal.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { ApiKeys } from '../api-keys.js'
 import type { Roles } from '../health.js'
@@ -7,6 +8,7 @@ import type { NodeControl } from '../node-control.js'
 import { problemJson } from '../schemas/problem.js'
 import { historyJson, walletJson } from '../schemas/wallet.js'
 import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
+import { audited } from './audited.js'
 import { mountEconomy } from './economy-handlers.js'
 import { models, nodeStatus, statusJson } from './node-status.js'
 import { notHere, unpaid } from './not-here.js'
@@ -18,11 +20,12 @@ export interface NodeComponents extends Roles {
   readonly node: NodeControl
   readonly keys?: ApiKeys
   readonly clock: Clock
+  readonly audit: Audit
 }
 
 /** Serves what the admin API tells of this node. Roles that do not run here answer 404 and say so. */
 export function mountNode(surface: Surface, components: NodeComponents): void {
-  const { node, worker, clock } = components
+  const { node, worker, clock, audit } = components
   mount(surface, ROUTES.status, () => nodeStatus(node, components, clock))
   mount(surface, ROUTES.config, () => ({ settings: node.config() }))
   mount(surface, ROUTES.peers, () => ({ peers: node.peers() }))
@@ -35,7 +38,7 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
   mountCoordinator(surface, components)
   mountLedger(surface, components)
   mountEconomy(surface, () => components.coordinator?.economy() ?? noEconomy(components))
-  mountPolicy(surface, { network: node.network, clock, policy: components.policy })
+  mountPolicy(surface, { network: node.network, clock, audit, policy: components.policy })
   mountKeys(surface, components)
 }
 
@@ -91,10 +94,26 @@ function noEconomy({ node, coordinator }: NodeComponents): Refusal {
   return coordinator === undefined ? notHere(node, 'coordinator') : unpaid()
 }
 
-function mountKeys(surface: Surface, { node, keys }: NodeComponents): void {
+function mountKeys(surface: Surface, { node, keys, audit }: NodeComponents): void {
   const none = () => notHere(node, 'gateway')
   mount(surface, ROUTES.keyList, () => (keys === undefined ? none() : { keys: keys.list() }))
-  mount(surface, ROUTES.keyCreate, ({ body }) => keys?.create(body) ?? none())
-  mount(surface, ROUTES.keyRevoke, ({ params }) => keys?.revoke(params.id) ?? none())
-  mount(surface, ROUTES.keyRotate, ({ params }) => keys?.rotate(params.id) ?? none())
+  mount(surface, ROUTES.keyCreate, async ({ body }) =>
+    keys === undefined
+      ? none()
+      : audited(audit, await keys.create(body), (made) => ({
+          kind: 'key-created',
+          of: made?.key.id ?? '',
+          facts: { account: body.account, name: body.name, scopes: body.scopes.join(' ') },
+        })),
+  )
+  mount(surface, ROUTES.keyRevoke, async ({ params: { id } }) =>
+    keys === undefined
+      ? none()
+      : audited(audit, await keys.revoke(id), () => ({ kind: 'key-revoked', of: id })),
+  )
+  mount(surface, ROUTES.keyRotate, async ({ params: { id } }) =>
+    keys === undefined
+      ? none()
+      : audited(audit, await keys.rotate(id), () => ({ kind: 'key-rotated', of: id })),
+  )
 }

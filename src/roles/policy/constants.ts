@@ -34,3 +34,7 @@ export const GOSSIP_CHECKS_BURST = 64
 export const WATCH_MS = 5_000
 /** Less than this part of its life left: somebody should sign a newer message soon. */
 export const LATE_RATIO = 0.1
+/** Messages written down in the audit log with one write: a chain that comes whole is long. */
+export const AUDITED_AT_ONCE = 256
+/** Keys that an audit record names; a text of it has 256 characters. */
+export const NAMED_SIGNERS = 4
