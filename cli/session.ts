@@ -22,6 +22,8 @@ export interface Session {
   readonly meshDir: string
   /** On whose behalf tasks are submitted and listed; absent = "local". */
   readonly account: string | undefined
+  /** Whether --node names one. */
+  readonly nodeGiven: boolean
   /** Aborts at --timeout and on Ctrl-C. */
   readonly signal: AbortSignal
   /**
@@ -38,6 +40,7 @@ export function sessionOf(command: Command): Session {
     out: createOutput(process, options.json === true),
     meshDir,
     account: options.account,
+    nodeGiven: options.node !== undefined,
     signal: signalOf(options.timeout),
     dataDir: (modes) => dataDirOf(options.node, meshDir, modes),
   }

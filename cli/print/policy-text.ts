@@ -12,7 +12,7 @@ import { wordsOf } from './plain-words.js'
 import { facts } from './table.js'
 
 /** A message and who signed it, for --json. */
-export function examinedJson(examined: ExaminedPolicy): unknown {
+export function examinedJson(examined: ExaminedPolicy): Readonly<Record<string, unknown>> {
   const { message, network, digest, demands, otherSignatures, state, why } = examined
   return {
     state,

@@ -46,8 +46,8 @@ export interface CheckedAudit {
 
 /**
  * Checks a log from its first line: each record names the hash of the one before, seals are signed by one
- * node, and what is missing at the beginning was said goodbye to. Whoever has the node's key can write another
- * log: only a record that was noted down elsewhere tells then.
+ * node, and what is missing at the beginning was said goodbye to. Whoever has the node's key can write
+ * another log: only a record that was noted down elsewhere tells then.
  */
 export async function checkAudit(
   lines: AsyncIterable<AuditLine>,
