@@ -104,6 +104,7 @@ async function assemble(
     bridgeUrl: () => bridge?.url(),
     addresses: () => libp2p.addresses(),
     peers: () => libp2p.peers(),
+    mesh: () => libp2p.mesh(),
     config: () => loaded.entries,
     requestStop: (drainMs) => {
       if (drainMs !== undefined) clock.after(drainMs, () => drained.abort())

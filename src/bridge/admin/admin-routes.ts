@@ -8,6 +8,7 @@ import {
   CoordinatorExplanationJson,
   CoordinatorStatusJson,
   LedgerStatusJson,
+  MeshViewJson,
   ModelsJson,
   NodeStatusJson,
   PeersJson,
@@ -42,6 +43,12 @@ export const ADMIN_ROUTES = {
   },
   config: { ...get, path: '/config', summary: 'Each setting with its origin.', response: ConfigJson },
   peers: { ...get, path: '/peers', summary: 'Peers connected now.', response: PeersJson },
+  mesh: {
+    ...get,
+    path: '/mesh',
+    summary: 'How this node is woven into the mesh: addresses, relays, DHT, gossip.',
+    response: MeshViewJson,
+  },
   models: { ...get, path: '/models', summary: 'Models, as far as this node sees.', response: ModelsJson },
   whyIdle: {
     ...get,

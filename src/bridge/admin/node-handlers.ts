@@ -29,6 +29,7 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
   mount(surface, ROUTES.status, () => nodeStatus(node, components, clock))
   mount(surface, ROUTES.config, () => ({ settings: node.config() }))
   mount(surface, ROUTES.peers, () => ({ peers: node.peers() }))
+  mount(surface, ROUTES.mesh, () => node.mesh())
   mount(surface, ROUTES.models, () => models(components))
   mount(surface, ROUTES.whyIdle, ({ signal }) => worker?.whyIdle(signal) ?? notHere(node, 'worker'))
   mount(surface, ROUTES.stop, ({ body }) => {

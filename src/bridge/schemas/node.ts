@@ -103,6 +103,26 @@ export const PeersJson = z.object({
     .readonly(),
 })
 
+export const MeshViewJson = z.object({
+  addresses: texts.meta({ description: 'Multiaddrs that others are told.' }),
+  observed: z
+    .array(z.object({ address: z.string(), peers: z.number() }))
+    .readonly()
+    .meta({ description: 'As which address peers see this one, and how many of them.' }),
+  relays: texts.meta({ description: 'Peers that relay for this one.' }),
+  connections: z.object({
+    inbound: z.number(),
+    outbound: z.number(),
+    relayed: z.number(),
+    inboundPublic: z.number().meta({ description: 'From public addresses, so that it can be reached.' }),
+  }),
+  dht: z.object({ mode: z.enum(['client', 'server']), peers: z.number() }),
+  topics: z
+    .array(z.object({ topic: z.string(), peers: z.number() }))
+    .readonly()
+    .meta({ description: 'What is gossiped, and how many neighbours listen to it.' }),
+})
+
 export const WhyIdleJson = z.object({
   busy: z.boolean(),
   queued: z.number(),
@@ -228,6 +248,10 @@ export const LedgerStatusJson = z.object({
         connected: z.boolean(),
         behindEntries: z.number().meta({ description: 'Entries of all logs here that it does not hold.' }),
         cosignedSize: z.number().meta({ description: 'Entries of the log here that it has cosigned.' }),
+        clockAheadMs: z
+          .number()
+          .optional()
+          .meta({ description: 'How far its clock is ahead of the one here, by its newest cosignature.' }),
       }),
     )
     .readonly()

@@ -181,7 +181,16 @@ export class LogShelf {
     const peers = coordinators.flatMap(({ peerId }): PeerView[] => {
       if (peerId === this.#parts.signer.peerId) return []
       const cosignedSize = this.#seeker?.cosignedBy(peerId) ?? 0
-      return [{ peerId, connected: connected(peerId), behindEntries: this.#behind(peerId), cosignedSize }]
+      const clockAheadMs = this.#seeker?.clockAheadMs(peerId)
+      return [
+        {
+          peerId,
+          connected: connected(peerId),
+          behindEntries: this.#behind(peerId),
+          cosignedSize,
+          ...(clockAheadMs === undefined ? {} : { clockAheadMs }),
+        },
+      ]
     })
     return { logs, peers, unfinalAgeMs: this.#age.ms, ownLongerElsewhere: this.#ownElsewhere }
   }

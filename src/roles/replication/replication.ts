@@ -47,6 +47,8 @@ export interface PeerView {
   readonly behindEntries: number
   /** Entries of the own log that it has cosigned. */
   readonly cosignedSize: number
+  /** How far its clock is ahead of the one here, by its newest cosignature, to a second. */
+  readonly clockAheadMs?: number
 }
 
 export interface ReplicationView {

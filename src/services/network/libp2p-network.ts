@@ -3,12 +3,13 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { EdgeCoderError } from '../../core/errors.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
-import type { Metrics } from '../../ports/metrics.js'
+import type { Counter, Metrics } from '../../ports/metrics.js'
 import type {
   DialOptions,
   GossipMessage,
   GossipVerdict,
   Link,
+  MeshView,
   Network,
   Offence,
   PeerAddress,
@@ -26,6 +27,7 @@ import { createIntroduction, type Introduction } from './introduction.js'
 import { Libp2pLink } from './libp2p-link.js'
 import { createMeshNode, type MeshInit, type MeshNode } from './libp2p-node.js'
 import { listenFault } from './listen-errors.js'
+import { MeshSight } from './mesh-sight.js'
 import { createPeerScores, type PeerScores } from './peer-scores.js'
 import { createPeerStore, type PeerStore } from './peer-store.js'
 import { createRendezvous, type Rendezvous } from './rendezvous.js'
@@ -56,6 +58,8 @@ export interface Libp2pNetwork extends Network {
   start(): Promise<void>
   /** Closes every link and connection. It cannot be started again. */
   stop(): Promise<void>
+  /** How it is woven into the mesh now. */
+  mesh(): MeshView
 }
 
 export async function createLibp2pNetwork(
@@ -115,10 +119,16 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   readonly #listeners = new Set<(peerId: string) => void>()
   /** Of connected peers. */
   readonly #latenciesMs = new Map<string, number>()
+  readonly #sight: MeshSight
+  readonly #offences: Counter
 
   constructor(parts: Parts, listen: readonly string[]) {
     this.#parts = parts
     this.#listen = listen
+    this.#sight = new MeshSight(parts.node)
+    this.#offences = parts.metrics.counter('edgecoder_network_offences_total', 'Offences of peers.', [
+      'offence',
+    ])
   }
 
   get peerId(): string {
@@ -128,6 +138,7 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   async start(): Promise<void> {
     const { node, store, introduction } = this.#parts
     await store?.open()
+    this.#sight.watch()
     node.addEventListener('peer:connect', () => this.#count())
     node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail.toString()))
     try {
@@ -237,6 +248,10 @@ class NetworkOverLibp2p implements Libp2pNetwork {
     return [...states.values()]
   }
 
+  mesh(): MeshView {
+    return this.#sight.view()
+  }
+
   onDisconnect(listener: (peerId: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -255,8 +270,8 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   }
 
   penalise(peerId: string, offence: Offence): void {
-    const { scores, log, metrics } = this.#parts
-    metrics.counter('edgecoder_network_offences_total', 'Offences of peers.', ['offence']).add(1, { offence })
+    const { scores, log } = this.#parts
+    this.#offences.add(1, { offence })
     log.debug('peer-offended', { peer: peerId, offence })
     if (!scores.penalise(peerId, offence)) return
     log.warn('peer-denied', { peer: peerId, offence })
@@ -331,6 +346,7 @@ class NetworkOverLibp2p implements Libp2pNetwork {
 
   #disconnected(peerId: string): void {
     this.#latenciesMs.delete(peerId)
+    this.#sight.forget(peerId)
     this.#count()
     for (const listener of [...this.#listeners]) listener(peerId)
   }
