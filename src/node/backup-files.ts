@@ -2,8 +2,8 @@ import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { EdgeCoderError } from '../core/errors.js'
 import { isRefusal, type Refusal, refusal } from '../core/refusal.js'
-import { FIRST_EPOCH, OWN_LOG } from '../roles/coordinator/ledger-desk.js'
 import { readTask } from '../roles/coordinator/task-record.js'
+import { FIRST_EPOCH, writtenPrefix } from '../roles/coordinator/written-place.js'
 import type { AuditReport } from '../roles/ledger/audit.js'
 import { auditParts } from '../roles/ledger/audit-log.js'
 import {
@@ -220,7 +220,8 @@ export async function restoreBackupFile(
   const coordinator = await peerIdIn(dataDir)
   const leftOut = new Set<string>()
   const prefixOf = (origin: string): string | undefined => {
-    if (origin === logOrigin(network, coordinator, FIRST_EPOCH)) return OWN_LOG
+    if (origin === logOrigin(network, coordinator, FIRST_EPOCH))
+      return writtenPrefix(network, coordinator, origin)
     if (keys.keyOf(origin) !== undefined) return mirrorPrefix(REPLICAS, origin)
     leftOut.add(origin)
     return undefined

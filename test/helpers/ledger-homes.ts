@@ -157,7 +157,10 @@ export class Home {
     const parts = { store: this.store, clock: systemClock(), log: this.logged, metrics, chain }
     this.journal = createJournal(parts)
     const { journal, signer } = this
-    this.desk = new LedgerDesk({ ...parts, journal, signer, grown() {} }, { networkId })
+    this.desk = new LedgerDesk(
+      { ...parts, journal, signer, grown() {} },
+      { networkId, home: this.peerId, epoch: 1, prefix: 'ledger|0' },
+    )
     await this.desk.open(false)
     this.desk.follow()
     const finalNote = (origin: string) => this.#homes.finalNote(origin)

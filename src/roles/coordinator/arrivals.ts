@@ -92,6 +92,7 @@ export class Arrivals {
     this.#parked = metrics.gauge(
       'edgecoder_ledger_arrivals_parked',
       'Credits sent here by other homes that cannot be taken in for now.',
+      ['home'],
     )
   }
 
@@ -147,7 +148,7 @@ export class Arrivals {
       if (!(cause instanceof EdgeCoderError)) throw cause
       this.#components.log.error('arrivals-fault', { error: cause })
     }
-    this.#parked.set(this.parked)
+    this.#parked.set(this.parked, { home: this.#home })
   }
 
   async #round(): Promise<void> {

@@ -31,12 +31,11 @@ import type {
   PriceView,
   SupplyView,
 } from './economy.js'
-import type { EconomyDesk } from './economy-desk.js'
-import type { LedgerDesk } from './ledger-desk.js'
+import type { WrittenLog } from './written-log.js'
+import type { WrittenLogs } from './written-logs.js'
 
 interface Components extends IssuanceSources {
-  readonly ledger: LedgerDesk
-  readonly desk: EconomyDesk
+  readonly logs: WrittenLogs<WrittenLog>
   readonly library?: (() => LogLibrary) | undefined
 }
 
@@ -88,17 +87,29 @@ export class LedgerEconomy implements Economy {
   async supply(): Promise<SupplyView> {
     const sums = { issued: 0n, burnt: 0n, treasury: 0n, reserve: 0n, fees: 0n, held: 0n, accounts: 0n }
     let [inTransit, sum] = [0n, 0n]
-    for await (const [account, balance] of this.#components.ledger.balances()) {
-      sum += balance
-      if (account === ISSUANCE) sums.issued -= balance
-      else if (account.startsWith('transit:')) inTransit += balance
-      else sums[partOf(account)] += balance
+    for (const { desk } of this.#written) {
+      for await (const [account, balance] of desk.balances()) {
+        sum += balance
+        if (account === ISSUANCE) sums.issued -= balance
+        else if (account.startsWith('transit:')) inTransit += balance
+        else sums[partOf(account)] += balance
+      }
     }
     return { ...sums, inTransit, sum }
   }
 
+  /** Of one whose every home was handed over, what it wrote last. */
+  get #written(): readonly WrittenLog[] {
+    const { serving, primary } = this.#components.logs
+    return serving.length > 0 ? serving : [primary]
+  }
+
+  get #log(): WrittenLog {
+    return this.#components.logs.primary
+  }
+
   get #view(): LedgerView {
-    return this.#components.ledger.view
+    return this.#log.desk.view
   }
 
   get #terms(): EconomyTerms {
@@ -122,7 +133,7 @@ export class LedgerEconomy implements Economy {
   }
 
   async #closedPrices(limit: number): Promise<readonly PriceView[]> {
-    const { reader } = this.#components.ledger.log
+    const { reader } = this.#log.desk.log
     const shown: PriceView[] = []
     let opened = this.#pricing.window
     while (shown.length < limit) {
@@ -156,7 +167,7 @@ export class LedgerEconomy implements Economy {
     const state = logs(home, epoch)?.state
     const own = home === log.home && epoch === log.epoch
     const reader = own
-      ? this.#components.ledger.log.reader
+      ? this.#log.desk.log.reader
       : library?.().find(logOrigin(log.network, home, epoch))?.reader
     return state && reader && { state, reader, logs }
   }
@@ -166,7 +177,7 @@ export class LedgerEconomy implements Economy {
     const figures = presentFigures(this.#view, this.#components)
     if (closer === undefined || figures === undefined) return undefined
     const sinceMs = issuedSinceMs(closer.state)
-    const recalculatedMs = this.#components.desk.recalculated?.atMs
+    const recalculatedMs = this.#log.economy.recalculated?.atMs
     return {
       window: (closer.state.get('issuance', '')?.window ?? -1) + 1,
       ...issued(figures),

@@ -23,8 +23,11 @@ import type { LedgerDesk } from './ledger-desk.js'
 import type { Action } from './ordered-inbox.js'
 import { unpaid } from './wallet-talk.js'
 
+type SendingLog = Pick<LedgerDesk, 'view' | 'log' | 'append'>
+
 interface Ledger {
-  readonly desk: Pick<LedgerDesk, 'view' | 'log' | 'append'>
+  /** The log that an account is spent in. */
+  readonly logOf: (account: string) => SendingLog | Refusal
   readonly library: LogLibrary
   readonly isGateway: GatewayAdmission
 }
@@ -81,35 +84,37 @@ export class TransferDesk {
     if (why !== undefined || isMalformed(signed)) return why
     if (ledger === undefined) return unpaid()
     const { signer: gateway, value: transfer } = signed
-    const evidence = transferEvidence({ gateway, transfer }, ledger.desk.view, ledger.isGateway)
+    const log = ledger.logOf(transfer.account)
+    if (isRefusal(log)) return log
+    const evidence = transferEvidence({ gateway, transfer }, log.view, ledger.isGateway)
     if (isRefusal(evidence)) return evidence
     const id = transferEntryId(transfer)
-    const known = ledger.desk.view.get('entry', `transfer-out/${hexOf(id)}`)
+    const known = log.view.get('entry', `transfer-out/${hexOf(id)}`)
     if (known !== undefined) {
       // It may have been appended a moment ago; what is durable can be read.
-      this.#onceDurable(link, ask, () => void this.#again(link, ask, known.index, transfer, ledger))
+      this.#onceDurable(link, ask, () => void this.#again(link, ask, known.index, transfer, log))
       return undefined
     }
     const timeMs = this.#components.clock.nowMs()
     const statement = envelopeCodec.encode(envelope)
     const entry: EntryOf<'transfer-out'> = { kind: 'transfer-out', id, timeMs, ...evidence, statement }
-    const result = ledger.desk.append({ kind: 'transfer-out', entry, evidence })
+    const result = log.append({ kind: 'transfer-out', entry, evidence })
     if (isRefusal(result)) return result
     const { index, outcome } = result
     const found = { index, existed: outcome === 'existed', toHome: evidence.toHome }
-    this.#onceDurable(link, ask, () => this.#tell(link, ask, ledger, found))
+    this.#onceDurable(link, ask, () => this.#tell(link, ask, log, found))
     return undefined
   }
 
-  async #again(link: Link, ask: number, index: number, transfer: Transfer, ledger: Ledger): Promise<void> {
-    const found = await this.#compare(ledger, index, transfer).catch(faultRefusal)
+  async #again(link: Link, ask: number, index: number, transfer: Transfer, log: SendingLog): Promise<void> {
+    const found = await this.#compare(log, index, transfer).catch(faultRefusal)
     if (isRefusal(found)) this.#answer(link, { ask, refusal: toWire(found) })
-    else this.#tell(link, ask, ledger, found)
+    else this.#tell(link, ask, log, found)
   }
 
   /** The entry with this id is the same transfer when it says the same, whoever signed for it and when. */
-  async #compare({ desk }: Ledger, index: number, transfer: Transfer): Promise<Found | Refusal> {
-    const encoded = await desk.log.reader.entry(index)
+  async #compare({ log }: SendingLog, index: number, transfer: Transfer): Promise<Found | Refusal> {
+    const encoded = await log.reader.entry(index)
     const entry = encoded === undefined ? undefined : decodeEntry(encoded)
     if (entry === undefined || isMalformed(entry) || entry.kind !== 'transfer-out') {
       return refusal('store-corrupt', `entry ${index} of the ledger cannot be read`)
@@ -143,10 +148,10 @@ export class TransferDesk {
     journal.onlyIfDurable(say, (fault) => this.#answer(link, { ask, refusal: toWire(notStored(fault)) }))
   }
 
-  #tell(link: Link, ask: number, { desk, library }: Ledger, { index, toHome, existed }: Found): void {
-    const { key, state } = desk.log
+  #tell(link: Link, ask: number, { log }: SendingLog, { index, toHome, existed }: Found): void {
+    const { key, state } = log
     const inTransit = toHome !== state.get('log', '')?.home
-    const final = index < library.finalSize(key.name)
+    const final = index < (this.#components.ledger?.library.finalSize(key.name) ?? 0)
     this.#answer(link, { ask, entry: BigInt(index), existed, toHome, inTransit, final })
   }
 
