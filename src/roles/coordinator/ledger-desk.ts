@@ -17,6 +17,7 @@ import { sha256Tree } from '../../wire/tree-hash.js'
 import { COMMIT_ENTRIES } from '../ledger/constants.js'
 import { nextPriceWindow } from '../ledger/economy-wishes.js'
 import { logKeys } from '../ledger/log-keys.js'
+import type { LogCut } from '../ledger/log-line.js'
 import type { Appended } from '../ledger/log-staging.js'
 import { type LogWriter, openLogWriter, type Wish } from '../ledger/log-writer.js'
 import { recordOf } from '../ledger/record-codec.js'
@@ -50,7 +51,7 @@ interface Init {
 }
 
 /** Where a log begins that goes on with the one of an earlier epoch. */
-export type Continues = NonNullable<EntryOf<'genesis'>['continues']>
+export type Continues = LogCut
 
 /**
  * One ledger log that this coordinator writes: what is appended goes with the next commit of the journal, and

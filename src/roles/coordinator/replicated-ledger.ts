@@ -1,4 +1,5 @@
 import { EdgeCoderError } from '../../core/errors.js'
+import { FIRST_EPOCH } from '../../core/ledger/line.js'
 import { quorumOf } from '../../core/ledger/quorum.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
@@ -16,15 +17,15 @@ import { logKeys } from '../ledger/log-keys.js'
 import type { LogLibrary } from '../ledger/log-library.js'
 import type { LogWriter } from '../ledger/log-writer.js'
 import { rebuildWalletRows } from '../ledger/wallet-rebuild.js'
+import { rostersSince } from '../policy/home-epochs.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createReplication } from '../replication/create-replication.js'
-import { REPLICAS } from '../replication/log-name.js'
+import { REPLICAS, writtenPrefix } from '../replication/log-name.js'
 import type { OwnLog, Replication } from '../replication/replication.js'
 import type { Journal } from './journal.js'
 import { LogConfirmation } from './log-confirmation.js'
 import { WrittenLog, type WrittenLogComponents } from './written-log.js'
 import { WrittenLogs } from './written-logs.js'
-import { FIRST_EPOCH, writtenPrefix } from './written-place.js'
 
 interface Components {
   readonly network: Network
@@ -222,11 +223,12 @@ export class ReplicatedLedger {
       {
         networkId,
         prefix: REPLICAS,
-        own,
+        own: own === undefined ? [] : [own],
         prefixOf: (origin) => this.logs.ofOrigin(origin) && writtenPrefix(networkId, signer.peerId, origin),
         coordinators: () => this.#coordinators(),
         // A coordinator that was removed has a log all the same: what it says of credits holds on.
         logs: () => chain.logs,
+        sealRosters: (log, view, size) => rostersSince(chain, log, view, size),
         sealed: ({ home, epoch }) => (chain.state.get('home', home)?.epoch ?? epoch) > epoch,
       },
     )

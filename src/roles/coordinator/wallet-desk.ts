@@ -1,5 +1,6 @@
 import { allotmentName, holdAccount } from '../../core/ledger/account-name.js'
 import { hexOf } from '../../core/ledger/hex.js'
+import { FIRST_EPOCH } from '../../core/ledger/line.js'
 import type { AccountRecord, HoldRecord } from '../../core/ledger/records.js'
 import { walletSubject } from '../../core/ledger/wallet-rows.js'
 import type { HistoryView, PaymentView, WalletRowView, WalletView } from '../../core/ledger/wallet-view.js'
@@ -12,7 +13,6 @@ import { transferNote } from '../ledger/transfer-evidence.js'
 import type { IndexedRow } from '../ledger/wallet-index.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { WAITING_WALLET_READS } from './constants.js'
-import { FIRST_EPOCH } from './written-place.js'
 
 interface Components {
   /** The logs that this coordinator writes: first those that go on, then those that are sealed. */

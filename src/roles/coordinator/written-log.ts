@@ -8,13 +8,13 @@ import { logOrigin } from '../../wire/checkpoint.js'
 import { chainGateways } from '../ledger/chain-evidence.js'
 import type { LogLibrary } from '../ledger/log-library.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
+import { writtenPrefix } from '../replication/log-name.js'
 import { Arrivals } from './arrivals.js'
 import { EconomyDesk } from './economy-desk.js'
 import type { Journal } from './journal.js'
 import { LedgerAccounting } from './ledger-accounting.js'
 import { type Continues, LedgerDesk } from './ledger-desk.js'
 import { Slices } from './slices.js'
-import { writtenPrefix } from './written-place.js'
 
 export interface WrittenLogComponents {
   readonly store: Store
