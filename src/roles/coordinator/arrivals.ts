@@ -101,9 +101,14 @@ export class Arrivals {
     return this.#cursors.parked
   }
 
-  /** @throws EdgeCoderError `store-corrupt` */
+  /** Reads how far each walk has come. @throws EdgeCoderError `store-corrupt` */
+  load(): Promise<void> {
+    return this.#cursors.load()
+  }
+
+  /** As {@link load}, and begins. */
   async start(): Promise<void> {
-    await this.#cursors.load()
+    await this.load()
     this.wake()
   }
 

@@ -1,6 +1,7 @@
 import { MILLION } from '../../core/economy/fixed-point.js'
 import type { IssuanceFigures } from '../../core/economy/issuance-window.js'
 import { BURN, feeAccount, ISSUANCE, RESERVE, TREASURY } from '../../core/ledger/account-name.js'
+import { indexOf } from '../../core/ledger/line.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { issuedSinceMs } from '../../core/ledger/rules/issuance.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
@@ -121,7 +122,7 @@ export class EconomyDesk {
       const tally = log?.state.get('tally', '')
       if (log === undefined || tally === undefined || log.asks) return false
       const closed = log.state.get('work', String(tally.window - 1))
-      const pending = closed !== undefined && closed.index >= log.finalSize
+      const pending = closed !== undefined && (indexOf(log.state, closed.index) ?? 0) >= log.finalSize
       return pending || (tally.contributors > 0 && tally.sinceMs < dueMs)
     })
   }

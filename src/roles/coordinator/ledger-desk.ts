@@ -16,6 +16,7 @@ import type { PolicyMessage } from '../../wire/policy/policy-message.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
 import { COMMIT_ENTRIES } from '../ledger/constants.js'
 import { nextPriceWindow } from '../ledger/economy-wishes.js'
+import { continuingGenesis } from '../ledger/log-continuation.js'
 import { logKeys } from '../ledger/log-keys.js'
 import type { LogCut } from '../ledger/log-line.js'
 import type { Appended } from '../ledger/log-staging.js'
@@ -50,9 +51,6 @@ interface Init {
   readonly prefix: string
 }
 
-/** Where a log begins that goes on with the one of an earlier epoch. */
-export type Continues = LogCut
-
 /**
  * One ledger log that this coordinator writes: what is appended goes with the next commit of the journal, and
  * so together with the tasks it is about. Messages of the signed policy are entered as they come.
@@ -65,7 +63,7 @@ export class LedgerDesk implements TaskLog, Recordable {
   readonly #components: Components
   readonly #init: Init
   #writer: LogWriter | undefined
-  #continues: Continues | undefined
+  #continues: LogCut | undefined
   #saidSealed = false
 
   constructor(components: Components, init: Init) {
@@ -104,7 +102,7 @@ export class LedgerDesk implements TaskLog, Recordable {
    * @param continues where it begins, if it has no entry yet and goes on with another; its state is there
    * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`
    */
-  async open(confirmed: boolean, continues?: Continues): Promise<void> {
+  async open(confirmed: boolean, continues?: LogCut): Promise<void> {
     const { store, signer, clock, metrics } = this.#components
     const init = { origin: this.origin, prefix: this.#init.prefix }
     this.#writer = await openLogWriter({ store, signer, clock, metrics }, init)
@@ -117,8 +115,7 @@ export class LedgerDesk implements TaskLog, Recordable {
     const { chain } = this.#components
     if (this.#isSealed()) return
     const head = chain.head?.sequence ?? -1
-    // What goes on with another log begins under the policy that was in force there.
-    const begin = chain.at(Math.max(0, this.#sequence))
+    const begin = chain.at(0)
     if (this.#log.size === 0 && begin !== undefined) this.#genesis(begin)
     for (let next = this.#sequence + 1; next <= head; next++) {
       const message = chain.at(next)
@@ -213,15 +210,13 @@ export class LedgerDesk implements TaskLog, Recordable {
 
   #genesis({ digest }: ChainedPolicy): void {
     const { networkId: network, home, epoch } = this.#init
-    const begun = this.#enter({
-      ...this.#head('genesis', digest),
-      network,
-      home,
-      epoch,
-      coordinator: this.#components.signer.peerId,
-      policy: digest,
-      continues: this.#continues,
-    })
+    const name = { network, home, epoch, coordinator: this.#components.signer.peerId }
+    const { kind, id, timeMs } = this.#head('genesis', digest)
+    const begun = this.#enter(
+      this.#continues === undefined
+        ? { kind, id, timeMs, ...name, policy: digest, continues: undefined }
+        : continuingGenesis(this.view, name, { cut: this.#continues, first: digest, timeMs }),
+    )
     assert(begun, 'the policy in force begins a log')
   }
 

@@ -18,6 +18,7 @@ import type { FrozenLog } from '../replication/accusations.js'
 import { mirrorPrefix, REPLICAS } from '../replication/log-name.js'
 import type { Standing } from '../replication/replication.js'
 import type { Journal } from './journal.js'
+import type { EntryPlace } from './line-entries.js'
 import type { PaidAccounting } from './paid-accounting.js'
 import { Reconciler, type Reconciliation } from './reconciler.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
@@ -134,19 +135,9 @@ class StoredLedgerOffice implements LedgerOffice {
   }
 
   async prove(wanted: Wanted, origin: string | undefined, signal: AbortSignal): Promise<ProofFile | Refusal> {
-    const { logs: written } = this.#components.ledger
-    const paying = 'task' in wanted ? written.ofTask(wanted.task) : undefined
-    const logs = this.#logs(origin ?? (paying ?? written.primary).origin)
-    if (isRefusal(logs)) return logs
-    const [log] = logs
-    if (log === undefined) return noLog(origin)
-    const index = 'index' in wanted ? wanted.index : await lastEntryOf(log, wanted.task, signal)
-    if (index === undefined) {
-      const task = 'task' in wanted ? wanted.task : ''
-      return refusal('not-found', `no entry of ${log.key.name} is about task ${task}`, {
-        next: 'Its account says where it is paid: edgecoder wallet balance',
-      })
-    }
+    const found = await this.#find(wanted, origin, signal)
+    if (isRefusal(found)) return found
+    const { log, index } = found
     const { replication } = this.#components.ledger
     const final = headOf(replication?.finalNote(log.key.name))
     const head = final !== undefined && index < final.size ? final : log.head
@@ -210,6 +201,25 @@ class StoredLedgerOffice implements LedgerOffice {
     )
     journal.flush()
     return written.promise
+  }
+
+  async #find(
+    wanted: Wanted,
+    origin: string | undefined,
+    signal: AbortSignal,
+  ): Promise<EntryPlace | Refusal> {
+    const { logs: written, library } = this.#components.ledger
+    const paying = 'task' in wanted ? written.ofTask(wanted.task) : undefined
+    const logs = this.#logs(origin ?? (paying ?? written.primary).origin)
+    if (isRefusal(logs)) return logs
+    const [log] = logs
+    if (log === undefined) return noLog(origin)
+    if ('index' in wanted) return { log, index: wanted.index }
+    const found = await lastEntryOf(log, wanted.task, library, signal)
+    if (found !== undefined) return found
+    return refusal('not-found', `no entry of ${log.key.name} is about task ${wanted.task}`, {
+      next: 'Its account says where it is paid: edgecoder wallet balance',
+    })
   }
 
   async *#auditAll(logs: readonly LibraryLog[], signal: AbortSignal): AsyncIterable<AuditEvent> {

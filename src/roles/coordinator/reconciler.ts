@@ -123,7 +123,7 @@ export class Reconciler {
       ...this.#storeFaults(),
       ...this.#policyFaults(),
       ...logDifferences(view, targets),
-      ...peerDifferences(view, targets.own.get(ledger.logs.primary.origin) ?? 0, ledger.quorum),
+      ...peerDifferences(view, sumOf(targets.own.values()), ledger.quorum),
       ...pairs.flatMap(transitDifference),
     ]
     const underWay = pairs.flatMap(({ ends: [from, to], amount }) =>
@@ -252,7 +252,7 @@ function logDifferences(view: ReplicationView, { own, claimed }: Targets): reado
     if (isolated) {
       add(origin, 'there is evidence against its coordinator', `edgecoder ledger evidence ${origin}`)
     } else if (log.own) {
-      if (view.ownLongerElsewhere > size) {
+      if (Math.min(view.ownLongerElsewhere, due) > size) {
         const detail = `others hold ${view.ownLongerElsewhere} entries of it, here are ${size}`
         add(origin, detail, 'Restart this coordinator: it gets the rest from the others before it goes on')
       }
@@ -280,6 +280,12 @@ function peerDifferences({ peers }: ReplicationView, own: number, quorum: number
     const detail = `it has cosigned ${cosignedSize} of ${own} entries`
     return [{ what: 'coordinator', name: peerId, detail, next: 'On its machine: edgecoder ledger reconcile' }]
   })
+}
+
+function sumOf(sizes: Iterable<number>): number {
+  let sum = 0
+  for (const size of sizes) sum += size
+  return sum
 }
 
 interface Transit {

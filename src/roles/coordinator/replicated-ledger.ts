@@ -24,6 +24,7 @@ import { REPLICAS, writtenPrefix } from '../replication/log-name.js'
 import type { OwnLog, Replication } from '../replication/replication.js'
 import type { Journal } from './journal.js'
 import { LogConfirmation } from './log-confirmation.js'
+import { type Succeeding, Succession } from './succession.js'
 import { WrittenLog, type WrittenLogComponents } from './written-log.js'
 import { WrittenLogs } from './written-logs.js'
 
@@ -60,7 +61,10 @@ export class ReplicatedLedger {
   readonly #evidence: EvidenceReader
   /** As {@link evidence}, of who cosigns: windows of the future wait. */
   readonly #witness: EvidenceReader
+  readonly #succession: Succession
   #replication: Replication | undefined
+  /** Sequence of the policy that replication knows of. */
+  #followed: number | undefined
 
   constructor(components: Components, init: Init) {
     const { chain, signer, clock } = components
@@ -72,6 +76,17 @@ export class ReplicatedLedger {
     const statements = chainStatements(chain, () => this.library)
     this.#evidence = createEvidenceReader({ statements, quotes: termQuotes }, { network })
     this.#witness = createEvidenceReader({ statements, quotes: termQuotes, clock }, { network })
+    this.#succession = new Succession(
+      {
+        ...components,
+        evidence: this.#evidence,
+        library: this.library,
+        logs: this.logs,
+        replication: () => this.#replication,
+        written: (home, epoch) => this.#written(home, epoch),
+      },
+      network,
+    )
   }
 
   get replication(): Replication | undefined {
@@ -100,6 +115,11 @@ export class ReplicatedLedger {
     return [...latest].map(([home, epoch]) => ({ home, origin: logOrigin(networkId, home, epoch) }))
   }
 
+  /** Homes that policy has handed over to here, and that are not served yet. */
+  get succeeding(): readonly Succeeding[] {
+    return this.#succession.views
+  }
+
   /** What is signed within entries is checked by it. */
   get evidence(): EvidenceReader {
     return this.#evidence
@@ -119,24 +139,31 @@ export class ReplicatedLedger {
    * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`, `log-forked`; `shutting-down` by the signal
    */
   async open(signal: AbortSignal, waits: (why: Refusal) => void): Promise<void> {
+    await this.#findBegun()
     await this.#noteCopy()
     const restored = new Set<WrittenLog>()
     for (const log of this.logs.all) if ((await this.#flagOf(log)) === 'unconfirmed') restored.add(log)
     for (;;) {
       if (restored.size > 0) {
-        this.#replication = this.#replicate(undefined)
+        this.#replication = this.#replicate([])
         await this.#confirmation.fill(this.#replication, originsOf(restored), signal, waits)
         for (const log of restored) await log.arrivals.forget()
       }
       for (const log of this.logs.all) await log.open(restored.has(log))
-      const replication = this.#replicate(this.logs.primary.desk.log)
+      const replication = this.#replicate(this.logs.all.map(({ desk }) => desk.log))
       this.#replication = replication
-      replication.onOwnDiffers((size) => this.#suspend(this.logs.primary.desk.log, size))
+      const differing = new Set<WrittenLog>()
+      replication.onOwnDiffers((size, origin) => {
+        const log = this.logs.ofOrigin(origin)
+        if (log === undefined) return
+        differing.add(log)
+        this.#suspend(log.desk.log, size)
+      })
       await replication.start()
       await this.#confirmation.hear(replication, originsOf(this.logs.all), signal)
-      if (replication.view().ownLongerElsewhere === 0) break
+      if (differing.size === 0) break
       await replication.stop(signal)
-      for (const log of this.logs.all) {
+      for (const log of differing) {
         await log.desk.log.suspend()
         // It was filled, and the others still show something else: what is missing is not all that differs.
         if (restored.has(log)) throw forked(log.origin)
@@ -148,15 +175,22 @@ export class ReplicatedLedger {
     this.#replication?.onFinal(() => {
       for (const { arrivals, serves } of this.logs.all) if (serves) arrivals.wake()
     })
+    this.#replication?.onCut(() => this.#succession.look())
+    this.#succession.look()
   }
 
   /** Does what is due now; called every few seconds. */
   round(): void {
+    const { head } = this.chain
+    if (head?.sequence !== this.#followed) this.#replication?.policyChanged()
+    this.#followed = head?.sequence
     for (const log of this.logs.all) log.round()
+    this.#succession.look()
   }
 
   /** Nothing is taken in any more; call it before the journal is closed. */
   async settle(): Promise<void> {
+    await this.#succession.stop()
     for (const log of this.logs.all) await log.stop()
   }
 
@@ -177,6 +211,19 @@ export class ReplicatedLedger {
 
   #flagOf({ prefix }: WrittenLog) {
     return readFlag(this.#components.store, logKeys(prefix))
+  }
+
+  /** Logs of homes that came here and were begun, be they sealed since or not. */
+  async #findBegun(): Promise<void> {
+    const { chain, signer, store } = this.#components
+    for (const { home, epoch, coordinator } of chain.logs) {
+      const origin = logOrigin(this.#init.networkId, home, epoch)
+      if (coordinator !== signer.peerId || this.logs.ofOrigin(origin) !== undefined) continue
+      const keys = logKeys(writtenPrefix(this.#init.networkId, signer.peerId, origin))
+      const isBegun = (await store.get(keys.head)) !== undefined
+      if (isBegun || (await readFlag(store, keys)) === 'unconfirmed')
+        this.logs.add(this.#written(home, epoch))
+    }
   }
 
   /** Where nobody else holds the logs there is nothing to compare a copy with. */
@@ -215,21 +262,21 @@ export class ReplicatedLedger {
     } else if (entries > 0) log.info('wallet-rows-rebuilt', { entries })
   }
 
-  #replicate(own: OwnLog | undefined): Replication {
+  #replicate(own: readonly OwnLog[]): Replication {
     const { networkId } = this.#init
-    const { signer, chain } = this.#components
+    const { chain } = this.#components
     return createReplication(
       { ...this.#components, evidence: this.#witness },
       {
         networkId,
         prefix: REPLICAS,
-        own: own === undefined ? [] : [own],
-        prefixOf: (origin) => this.logs.ofOrigin(origin) && writtenPrefix(networkId, signer.peerId, origin),
+        own,
+        prefixOf: (origin) => this.logs.ofOrigin(origin)?.prefix,
         coordinators: () => this.#coordinators(),
         // A coordinator that was removed has a log all the same: what it says of credits holds on.
         logs: () => chain.logs,
-        sealRosters: (log, view, size) => rostersSince(chain, log, view, size),
         sealed: ({ home, epoch }) => (chain.state.get('home', home)?.epoch ?? epoch) > epoch,
+        sealRosters: (log, view, size) => rostersSince(chain, log, view, size),
       },
     )
   }

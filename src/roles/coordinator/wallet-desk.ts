@@ -1,6 +1,6 @@
 import { allotmentName, holdAccount } from '../../core/ledger/account-name.js'
 import { hexOf } from '../../core/ledger/hex.js'
-import { FIRST_EPOCH } from '../../core/ledger/line.js'
+import { entriesBefore, FIRST_EPOCH } from '../../core/ledger/line.js'
 import type { AccountRecord, HoldRecord } from '../../core/ledger/records.js'
 import { walletSubject } from '../../core/ledger/wallet-rows.js'
 import type { HistoryView, PaymentView, WalletRowView, WalletView } from '../../core/ledger/wallet-view.js'
@@ -13,6 +13,7 @@ import { transferNote } from '../ledger/transfer-evidence.js'
 import type { IndexedRow } from '../ledger/wallet-index.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { WAITING_WALLET_READS } from './constants.js'
+import { isFinal, logBefore } from './line-entries.js'
 
 interface Components {
   /** The logs that this coordinator writes: first those that go on, then those that are sealed. */
@@ -31,9 +32,14 @@ const WALLET_STEP = 256
 /** What several logs say of one task: that which counts first. */
 const SAID: readonly HoldRecord['state'][] = ['settled', 'held', 'released']
 
+interface PlacedRow {
+  readonly log: LibraryLog
+  readonly row: IndexedRow
+}
+
 /** Which rows of a history. */
 export interface HistoryRange {
-  /** Those of entries below it; undefined = from the newest on. */
+  /** Those of entries below this position; undefined = from the newest on. */
   readonly before: number | undefined
   /** Most rows. */
   readonly limit: number
@@ -84,8 +90,8 @@ export class WalletDesk {
     const { amount, fence, reversed, paid } = held
     const ended = held.state === 'settled' ? 'settle' : 'release'
     const id = hexOf(derivedEntryId(ended, taskId, String(fence)))
-    const index = held.state === 'held' ? undefined : log.state.get('entry', `${ended}/${id}`)?.index
-    const standing = index !== undefined && index < this.#finalSize(log.key.name) ? 'final' : 'pending'
+    const end = held.state === 'held' ? undefined : log.state.get('entry', `${ended}/${id}`)
+    const standing = end && isFinal(log, end.index, this.#components.library) ? 'final' : 'pending'
     return { state: held.state, held: amount, cost: paid?.cost ?? 0n, reversed, standing }
   }
 
@@ -153,14 +159,35 @@ export class WalletDesk {
     if ('refused' in record) return record
     const log = this.#logOf(account, record)
     if ('refused' in log) return log
-    const { reader, key } = log
-    const indexed = await reader.walletRows(account, Math.min(before ?? reader.size, reader.size), limit + 1)
-    const finalSize = this.#finalSize(key.name)
+    const { library } = this.#components
+    const places = await this.#rows(account, log, { before, limit: limit + 1 })
     const rows: WalletRowView[] = []
     // One by one: an entry has up to 64 KiB.
-    for (const row of indexed.slice(0, limit)) rows.push(await rowView(log, row, finalSize))
-    const next = indexed.length > limit ? rows.at(-1)?.entry : undefined
+    for (const { log: at, row } of places.slice(0, limit)) {
+      const position = entriesBefore(at.state) + row.index
+      const standing = isFinal(log, position, library) ? 'final' : 'pending'
+      rows.push(await rowView(at, row, { entry: position, standing }))
+    }
+    const next = places.length > limit ? rows.at(-1)?.entry : undefined
     return { account, rows, ...(next === undefined ? {} : { next }) }
+  }
+
+  /** Goes on in the logs of earlier epochs, as far as they count and are here. */
+  async #rows(
+    account: string,
+    log: LibraryLog,
+    { before, limit }: HistoryRange,
+  ): Promise<readonly PlacedRow[]> {
+    const rows: PlacedRow[] = []
+    let { size } = log.reader
+    for (let at: LibraryLog | undefined = log; at !== undefined && rows.length < limit; ) {
+      const end = Math.min(size, (before ?? Number.POSITIVE_INFINITY) - entriesBefore(at.state))
+      const found = end > 0 ? await at.reader.walletRows(account, end, limit - rows.length) : []
+      for (const row of found) rows.push({ log: at, row })
+      size = at.state.get('line', '')?.size ?? 0
+      at = logBefore(at, this.#components.library)
+    }
+    return rows
   }
 
   #account(account: string): AccountRecord | Refusal {
@@ -214,12 +241,14 @@ function slicesOf(account: string, written: readonly LibraryLog[]): bigint | und
   return sum
 }
 
-async function rowView(log: LibraryLog, row: IndexedRow, finalSize: number): Promise<WalletRowView> {
-  const { index, account, amount, balance } = row
+async function rowView(
+  log: LibraryLog,
+  { index, account, amount, balance }: IndexedRow,
+  place: Pick<WalletRowView, 'entry' | 'standing'>,
+): Promise<WalletRowView> {
   const encoded = await log.reader.entry(index)
   const entry = encoded === undefined ? undefined : decodeEntry(encoded)
-  const standing = index < finalSize ? 'final' : 'pending'
-  const shown = { entry: index, amount, balance, standing } as const
+  const shown = { ...place, amount, balance }
   // Damaged: the log says so when it is opened; the figures are good all the same.
   if (entry === undefined || isMalformed(entry)) {
     return { ...shown, kind: 'unknown', timeMs: 0, about: '', count: 1, note: '' }

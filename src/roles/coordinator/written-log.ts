@@ -7,13 +7,14 @@ import type { Store } from '../../ports/store.js'
 import { logOrigin } from '../../wire/checkpoint.js'
 import { chainGateways } from '../ledger/chain-evidence.js'
 import type { LogLibrary } from '../ledger/log-library.js'
+import type { LogCut } from '../ledger/log-line.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { writtenPrefix } from '../replication/log-name.js'
 import { Arrivals } from './arrivals.js'
 import { EconomyDesk } from './economy-desk.js'
 import type { Journal } from './journal.js'
 import { LedgerAccounting } from './ledger-accounting.js'
-import { type Continues, LedgerDesk } from './ledger-desk.js'
+import { LedgerDesk } from './ledger-desk.js'
 import { Slices } from './slices.js'
 
 export interface WrittenLogComponents {
@@ -81,17 +82,19 @@ export class WrittenLog {
   }
 
   /** @see LedgerDesk.open */
-  open(confirmed: boolean, continues?: Continues): Promise<void> {
+  open(confirmed: boolean, continues?: LogCut): Promise<void> {
     return this.desk.open(confirmed, continues)
   }
 
-  /** Enters what policy says, and begins what goes on by itself. @throws EdgeCoderError of the store */
+  /** Enters what policy says, and begins what goes on by itself. Nothing has begun when it fails. */
   async start(): Promise<void> {
+    if (this.desk.closed === undefined) {
+      await this.slices.start()
+      await this.arrivals.load()
+    }
     this.desk.follow()
     this.#serves = true
-    if (this.desk.closed !== undefined) return
-    await this.slices.start()
-    await this.arrivals.start()
+    if (this.serves) this.arrivals.wake()
   }
 
   /** Does what is due now; called every few seconds. */

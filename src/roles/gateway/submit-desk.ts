@@ -66,8 +66,8 @@ export class SubmitDesk {
   }
 
   /**
-   * Leaves a coordinator from which the homes of all that is under way were handed over: there it can never be
-   * paid, and at their new coordinator it goes on. Called every few seconds.
+   * Leaves a coordinator from which the homes of all that is under way were handed over: there it can never
+   * be paid, and at their new coordinator it goes on. Called every few seconds.
    */
   followHomes(): void {
     const { book, attachment, homes } = this.#components
