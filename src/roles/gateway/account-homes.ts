@@ -26,6 +26,13 @@ export interface UsedAccount {
   readonly coordinator: string
 }
 
+/** A task at the attached coordinator. */
+interface OrderedTask {
+  readonly account: string
+  /** It was not taken there, as that is not its home. */
+  readonly refused: boolean
+}
+
 /** Where the accounts that this gateway orders for are spent, and how much they are used. */
 export class AccountHomes {
   readonly #components: Components
@@ -53,18 +60,20 @@ export class AccountHomes {
   }
 
   /**
-   * Where tasks of these accounts go on, whose homes were all handed over from one coordinator to another.
+   * Where all tasks go on that cannot be paid at a coordinator: it has refused them, as it is not their home,
+   * or their homes were handed over from it.
    *
-   * @returns undefined = of some they were not, or not all to the same one
+   * @returns undefined = some may be paid there, or not all go to the same one
    */
-  successorOf(coordinator: string, accounts: Iterable<string>): string | undefined {
+  nextFor(coordinator: string, tasks: Iterable<OrderedTask>): string | undefined {
     const left = new Set(
       this.#components.chain?.logs.flatMap((log) => (log.coordinator === coordinator ? [log.home] : [])),
     )
     const next = new Set<string>()
-    for (const account of accounts) {
+    for (const { account, refused } of tasks) {
       const now = this.#homeOf(account)
-      if (now === undefined || now.coordinator === coordinator || !left.has(now.home)) return undefined
+      if (now === undefined || now.coordinator === coordinator) return undefined
+      if (!refused && !left.has(now.home)) return undefined
       next.add(now.coordinator)
     }
     const [only] = next

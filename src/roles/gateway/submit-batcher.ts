@@ -34,8 +34,8 @@ interface Init {
 
 /** Before a coordinator that was full is asked again, when it does not say. */
 const LEAST_RETRY_MS = 200
-/** Before a coordinator is asked again that does not know yet that it is the home: policy takes seconds. */
-const NOT_YET_HOME_MS = 2_000
+/** Before a coordinator is asked again that was not the home: it may be in a moment, as policy takes seconds. */
+const NOT_HOME_MS = 2_000
 /** Head and signature of the envelope, and to spare. */
 const ORDER_BYTES = HELD_ORDER_BYTES - 1024
 /** Most that a header takes beside its texts: digest, numbers, tags. */
@@ -183,16 +183,16 @@ export class SubmitBatcher {
     const { book } = this.#components
     if (book.get(task.key) !== task || task.ending || task.record.coordinator !== link.peerId) return
     const no = whole ?? (result?.refusal === undefined ? undefined : fromWire(result.refusal))
-    if (no !== undefined) return this.#refused(task, this.#notYetHome(task, no, link))
+    if (no !== undefined) return this.#refused(task, this.#notHome(task, no))
     if (result === undefined) return
     book.taken(task)
     if (result.state !== undefined && result.state.taskId === task.key) book.apply(link.peerId, result.state)
   }
 
-  /** Policy has made it the home, and it has not heard of it. */
-  #notYetHome(task: LiveTask, why: Refusal, { peerId }: CoordinatorLink): Refusal {
-    const isHome = this.#components.coordinatorOf(task.record.header.account) === peerId
-    return why.code === 'not-home' && isHome ? { ...why, retryAfterMs: NOT_YET_HOME_MS } : why
+  /** It waits for its home: to be gone to, or to hear from policy that it is. */
+  #notHome(task: LiveTask, why: Refusal): Refusal {
+    const home = this.#components.coordinatorOf(task.record.header.account)
+    return why.code === 'not-home' && home !== undefined ? { ...why, retryAfterMs: NOT_HOME_MS } : why
   }
 
   async #refused(task: LiveTask, why: Refusal): Promise<void> {
@@ -200,7 +200,7 @@ export class SubmitBatcher {
     try {
       if (!task.promised) await book.erase(task, why)
       else if (why.retryAfterMs === undefined) await book.conclude(task, endBy(why), why)
-      else this.#later(task, why.retryAfterMs)
+      else this.#waits(task, why, why.retryAfterMs)
     } catch (cause) {
       log.error('refusal-not-written', { taskId: task.key, error: asError(cause) })
       this.keep(task, why.retryAfterMs ?? LEAST_RETRY_MS)
@@ -211,6 +211,13 @@ export class SubmitBatcher {
   keep(task: LiveTask, afterMs: number): void {
     task.promised = true
     task.settle('taken')
+    this.#later(task, afterMs)
+  }
+
+  #waits(task: LiveTask, why: Refusal, afterMs: number): void {
+    const isNew = task.why?.code !== why.code
+    task.why = why
+    if (isNew) task.tell()
     this.#later(task, afterMs)
   }
 

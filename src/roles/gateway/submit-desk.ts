@@ -66,14 +66,14 @@ export class SubmitDesk {
   }
 
   /**
-   * Leaves a coordinator from which the homes of all that is under way were handed over: there it can never
-   * be paid, and at their new coordinator it goes on. Called every few seconds.
+   * Leaves a coordinator at which nothing that is under way can be paid: it is not its home, or not any more.
+   * Called every few seconds.
    */
   followHomes(): void {
     const { book, attachment, homes } = this.#components
     const { link } = attachment
     if (link === undefined || book.size === 0) return
-    const next = homes.successorOf(link.peerId, accountsOf(book.tasks()))
+    const next = homes.nextFor(link.peerId, ordered(book.tasks()))
     if (next !== undefined) attachment.goTo(next)
   }
 
@@ -193,10 +193,12 @@ export class SubmitDesk {
   }
 }
 
-function accountsOf(tasks: Iterable<LiveTask>): ReadonlySet<string> {
-  const accounts = new Set<string>()
-  for (const { record } of tasks) accounts.add(record.header.account)
-  return accounts
+function* ordered(
+  tasks: Iterable<LiveTask>,
+): Iterable<{ readonly account: string; readonly refused: boolean }> {
+  for (const { record, order, why } of tasks) {
+    yield { account: record.header.account, refused: order !== 'held' && why?.code === 'not-home' }
+  }
 }
 
 function changed(task: LiveTask): Promise<void> {

@@ -57,17 +57,20 @@ describe('homes of accounts', () => {
     expect(homes.coordinatorOf('ann')).toBe(third.peerId)
   })
 
-  it('have a successor for what is under way at the coordinator that they were taken from', async () => {
-    expect(homes.successorOf(first.peerId, ['ann'])).toBeUndefined()
+  it('are where tasks go on that cannot be paid at a coordinator, or not any more', async () => {
+    const tasks = (...accounts: string[]) => accounts.map((account) => ({ account, refused: false }))
+    expect(homes.nextFor(second.peerId, [{ account: 'ann', refused: true }])).toBe(first.peerId)
+    expect(homes.nextFor(first.peerId, [{ account: 'ann', refused: true }])).toBeUndefined()
+    expect(homes.nextFor(first.peerId, tasks('ann'))).toBeUndefined()
     await all.say('handover', { home: first.peerId, epoch: 2, coordinator: third.peerId })
-    expect(homes.successorOf(first.peerId, ['ann'])).toBe(third.peerId)
+    expect(homes.nextFor(first.peerId, tasks('ann'))).toBe(third.peerId)
     // What is spent by a slice there, or has no home, stays.
-    expect(homes.successorOf(second.peerId, ['ann'])).toBeUndefined()
-    expect(homes.successorOf(first.peerId, ['ann', 'bob'])).toBeUndefined()
-    expect(homes.successorOf(first.peerId, ['ann', 'eve'])).toBeUndefined()
+    expect(homes.nextFor(second.peerId, tasks('ann'))).toBeUndefined()
+    expect(homes.nextFor(first.peerId, tasks('ann', 'bob'))).toBeUndefined()
+    expect(homes.nextFor(first.peerId, tasks('ann', 'eve'))).toBeUndefined()
     await all.say('handover', { home: first.peerId, epoch: 3, coordinator: first.peerId })
-    expect(homes.successorOf(first.peerId, ['ann'])).toBeUndefined()
-    expect(homes.successorOf(third.peerId, ['ann'])).toBe(first.peerId)
+    expect(homes.nextFor(first.peerId, tasks('ann'))).toBeUndefined()
+    expect(homes.nextFor(third.peerId, tasks('ann'))).toBe(first.peerId)
   })
 
   it('come before others, the most used first, then those that may stand in', () => {

@@ -48,13 +48,27 @@ describe('tasks of an account whose home is handed over', () => {
     expect((await bed.view('one'))?.state).toBe('queued')
   })
 
-  it('end where policy does not make the coordinator that refuses them their home', async () => {
+  it('wait for their home at a coordinator that is not it, and go on once it can be reached', async () => {
     await bed.submit(chat({ id: 'one' }))
     next.no = () => refusal('not-home', 'the home of ann is another')
     old.dead = true
+    await bed.until(() => next.orders.length > 2, 120_000)
+    expect(await bed.view('one')).toMatchObject({ state: 'submitting', why: { code: 'not-home' } })
+    old.dead = false
+    await attached(old.peerId)
+    await bed.until(() => old.syncs.length > 0 || old.orders.length > 1)
+    await bed.clock.advance(1_000)
+    expect((await bed.view('one'))?.state).toBe('queued')
+  })
+
+  it('end where no home is known', async () => {
+    await bed.submit(chat({ id: 'one', account: 'eve' }))
+    next.no = () => refusal('not-home', 'the home of eve is another')
+    old.dead = true
     await bed.until(() => next.orders.length > 0, 120_000)
     await bed.clock.advance(1_000)
-    expect(await bed.view('one')).toMatchObject({ state: 'failed', why: { code: 'not-home' } })
+    const ended = await bed.settle(bed.gateway.task('eve', 'one'))
+    expect(ended).toMatchObject({ state: 'failed', why: { code: 'not-home' } })
   })
 
   it('do not take those of other homes with them', async () => {
