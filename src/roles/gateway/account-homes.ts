@@ -26,13 +26,6 @@ export interface UsedAccount {
   readonly coordinator: string
 }
 
-/** A task at the attached coordinator. */
-interface OrderedTask {
-  readonly account: string
-  /** It was not taken there, as that is not its home. */
-  readonly refused: boolean
-}
-
 /** Where the accounts that this gateway orders for are spent, and how much they are used. */
 export class AccountHomes {
   readonly #components: Components
@@ -59,25 +52,13 @@ export class AccountHomes {
     return this.#homeOf(account)?.coordinator
   }
 
-  /**
-   * Where all tasks go on that cannot be paid at a coordinator: it has refused them, as it is not their home,
-   * or their homes were handed over from it.
-   *
-   * @returns undefined = some may be paid there, or not all go to the same one
-   */
-  nextFor(coordinator: string, tasks: Iterable<OrderedTask>): string | undefined {
-    const left = new Set(
-      this.#components.chain?.logs.flatMap((log) => (log.coordinator === coordinator ? [log.home] : [])),
-    )
-    const next = new Set<string>()
-    for (const { account, refused } of tasks) {
-      const now = this.#homeOf(account)
-      if (now === undefined || now.coordinator === coordinator) return undefined
-      if (!refused && !left.has(now.home)) return undefined
-      next.add(now.coordinator)
-    }
-    const [only] = next
-    return next.size === 1 ? only : undefined
+  /** Was the home of an account handed over from this coordinator to another? It can pay no task of it then. */
+  gaveAway(account: string, coordinator: string): boolean {
+    const { chain } = this.#components
+    const home = this.#homeOf(account)
+    if (chain === undefined || home === undefined || home.coordinator === coordinator) return false
+    if ((chain.state.get('home', home.home)?.epoch ?? 1) === 1) return false
+    return chain.logs.some((log) => log.home === home.home && log.coordinator === coordinator)
   }
 
   /** Those used of late, the most used first. */
@@ -101,14 +82,10 @@ export class AccountHomes {
     return this.#spare(home, coordinator)?.home
   }
 
-  /** Coordinators to be attached to, the best first: homes of what is used, then those that may stand in. */
-  get preferred(): readonly string[] {
-    const { accounts } = this
-    const homes = accounts.map(({ coordinator }) => coordinator)
-    const spares = accounts.flatMap(
-      ({ home, coordinator }) => this.#spare(home, coordinator)?.coordinator ?? [],
-    )
-    return [...new Set([...homes, ...spares])]
+  /** The coordinator at which an account may be spent while its home is away. */
+  standInOf(account: string): string | undefined {
+    const at = this.#homeOf(account)
+    return at && this.#spare(at.home, at.coordinator)?.coordinator
   }
 
   #spare(

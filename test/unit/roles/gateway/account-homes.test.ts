@@ -57,39 +57,23 @@ describe('homes of accounts', () => {
     expect(homes.coordinatorOf('ann')).toBe(third.peerId)
   })
 
-  it('are where tasks go on that cannot be paid at a coordinator, or not any more', async () => {
-    const tasks = (...accounts: string[]) => accounts.map((account) => ({ account, refused: false }))
-    expect(homes.nextFor(second.peerId, [{ account: 'ann', refused: true }])).toBe(first.peerId)
-    expect(homes.nextFor(first.peerId, [{ account: 'ann', refused: true }])).toBeUndefined()
-    expect(homes.nextFor(first.peerId, tasks('ann'))).toBeUndefined()
-    await all.say('handover', { home: first.peerId, epoch: 2, coordinator: third.peerId })
-    expect(homes.nextFor(first.peerId, tasks('ann'))).toBe(third.peerId)
-    // What is spent by a slice there, or has no home, stays.
-    expect(homes.nextFor(second.peerId, tasks('ann'))).toBeUndefined()
-    expect(homes.nextFor(first.peerId, tasks('ann', 'bob'))).toBeUndefined()
-    expect(homes.nextFor(first.peerId, tasks('ann', 'eve'))).toBeUndefined()
-    await all.say('handover', { home: first.peerId, epoch: 3, coordinator: first.peerId })
-    expect(homes.nextFor(first.peerId, tasks('ann'))).toBeUndefined()
-    expect(homes.nextFor(third.peerId, tasks('ann'))).toBe(first.peerId)
-  })
-
-  it('come before others, the most used first, then those that may stand in', () => {
-    expect(homes.preferred).toEqual([])
+  it('are told with what they were used for, the most used first', () => {
+    expect(homes.accounts).toEqual([])
     homes.used(header('bob', 5n))
     homes.used(header('ann', 7n))
     expect(homes.accounts).toMatchObject([
       { account: 'ann', used: 7n },
       { account: 'bob', used: 5n },
     ])
-    expect(homes.preferred).toEqual([first.peerId, second.peerId])
     homes.used(header('bob', 5n))
-    expect(homes.preferred).toEqual([second.peerId, first.peerId])
+    expect(homes.accounts.map(({ account }) => account)).toEqual(['bob', 'ann'])
   })
 
   it('have another one to stand in, that is admitted', () => {
     const ann = { home: first.peerId, coordinator: first.peerId }
     const bob = { home: second.peerId, coordinator: second.peerId }
     expect([homes.spareOf(ann), homes.spareOf(bob)]).toEqual([second.peerId, first.peerId])
+    expect([homes.standInOf('ann'), homes.standInOf('eve')]).toEqual([second.peerId, undefined])
     cut.add(second.peerId)
     expect(homes.spareOf(ann)).toBe(third.peerId)
     cut.add(third.peerId)
@@ -110,6 +94,10 @@ describe('homes of accounts', () => {
   it('are none where tasks are not paid', () => {
     const none = new AccountHomes({ chain: undefined, clock, admits: () => true })
     none.used(header('ann', 7n))
-    expect([none.accounts, none.preferred, none.coordinatorOf('ann')]).toEqual([[], [], undefined])
+    expect([none.accounts, none.standInOf('ann'), none.coordinatorOf('ann')]).toEqual([
+      [],
+      undefined,
+      undefined,
+    ])
   })
 })
