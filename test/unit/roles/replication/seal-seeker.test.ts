@@ -61,7 +61,12 @@ async function sealBy(at: number, signer = OTHERS[at]) {
 async function seeking(enough: number) {
   const links = OTHERS.map(({ peerId }) => new SpokenLink(clock, peerId))
   const found: LogCut[] = []
-  const state: { own: SealsOf | Refusal; linked: number } = { own: new Map(), linked: links.length }
+  const own: SealsOf | Refusal = new Map()
+  const state: { own: SealsOf | Refusal; linked: number; begun: number } = {
+    own,
+    linked: links.length,
+    begun: 0,
+  }
   let seen: LineSeals = new Map()
   const seeker = new SealSeeker({ clock, log: quietLog, self: SELF.peerId }, NEXT, {
     links: () => links.slice(0, state.linked).map(({ link }) => link),
@@ -73,6 +78,9 @@ async function seeking(enough: number) {
       return seals.size >= enough ? CUT : refusal('not-final', `${seals.size} have sealed`)
     },
     found: (cut) => void found.push(cut),
+    begun: () => {
+      state.begun++
+    },
   })
   running = seeker
   seeker.start()
@@ -183,11 +191,12 @@ describe('a seeker of seals', () => {
   })
 
   it('begins nothing that was begun before, by its own signature', async () => {
-    const { seeker, answer, links } = await seeking(1)
+    const { seeker, answer, links, state } = await seeking(1)
     const signed = { origin: ORIGIN_2, size: 4, root: ROOT, extensions: [] }
     await answer(1, { begun: signCheckpoint(signed, NEXT.key, SELF) })
     for (const at of [0, 2]) await answer(at, {})
     expect(seeker.cut).toMatchObject({ code: 'log-unconfirmed' })
+    expect([seeker.wasBegun, state.begun]).toEqual([true, 1])
     expect(links[1]?.offences).toEqual([])
     const forged = signCheckpoint(signed, { ...NEXT.key, publicKey: COORDINATOR.publicKey }, COORDINATOR)
     const { answer: again, links: others, seeker: other } = await seeking(1)
