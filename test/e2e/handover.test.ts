@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { z } from 'zod'
 import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
@@ -181,14 +183,39 @@ describe('a home that is handed over', () => {
     await expectClean(NEXT)
   }, 240_000)
 
+  it('comes back from a backup with all that its successor writes', async () => {
+    const file = join(held.mesh.dir, 'next.backup')
+    const [kept, own] = [await allFinal(NEXT, 2), await status(NEXT)]
+    const { available } = await wallet(NEXT)
+    const at = (...args: readonly string[]) => held.mesh.cli(['--json', '--node', NEXT, ...args])
+    expect((await at('backup', 'create', '--out', file)).code).toBe(0)
+    const audit = await at('ledger', 'verify', '--backup', file, '--policy', network.folder)
+    expect([audit.code, audit.json()]).toMatchObject([0, { good: true, logs: [{}, {}, {}, {}] }])
+    await held.mesh.kill('gateway', NEXT)
+    rmSync(join(held.mesh.get(NEXT).node.dataDir, 'store'), { recursive: true })
+    const restored = await at('backup', 'restore', file, '--policy', network.folder)
+    expect([restored.code, restored.stderr]).toEqual([0, ''])
+    await held.mesh.start([NEXT])
+    await held.mesh.start(['gateway'])
+    const log = await allFinal(NEXT, 2)
+    expect(log.entries).toBeGreaterThanOrEqual(kept.entries)
+    expect((await status(NEXT)).entries).toBeGreaterThanOrEqual(own.entries)
+    expect(await wallet(NEXT)).toMatchObject({ isHome: true, available })
+  }, 240_000)
+
   it('can be handed back, with the right balance', async () => {
     const { available } = await wallet(NEXT)
     await handOver(3, HOME)
     await allFinal(HOME, 3)
     expect(await wallet(HOME)).toMatchObject({ isHome: true, available })
     expect((await written(NEXT, 2))?.state).toBe('sealed')
-    // By the policy that it knows: else it would be refused at the one that is not the home any more.
-    await attachedTo(HOME)
+    // Else it would be refused at the coordinator that is not the home any more.
+    await until(
+      'the gateway to have heard of it',
+      async () =>
+        (await held.gateway.client().call(ADMIN_ROUTES.policyStatus)).newest?.sequence === network.sequence,
+      WITHIN_MS,
+    )
     await submit('five')
     await finish('five', HOME)
     await allFinal(HOME, 3)
