@@ -279,13 +279,16 @@ export class LogShelf {
     return !this.#sealed(known) || accusations.forked(known.origin)
   }
 
-  /** Once enough others have cosigned a log, what it leaves out can never have been final. */
+  /**
+   * Once enough others have cosigned a log, what it leaves out can never have been final. Of a log that was
+   * written here it is known what was: nobody else is given the cosignatures that make it so.
+   */
   async #cutFault({ known, held }: LogDesk): Promise<Refusal | undefined> {
     const { origin, epoch } = known
     if (epoch === FIRST_EPOCH || this.#fitting.has(origin) || this.finals.size(origin) > 0) return undefined
-    const earlier = this.before(known).map(({ known: { origin: name, coordinator }, held: { head } }) => {
-      const own = coordinator === this.#parts.signer.peerId
-      return { origin: name, stand: own ? head : this.cosigned.get(name)?.checkpoint }
+    const earlier = this.before(known).map(({ known: { origin: name, coordinator } }) => {
+      const book = coordinator === this.#parts.signer.peerId ? this.finals : this.cosigned
+      return { origin: name, stand: book.get(name)?.checkpoint }
     })
     const library = { find: (name: string) => this.#desks.get(name)?.held }
     const fault = await this.#parts.cutFault(held, earlier, library)

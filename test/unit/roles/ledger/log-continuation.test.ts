@@ -122,12 +122,16 @@ describe('making the state', () => {
     await expect(openNext(store)).rejects.toMatchObject({ code: 'log-unconfirmed' })
   })
 
-  it('leaves alone what a restore put there', async () => {
+  it.each(['unconfirmed', 'restoring'])('leaves a place closed that was %s', async (flag) => {
     const { log } = await old()
     const store = createMemoryDisk().open()
     const keys = logKeys(NEXT)
-    await store.commit([{ type: 'put', key: keys.flag, value: Buffer.from('unconfirmed') }])
-    expect(await continued(store, log, await cutOf(log, 7))).toMatchObject({ code: 'log-unconfirmed' })
+    await store.commit([{ type: 'put', key: keys.flag, value: Buffer.from(flag) }])
+    expect(await continued(store, log, await cutOf(log, 7))).toBeUndefined()
+    expect(Buffer.from((await store.get(keys.flag)) ?? []).toString()).toBe(flag)
+    expect(await stateOf(store, NEXT)).toEqual(await stateAt(7))
+    if (flag === 'unconfirmed')
+      expect((await openNext(store)).closed).toMatchObject({ code: 'log-unconfirmed' })
   })
 })
 
