@@ -17,8 +17,8 @@ const ALL: CountedPart = { size: Number.POSITIVE_INFINITY, root: undefined }
 const NOTHING: CountedPart = { size: 0, root: undefined }
 
 /**
- * What counts of a log, as the logs of later epochs say whose beginning is final: all of the latest one, of an
- * earlier one what was gone on from.
+ * What counts of a log, as the logs of later epochs say whose beginning is final: all of the latest one, of
+ * an earlier one what was gone on from.
  *
  * @param latest epoch of the home, as whoever asks knows it
  * @returns undefined = it cannot be told yet
