@@ -4,6 +4,7 @@ import { cosignerName } from '../../wire/checkpoint.js'
 import type { CosignAnswer, LogHead } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { noteKey } from '../../wire/note-key.js'
+import type { LogMirror } from '../ledger/log-mirror.js'
 import { Accusations } from './accusations.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import { CosignSeeker } from './cosign-seeker.js'
@@ -14,11 +15,12 @@ import { cosignerKey, type KnownLog, knownLog, mirrorPrefix } from './log-name.j
 import { NoteBook } from './note-book.js'
 import type { PeerView, ReplicationComponents, ReplicationInit, ReplicationView } from './replication.js'
 import { UnfinalAge } from './replication-meter.js'
+import { TipDesk } from './tip-desk.js'
 import { Witness } from './witness.js'
 
 /** With all that may be left out put in. */
 export type ShelfComponents = Required<ReplicationComponents>
-export type ShelfInit = ReplicationInit & Required<Pick<ReplicationInit, 'quorum'>>
+export type ShelfInit = ReplicationInit & Required<Pick<ReplicationInit, 'quorum' | 'snapshotLag'>>
 
 interface ShelfEvents {
   link(peerId: string): CoordinatorLink | undefined
@@ -73,7 +75,11 @@ export class LogShelf {
   }
 
   finalNote(origin: string): Uint8Array | undefined {
-    return this.#finals.get(origin)?.note
+    return this.final(origin)?.note
+  }
+
+  final(origin: string): ReturnType<NoteBook['get']> {
+    return this.#finals.get(origin)
   }
 
   *finalNotes(): Iterable<Uint8Array> {
@@ -119,9 +125,15 @@ export class LogShelf {
 
   async stop(): Promise<void> {
     this.#seeker?.stop()
-    for (const desk of this.#desks.values()) desk.follower?.stop()
+    for (const desk of this.#desks.values()) {
+      desk.follower?.stop()
+      desk.tip?.stop()
+    }
     await this.#opening?.catch(() => {})
-    for (const desk of this.#desks.values()) await desk.follower?.idle()
+    for (const desk of this.#desks.values()) {
+      await desk.follower?.idle()
+      await desk.tip?.idle()
+    }
   }
 
   /** The own log may be longer. */
@@ -134,7 +146,10 @@ export class LogShelf {
 
   opened(link: CoordinatorLink): void {
     if (this.#init.own?.closed === undefined) this.#seeker?.opened(link)
-    for (const desk of this.#desks.values()) desk.follower?.wake()
+    for (const desk of this.#desks.values()) {
+      desk.follower?.wake()
+      desk.tip?.look()
+    }
   }
 
   gone(link: CoordinatorLink): void {
@@ -177,6 +192,7 @@ export class LogShelf {
       finalSize: desk.finalSize,
       claimedSize: desk.claimed,
       isolated: this.accusations.has(desk.known.origin),
+      ...(desk.tip?.view === undefined ? {} : { tip: desk.tip.view }),
     }))
     const peers = coordinators.flatMap(({ peerId }): PeerView[] => {
       if (peerId === this.#parts.signer.peerId) return []
@@ -241,12 +257,14 @@ export class LogShelf {
         grown: () => this.#events.grown(known.origin),
         forked: (found) => desk.forked(found),
         refused: (found) => void desk.refused(found).catch((cause: unknown) => this.#fault(cause)),
+        cut: () => desk.tip?.cut,
       },
     })
     // A log of one's own that is only being filled again is not cosigned: its signature is there already.
     if (known.coordinator !== signer.peerId) {
       const key = noteKey('cosignature', cosignerName(networkId, signer.peerId), signer.publicKey)
       const forked = desk.forked.bind(desk)
+      desk.tip = await this.#openTip(known, mirror, desk, desk.follower)
       desk.witness = new Witness({ ...this.#parts, cosigned: this.#cosigned }, key, {
         held: mirror,
         isolated,
@@ -255,6 +273,28 @@ export class LogShelf {
       })
     }
     this.#desks.set(known.origin, desk)
+  }
+
+  async #openTip(known: KnownLog, mirror: LogMirror, desk: LogDesk, follower: LogFollower): Promise<TipDesk> {
+    const { prefix, snapshotLag: lag } = this.#init
+    const init = {
+      known,
+      mirror,
+      claims: desk.claims,
+      prefix: mirrorPrefix(`${prefix}|u`, known.origin),
+      lag,
+    }
+    const tip = new TipDesk(this.#parts, init, {
+      link: (peerId) => this.#events.link(peerId),
+      witnesses: () => this.#witnesses(known),
+      needed: () => this.#quorum() - 1,
+      isolated: () => this.accusations.has(known.origin),
+      forked: (found) => desk.forked(found),
+      reach: () => follower.reach,
+      freed: () => follower.wake(),
+    })
+    await tip.open()
+    return tip
   }
 
   #desk(known: KnownLog, held: LogDesk['held'], claims: Map<string, number>): LogDesk {

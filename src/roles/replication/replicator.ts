@@ -31,6 +31,7 @@ import { LogShelf, type ShelfComponents, type ShelfInit } from './log-shelf.js'
 import { RangeDesk } from './range-desk.js'
 import type { Replication, ReplicationView, Standing } from './replication.js'
 import { createReplicationMeter } from './replication-meter.js'
+import { SnapshotDesk } from './snapshot-desk.js'
 
 /** Links to the other coordinators, and who acts on what is said on them. */
 export class Replicator implements Replication, LinkDesk {
@@ -45,6 +46,7 @@ export class Replicator implements Replication, LinkDesk {
   readonly #dialler: Dialler
   readonly #gossip: HeadGossip
   readonly #ranges: RangeDesk
+  readonly #snapshots: SnapshotDesk
   readonly #links = new Map<string, CoordinatorLink>()
   /** Links that have not said hello. */
   readonly #greeting = new Set<CoordinatorLink>()
@@ -68,6 +70,14 @@ export class Replicator implements Replication, LinkDesk {
       isolated: (evidence) => this.#spread(evidence),
     })
     this.#ranges = new RangeDesk(parts.log, (origin) => this.#shelf.offer(origin)?.held)
+    this.#snapshots = new SnapshotDesk(parts, {
+      held: (origin) => {
+        const isShown = !this.#shelf.accusations.has(origin)
+        return isShown ? this.#shelf.offer(origin)?.held : undefined
+      },
+      finalNote: (origin) => this.#shelf.final(origin),
+      onFinal: (listener) => this.#shelf.onFinal(listener),
+    })
     this.#dialler = new Dialler(parts, this.#ids.ledger, {
       coordinators: () => init.coordinators(),
       linked: (peerId) => this.#linked(peerId),
@@ -108,6 +118,7 @@ export class Replicator implements Replication, LinkDesk {
     this.#gossip.stop()
     this.#dialler.stop()
     await this.#shelf.stop()
+    await this.#snapshots.stop()
     for (const link of [...this.#links.values(), ...this.#greeting]) link.abort('shutting down')
   }
 
@@ -172,12 +183,15 @@ export class Replicator implements Replication, LinkDesk {
     else if (kind === 'rangeAsk') this.#ranges.ask(link, value)
     else if (kind === 'cosignAsk') this.#cosignAsked(link, value)
     else if (kind === 'cosignAnswer') this.#shelf.answered(link, value)
+    else if (kind === 'snapshotAsk') void this.#snapshots.ask(link, value)
+    else if (kind === 'snapshotNext') void this.#snapshots.next(link, value)
     else this.#accused(link, value)
   }
 
   closed(link: CoordinatorLink, reason: string): void {
     const greeting = this.#greeting.delete(link)
     const linked = this.#links.get(link.peerId) === link
+    void this.#snapshots.gone(link)
     // It gave way to another one.
     if (!greeting && !linked) return
     this.#parts.log.debug('coordinator-lost', { peer: link.peerId, reason, greeting })

@@ -1,0 +1,14 @@
+import type { Range, Store, Write } from '../../ports/store.js'
+import { COMMIT_ENTRIES } from './constants.js'
+
+/** Deletes all keys of a range, in bounded commits. @param except one that stays */
+export async function wipe(store: Store, range: Range, except?: string): Promise<void> {
+  let dels: Write[] = []
+  for await (const [key] of store.range(range)) {
+    if (key !== except) dels.push({ type: 'del', key })
+    if (dels.length < COMMIT_ENTRIES) continue
+    await store.commit(dels)
+    dels = []
+  }
+  await store.commit(dels)
+}
