@@ -46,7 +46,7 @@ interface Init {
 /** Where this coordinator's own log lies in its store. */
 export const OWN_LOG = 'ledger|0'
 /** A home's first log. Each hand-over begins another. */
-export const FIRST_EPOCH = 1
+const FIRST_EPOCH = 1
 
 /**
  * This coordinator's own ledger log: what is appended goes with the next commit of the journal, and so
@@ -215,7 +215,9 @@ export class LedgerDesk implements TaskLog, Recordable {
     assert(begun, 'the first policy message begins a log')
   }
 
-  /** A message comes into force here, and then does what it says. @returns false = nothing after it can either */
+  /**
+   * A message comes into force here, and then does what it says. @returns false = nothing after it can either
+   */
   #take({ message, digest, bytes: statement }: ChainedPolicy): boolean {
     const { sequence, previous } = message
     const comes = { ...this.#head('policy', digest), sequence, previous, digest, statement }

@@ -17,6 +17,7 @@ import { logKeys } from '../ledger/log-keys.js'
 import type { LogLibrary } from '../ledger/log-library.js'
 import type { LogWriter } from '../ledger/log-writer.js'
 import { rebuildWalletRows } from '../ledger/wallet-rebuild.js'
+import { rostersSince } from '../policy/home-epochs.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createReplication } from '../replication/create-replication.js'
 import { REPLICAS } from '../replication/log-name.js'
@@ -100,7 +101,9 @@ export class ReplicatedLedger {
     return quorumOf(Math.max(1, this.#coordinators().length))
   }
 
-  /** Why the own log is not open: it was restored, and is not confirmed; undefined = it is open, or will be. */
+  /**
+   * Why the own log is not open: it was restored, and is not confirmed; undefined = it is open, or will be.
+   */
   get waits(): Refusal | undefined {
     return this.#waits
   }
@@ -242,11 +245,12 @@ export class ReplicatedLedger {
       {
         networkId,
         prefix: REPLICAS,
-        own,
+        own: own === undefined ? [] : [own],
         prefixOf: (origin) => (origin === ownOrigin ? OWN_LOG : undefined),
         coordinators: () => this.#coordinators(),
         // A coordinator that was removed has a log all the same: what it says of credits holds on.
         logs: () => this.#components.chain.logs,
+        sealRosters: (log, view, size) => rostersSince(this.chain, log, view, size),
         sealed: ({ home, epoch }) => (this.chain.state.get('home', home)?.epoch ?? epoch) > epoch,
       },
     )

@@ -17,7 +17,7 @@ import { type LogKeys, logKeys } from './log-keys.js'
 import { type FollowOptions, openLogMirror } from './log-mirror.js'
 import { type Head, readHead } from './log-open.js'
 import type { LogPart } from './log-reader.js'
-import { wipe } from './log-wipe.js'
+import { wipeLog } from './log-wipe.js'
 
 /** One log that is in the store now. */
 export interface RestoredLog {
@@ -127,12 +127,12 @@ async function restoreLog(
   const { key, size } = content
   if (there?.size === size) return undefined
   await store.commit([flagWrite(keys, 'restoring')])
-  if (broken) await wipe(store, keys.all, keys.flag)
+  if (broken) await wipeLog(store, keys)
   const mirror = await openLogMirror({ store, evidence }, { key, prefix })
   const refused = await mirror.follow(partsAfter(parts, there?.size ?? 0), options)
   if (refused !== undefined) {
     if (there !== undefined) return refused
-    await wipe(store, keys.all, keys.flag)
+    await wipeLog(store, keys)
     await store.commit([flagWrite(keys, undefined)])
     return refused
   }

@@ -60,3 +60,14 @@ export const PIECE_RECORDS = 4_096
 export const PIECE_RECORD_BYTES = 512 * 1024
 /** Records that a state may have for each entry: a hold of 256 tasks makes about three for each of them. */
 export const RECORDS_PER_ENTRY = 1_024
+/** Logs of earlier epochs that are told of in one answer; the wire allows as many. */
+export const SEALS_TOLD = 16
+/** Before a coordinator that could not say what it cosigned last is asked again. */
+export const SEAL_RETRY_MS = 2_000
+/** How long an answer about seals is waited for. */
+export const SEAL_MS = 10_000
+/**
+ * How long coordinators that are connected are waited for when enough have answered: so that what a home that
+ * lives has signed, and few have cosigned, is not left out.
+ */
+export const SEAL_GRACE_MS = 10_000

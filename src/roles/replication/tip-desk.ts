@@ -9,6 +9,7 @@ import type { EvidenceReader } from '../ledger/evidence.js'
 import type { LogMirror } from '../ledger/log-mirror.js'
 import { dropTip, type LogTip, openLogTip } from '../ledger/log-tip.js'
 import { Backoff } from './backoff.js'
+import { SNAPSHOT_MS } from './constants.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import type { ForkFound } from './evidence-file.js'
 import { sizeOf } from './held-log.js'
@@ -161,7 +162,7 @@ export class TipDesk {
   }
 
   async #take(link: CoordinatorLink, above: number): Promise<void> {
-    const { store, log } = this.#components
+    const { store, clock, log } = this.#components
     const { key, origin } = this.#known
     const wanted = {
       key,
@@ -170,7 +171,10 @@ export class TipDesk {
       witnesses: this.#events.witnesses(),
       needed: this.#events.needed(),
     }
-    const refused = await takeSnapshot(store, link, wanted, this.#stopping.signal)
+    const late = new AbortController()
+    const timer = clock.after(SNAPSHOT_MS, () => late.abort())
+    const signal = AbortSignal.any([this.#stopping.signal, late.signal])
+    const refused = await takeSnapshot(store, link, wanted, signal).finally(() => timer.cancel())
     const backoff = this.#backoffs.get(link.peerId) ?? new Backoff(this.#components)
     this.#backoffs.set(link.peerId, backoff)
     if (refused !== undefined) {

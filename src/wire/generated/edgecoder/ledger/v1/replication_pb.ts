@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/ledger/v1/replication.proto.
  */
 export const file_edgecoder_ledger_v1_replication: GenFile = /*@__PURE__*/
-  fileDesc("CiVlZGdlY29kZXIvbGVkZ2VyL3YxL3JlcGxpY2F0aW9uLnByb3RvEhNlZGdlY29kZXIubGVkZ2VyLnYxIlsKB0xvZ0hlYWQSGQoGb3JpZ2luGAEgASgJQgmItRiAAqC1GAESHQoEc2l6ZRgCIAEoBEIPmLUY/////////w+gtRgBEhYKBHJvb3QYAyABKAxCCKC1GAGotRggIjsKBUhlYWRzEjIKBWhlYWRzGAEgAygLMhwuZWRnZWNvZGVyLmxlZGdlci52MS5Mb2dIZWFkQgWQtRiAAiJLCgVIZWxsbxIvCgVoZWFkcxgBIAEoCzIaLmVkZ2Vjb2Rlci5sZWRnZXIudjEuSGVhZHNCBKC1GAESEQoJc25hcHNob3RzGAIgASgIIioKCEhlYWROZXdzEh4KCmNoZWNrcG9pbnQYASABKAxCCoi1GICAAqC1GAEiBgoEQmVhdCJTCghSYW5nZUFzaxIRCgNhc2sYASABKA1CBKC1GAESGQoGb3JpZ2luGAIgASgJQgmItRiAAqC1GAESGQoEZnJvbRgDIAEoBEILmLUY/////////w8idQoKUmFuZ2VQaWVjZRIRCgNhc2sYASABKA1CBKC1GAESGgoKY2hlY2twb2ludBgCIAEoDEIGiLUYgIACEhYKBHBhdGgYAyADKAxCCJC1GECotRggEiAKB2VudHJpZXMYBCADKAxCD4i1GP//A5C1GIAEoLUYASJQCgxSYW5nZVJlZnVzZWQSEQoDYXNrGAEgASgNQgSgtRgBEi0KA3doeRgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBKC1GAEidgoJQ29zaWduQXNrEhEKA2FzaxgBIAEoDUIEoLUYARIdCghvbGRfc2l6ZRgCIAEoBEILmLUY/////////w8SHgoKY2hlY2twb2ludBgDIAEoDEIKiLUYgIACoLUYARIXCgVwcm9vZhgEIAMoDEIIkLUYQKi1GCAitgEKDENvc2lnbkFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESGwoLY29zaWduYXR1cmUYAiABKAxCBKi1GEhIABIkCg1jb3NpZ25lZF9zaXplGAMgASgEQguYtRj/////////D0gAEhoKCGNvbmZsaWN0GAQgASgMQgaItRiAgAJIABIpCgN3aHkYBSABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsSABCCQoHb3V0Y29tZSIqCgpBY2N1c2F0aW9uEhwKCGV2aWRlbmNlGAEgASgMQgqItRiAgECgtRgBIlcKC1NuYXBzaG90QXNrEhEKA2FzaxgBIAEoDUIEoLUYARIZCgZvcmlnaW4YAiABKAlCCYi1GIACoLUYARIaCgVhYm92ZRgDIAEoBEILmLUY/////////w8ilQEKDFNuYXBzaG90SGVhZBIRCgNhc2sYASABKA1CBKC1GAESHgoKY2hlY2twb2ludBgCIAEoDEIKiLUYgIACoLUYARIeCghmcm9udGllchgDIAMoDEIMkLUYQKC1GAGotRggEhkKBWZpbmFsGAQgASgMQgqItRiAgAKgtRgBEhcKBXByb29mGAUgAygMQgiQtRhAqLUYICI3CgxTbmFwc2hvdE5leHQSEQoDYXNrGAEgASgNQgSgtRgBEhQKBWFmdGVyGAIgASgJQgWItRiAECJACgtTdGF0ZVJlY29yZBIWCgNrZXkYASABKAlCCYi1GIAQoLUYARIZCgV2YWx1ZRgCIAEoDEIKiLUY//8DoLUYASJqCg1TbmFwc2hvdFBpZWNlEhEKA2FzaxgBIAEoDUIEoLUYARI4CgdyZWNvcmRzGAIgAygLMiAuZWRnZWNvZGVyLmxlZGdlci52MS5TdGF0ZVJlY29yZEIFkLUYgCASDAoEbGFzdBgDIAEoCCJTCg9TbmFwc2hvdFJlZnVzZWQSEQoDYXNrGAEgASgNQgSgtRgBEi0KA3doeRgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBKC1GAEi0QYKC0xlZGdlckZyYW1lEisKBWhlbGxvGAEgASgLMhouZWRnZWNvZGVyLmxlZGdlci52MS5IZWxsb0gAEisKBWhlYWRzGAIgASgLMhouZWRnZWNvZGVyLmxlZGdlci52MS5IZWFkc0gAEjIKCWhlYWRfbmV3cxgDIAEoCzIdLmVkZ2Vjb2Rlci5sZWRnZXIudjEuSGVhZE5ld3NIABIpCgRiZWF0GAQgASgLMhkuZWRnZWNvZGVyLmxlZGdlci52MS5CZWF0SAASMgoJcmFuZ2VfYXNrGAUgASgLMh0uZWRnZWNvZGVyLmxlZGdlci52MS5SYW5nZUFza0gAEjYKC3JhbmdlX3BpZWNlGAYgASgLMh8uZWRnZWNvZGVyLmxlZGdlci52MS5SYW5nZVBpZWNlSAASOgoNcmFuZ2VfcmVmdXNlZBgHIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuUmFuZ2VSZWZ1c2VkSAASNAoKY29zaWduX2FzaxgIIAEoCzIeLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQ29zaWduQXNrSAASOgoNY29zaWduX2Fuc3dlchgJIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQ29zaWduQW5zd2VySAASNQoKYWNjdXNhdGlvbhgKIAEoCzIfLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQWNjdXNhdGlvbkgAEjgKDHNuYXBzaG90X2FzaxgOIAEoCzIgLmVkZ2Vjb2Rlci5sZWRnZXIudjEuU25hcHNob3RBc2tIABI6Cg1zbmFwc2hvdF9oZWFkGA8gASgLMiEuZWRnZWNvZGVyLmxlZGdlci52MS5TbmFwc2hvdEhlYWRIABI6Cg1zbmFwc2hvdF9uZXh0GBAgASgLMiEuZWRnZWNvZGVyLmxlZGdlci52MS5TbmFwc2hvdE5leHRIABI8Cg5zbmFwc2hvdF9waWVjZRgRIAEoCzIiLmVkZ2Vjb2Rlci5sZWRnZXIudjEuU25hcHNob3RQaWVjZUgAEkAKEHNuYXBzaG90X3JlZnVzZWQYEiABKAsyJC5lZGdlY29kZXIubGVkZ2VyLnYxLlNuYXBzaG90UmVmdXNlZEgAQgYKBGJvZHkieQoIRXZpZGVuY2USKQoEZm9yaxgBIAEoCzIZLmVkZ2Vjb2Rlci5sZWRnZXIudjEuRm9ya0gAEjoKDWludmFsaWRfZW50cnkYAiABKAsyIS5lZGdlY29kZXIubGVkZ2VyLnYxLkludmFsaWRFbnRyeUgAQgYKBHdoYXQiaAoERm9yaxIZCgVvbGRlchgBIAEoDEIKiLUYgIACoLUYARIZCgVuZXdlchgCIAEoDEIKiLUYgIACoLUYARISCgRsZWFmGAMgASgMQgSotRggEhYKBHBhdGgYBCADKAxCCJC1GECotRggIusBCgxJbnZhbGlkRW50cnkSHgoKY2hlY2twb2ludBgBIAEoDEIKiLUYgIACoLUYARIaCgVpbmRleBgCIAEoBEILmLUY/////////w8SGQoFZW50cnkYAyABKAxCCoi1GP//A6C1GAESFgoEcGF0aBgEIAMoDEIIkLUYQKi1GCASLQoDd2h5GAUgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEIEoLUYARIbCgZwcmVmaXgYBiADKAxCC4i1GP//A5C1GIBAEiAKC3ByZWZpeF9mcm9tGAcgASgEQguYtRj/////////D2IGcHJvdG8z", [file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
+  fileDesc("CiVlZGdlY29kZXIvbGVkZ2VyL3YxL3JlcGxpY2F0aW9uLnByb3RvEhNlZGdlY29kZXIubGVkZ2VyLnYxIlsKB0xvZ0hlYWQSGQoGb3JpZ2luGAEgASgJQgmItRiAAqC1GAESHQoEc2l6ZRgCIAEoBEIPmLUY/////////w+gtRgBEhYKBHJvb3QYAyABKAxCCKC1GAGotRggIjsKBUhlYWRzEjIKBWhlYWRzGAEgAygLMhwuZWRnZWNvZGVyLmxlZGdlci52MS5Mb2dIZWFkQgWQtRiAAiJLCgVIZWxsbxIvCgVoZWFkcxgBIAEoCzIaLmVkZ2Vjb2Rlci5sZWRnZXIudjEuSGVhZHNCBKC1GAESEQoJc25hcHNob3RzGAIgASgIIioKCEhlYWROZXdzEh4KCmNoZWNrcG9pbnQYASABKAxCCoi1GICAAqC1GAEiBgoEQmVhdCJTCghSYW5nZUFzaxIRCgNhc2sYASABKA1CBKC1GAESGQoGb3JpZ2luGAIgASgJQgmItRiAAqC1GAESGQoEZnJvbRgDIAEoBEILmLUY/////////w8idQoKUmFuZ2VQaWVjZRIRCgNhc2sYASABKA1CBKC1GAESGgoKY2hlY2twb2ludBgCIAEoDEIGiLUYgIACEhYKBHBhdGgYAyADKAxCCJC1GECotRggEiAKB2VudHJpZXMYBCADKAxCD4i1GP//A5C1GIAEoLUYASJQCgxSYW5nZVJlZnVzZWQSEQoDYXNrGAEgASgNQgSgtRgBEi0KA3doeRgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBKC1GAEidgoJQ29zaWduQXNrEhEKA2FzaxgBIAEoDUIEoLUYARIdCghvbGRfc2l6ZRgCIAEoBEILmLUY/////////w8SHgoKY2hlY2twb2ludBgDIAEoDEIKiLUYgIACoLUYARIXCgVwcm9vZhgEIAMoDEIIkLUYQKi1GCAitgEKDENvc2lnbkFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESGwoLY29zaWduYXR1cmUYAiABKAxCBKi1GEhIABIkCg1jb3NpZ25lZF9zaXplGAMgASgEQguYtRj/////////D0gAEhoKCGNvbmZsaWN0GAQgASgMQgaItRiAgAJIABIpCgN3aHkYBSABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsSABCCQoHb3V0Y29tZSIqCgpBY2N1c2F0aW9uEhwKCGV2aWRlbmNlGAEgASgMQgqItRiAgECgtRgBIjcKB1NlYWxBc2sSEQoDYXNrGAEgASgNQgSgtRgBEhkKBm9yaWdpbhgCIAEoCUIJiLUYgAKgtRgBIkEKBFNlYWwSGQoGb3JpZ2luGAEgASgJQgmItRiAAqC1GAESHgoKY2hlY2twb2ludBgCIAEoDEIKiLUYgIACoLUYASKPAQoKU2VhbEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESJwoDd2h5GAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIuCgVzZWFscxgDIAMoCzIZLmVkZ2Vjb2Rlci5sZWRnZXIudjEuU2VhbEIEkLUYEBIVCgViZWd1bhgEIAEoDEIGiLUYgIACIlcKC1NuYXBzaG90QXNrEhEKA2FzaxgBIAEoDUIEoLUYARIZCgZvcmlnaW4YAiABKAlCCYi1GIACoLUYARIaCgVhYm92ZRgDIAEoBEILmLUY/////////w8ilQEKDFNuYXBzaG90SGVhZBIRCgNhc2sYASABKA1CBKC1GAESHgoKY2hlY2twb2ludBgCIAEoDEIKiLUYgIACoLUYARIeCghmcm9udGllchgDIAMoDEIMkLUYQKC1GAGotRggEhkKBWZpbmFsGAQgASgMQgqItRiAgAKgtRgBEhcKBXByb29mGAUgAygMQgiQtRhAqLUYICI3CgxTbmFwc2hvdE5leHQSEQoDYXNrGAEgASgNQgSgtRgBEhQKBWFmdGVyGAIgASgJQgWItRiAECJACgtTdGF0ZVJlY29yZBIWCgNrZXkYASABKAlCCYi1GIAQoLUYARIZCgV2YWx1ZRgCIAEoDEIKiLUY//8DoLUYASJqCg1TbmFwc2hvdFBpZWNlEhEKA2FzaxgBIAEoDUIEoLUYARI4CgdyZWNvcmRzGAIgAygLMiAuZWRnZWNvZGVyLmxlZGdlci52MS5TdGF0ZVJlY29yZEIFkLUYgCASDAoEbGFzdBgDIAEoCCJTCg9TbmFwc2hvdFJlZnVzZWQSEQoDYXNrGAEgASgNQgSgtRgBEi0KA3doeRgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBKC1GAEiuwcKC0xlZGdlckZyYW1lEisKBWhlbGxvGAEgASgLMhouZWRnZWNvZGVyLmxlZGdlci52MS5IZWxsb0gAEisKBWhlYWRzGAIgASgLMhouZWRnZWNvZGVyLmxlZGdlci52MS5IZWFkc0gAEjIKCWhlYWRfbmV3cxgDIAEoCzIdLmVkZ2Vjb2Rlci5sZWRnZXIudjEuSGVhZE5ld3NIABIpCgRiZWF0GAQgASgLMhkuZWRnZWNvZGVyLmxlZGdlci52MS5CZWF0SAASMgoJcmFuZ2VfYXNrGAUgASgLMh0uZWRnZWNvZGVyLmxlZGdlci52MS5SYW5nZUFza0gAEjYKC3JhbmdlX3BpZWNlGAYgASgLMh8uZWRnZWNvZGVyLmxlZGdlci52MS5SYW5nZVBpZWNlSAASOgoNcmFuZ2VfcmVmdXNlZBgHIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuUmFuZ2VSZWZ1c2VkSAASNAoKY29zaWduX2FzaxgIIAEoCzIeLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQ29zaWduQXNrSAASOgoNY29zaWduX2Fuc3dlchgJIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQ29zaWduQW5zd2VySAASNQoKYWNjdXNhdGlvbhgKIAEoCzIfLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQWNjdXNhdGlvbkgAEjAKCHNlYWxfYXNrGAwgASgLMhwuZWRnZWNvZGVyLmxlZGdlci52MS5TZWFsQXNrSAASNgoLc2VhbF9hbnN3ZXIYDSABKAsyHy5lZGdlY29kZXIubGVkZ2VyLnYxLlNlYWxBbnN3ZXJIABI4CgxzbmFwc2hvdF9hc2sYDiABKAsyIC5lZGdlY29kZXIubGVkZ2VyLnYxLlNuYXBzaG90QXNrSAASOgoNc25hcHNob3RfaGVhZBgPIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuU25hcHNob3RIZWFkSAASOgoNc25hcHNob3RfbmV4dBgQIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuU25hcHNob3ROZXh0SAASPAoOc25hcHNob3RfcGllY2UYESABKAsyIi5lZGdlY29kZXIubGVkZ2VyLnYxLlNuYXBzaG90UGllY2VIABJAChBzbmFwc2hvdF9yZWZ1c2VkGBIgASgLMiQuZWRnZWNvZGVyLmxlZGdlci52MS5TbmFwc2hvdFJlZnVzZWRIAEIGCgRib2R5InkKCEV2aWRlbmNlEikKBGZvcmsYASABKAsyGS5lZGdlY29kZXIubGVkZ2VyLnYxLkZvcmtIABI6Cg1pbnZhbGlkX2VudHJ5GAIgASgLMiEuZWRnZWNvZGVyLmxlZGdlci52MS5JbnZhbGlkRW50cnlIAEIGCgR3aGF0ImgKBEZvcmsSGQoFb2xkZXIYASABKAxCCoi1GICAAqC1GAESGQoFbmV3ZXIYAiABKAxCCoi1GICAAqC1GAESEgoEbGVhZhgDIAEoDEIEqLUYIBIWCgRwYXRoGAQgAygMQgiQtRhAqLUYICLrAQoMSW52YWxpZEVudHJ5Eh4KCmNoZWNrcG9pbnQYASABKAxCCoi1GICAAqC1GAESGgoFaW5kZXgYAiABKARCC5i1GP////////8PEhkKBWVudHJ5GAMgASgMQgqItRj//wOgtRgBEhYKBHBhdGgYBCADKAxCCJC1GECotRggEi0KA3doeRgFIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBKC1GAESGwoGcHJlZml4GAYgAygMQguItRj//wOQtRiAQBIgCgtwcmVmaXhfZnJvbRgHIAEoBEILmLUY/////////w9iBnByb3RvMw", [file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
 
 /**
  * How far a log reaches at the peer that says so. A claim, of use only to decide whom to ask.
@@ -45,7 +45,8 @@ export const LogHeadSchema: GenMessage<LogHead> = /*@__PURE__*/
   messageDesc(file_edgecoder_ledger_v1_replication, 0);
 
 /**
- * All logs that the sender holds, its own among them; a log that is not named is not there. Sent again now and then.
+ * All logs that the sender holds, its own among them; a log that is not named is not there. Sent again now
+ * and then.
  *
  * @generated from message edgecoder.ledger.v1.Heads
  */
@@ -88,7 +89,8 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_edgecoder_ledger_v1_replication, 2);
 
 /**
- * A checkpoint note that the sender holds with all that lies below, and every cosignature of it that it knows.
+ * A checkpoint note that the sender holds with all that lies below, and every cosignature of it that it
+ * knows.
  *
  * @generated from message edgecoder.ledger.v1.HeadNews
  */
@@ -151,7 +153,8 @@ export const RangeAskSchema: GenMessage<RangeAsk> = /*@__PURE__*/
   messageDesc(file_edgecoder_ledger_v1_replication, 5);
 
 /**
- * A piece of the answer, in order: up to 512 entries, or one mebibyte of them. The last one ends where the checkpoint does.
+ * A piece of the answer, in order: up to 512 entries, or one mebibyte of them. The last one ends where the
+ * checkpoint does.
  *
  * @generated from message edgecoder.ledger.v1.RangePiece
  */
@@ -169,8 +172,9 @@ export type RangePiece = Message<"edgecoder.ledger.v1.RangePiece"> & {
   checkpoint: Uint8Array;
 
   /**
-   * In the first piece only: the inclusion path of its first entry under that checkpoint. Hashes from the left fold to the root over all
-   * entries before it: a consistency proof with what the asker has, and, where it does not fit, the proof of a fork.
+   * In the first piece only: the inclusion path of its first entry under that checkpoint. Hashes from the
+   * left fold to the root over all entries before it: a consistency proof with what the asker has, and, where
+   * it does not fit, the proof of a fork.
    *
    * @generated from field: repeated bytes path = 3;
    */
@@ -263,7 +267,8 @@ export type CosignAnswer = Message<"edgecoder.ledger.v1.CosignAnswer"> & {
    */
   outcome: {
     /**
-     * The time (8 bytes) and signature of a cosignature/v1. It says that all entries are on the sender's disk, and were found valid.
+     * The time (8 bytes) and signature of a cosignature/v1. It says that all entries are on the sender's
+     * disk, and were found valid.
      *
      * @generated from field: bytes cosignature = 2;
      */
@@ -323,6 +328,100 @@ export const AccusationSchema: GenMessage<Accusation> = /*@__PURE__*/
   messageDesc(file_edgecoder_ledger_v1_replication, 10);
 
 /**
+ * Asks what the other one cosigned last of the logs that a new epoch of their home goes on from: said by whom
+ * policy names to begin it.
+ *
+ * @generated from message edgecoder.ledger.v1.SealAsk
+ */
+export type SealAsk = Message<"edgecoder.ledger.v1.SealAsk"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * Of the log that is to be begun.
+   *
+   * @generated from field: string origin = 2;
+   */
+  origin: string;
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.SealAsk.
+ * Use `create(SealAskSchema)` to create a new message.
+ */
+export const SealAskSchema: GenMessage<SealAsk> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 11);
+
+/**
+ * The latest checkpoint of one log that the sender cosigned, with its cosignature; of a log that it writes
+ * itself, the latest it signed.
+ *
+ * @generated from message edgecoder.ledger.v1.Seal
+ */
+export type Seal = Message<"edgecoder.ledger.v1.Seal"> & {
+  /**
+   * @generated from field: string origin = 1;
+   */
+  origin: string;
+
+  /**
+   * @generated from field: bytes checkpoint = 2;
+   */
+  checkpoint: Uint8Array;
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.Seal.
+ * Use `create(SealSchema)` to create a new message.
+ */
+export const SealSchema: GenMessage<Seal> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 12);
+
+/**
+ * The sender knows by policy that these logs were handed over: what it says here of them stays the last that
+ * it cosigned or signed.
+ *
+ * @generated from message edgecoder.ledger.v1.SealAnswer
+ */
+export type SealAnswer = Message<"edgecoder.ledger.v1.SealAnswer"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * Why it cannot say so, now or ever; without it the answer holds, and a log that is not named has nothing
+   * cosigned.
+   *
+   * @generated from field: edgecoder.task.v1.Refusal why = 2;
+   */
+  why?: Refusal | undefined;
+
+  /**
+   * Of earlier epochs, the latest first. If there are more, the earliest are left out.
+   *
+   * @generated from field: repeated edgecoder.ledger.v1.Seal seals = 3;
+   */
+  seals: Seal[];
+
+  /**
+   * A checkpoint of the very log that is to be begun: it was begun already.
+   *
+   * @generated from field: bytes begun = 4;
+   */
+  begun: Uint8Array;
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.SealAnswer.
+ * Use `create(SealAnswerSchema)` to create a new message.
+ */
+export const SealAnswerSchema: GenMessage<SealAnswer> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 13);
+
+/**
  * Asks for the state of a log at a checkpoint that is final and longer than what the asker holds.
  *
  * @generated from message edgecoder.ledger.v1.SnapshotAsk
@@ -351,7 +450,7 @@ export type SnapshotAsk = Message<"edgecoder.ledger.v1.SnapshotAsk"> & {
  * Use `create(SnapshotAskSchema)` to create a new message.
  */
 export const SnapshotAskSchema: GenMessage<SnapshotAsk> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 11);
+  messageDesc(file_edgecoder_ledger_v1_replication, 14);
 
 /**
  * The snapshot is held open for the asker, for a minute after each of its asks.
@@ -398,7 +497,7 @@ export type SnapshotHead = Message<"edgecoder.ledger.v1.SnapshotHead"> & {
  * Use `create(SnapshotHeadSchema)` to create a new message.
  */
 export const SnapshotHeadSchema: GenMessage<SnapshotHead> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 12);
+  messageDesc(file_edgecoder_ledger_v1_replication, 15);
 
 /**
  * Asks for the next records of the snapshot that the link holds open.
@@ -424,7 +523,7 @@ export type SnapshotNext = Message<"edgecoder.ledger.v1.SnapshotNext"> & {
  * Use `create(SnapshotNextSchema)` to create a new message.
  */
 export const SnapshotNextSchema: GenMessage<SnapshotNext> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 13);
+  messageDesc(file_edgecoder_ledger_v1_replication, 16);
 
 /**
  * A record of a log's state: letter of its table, a bar, and its key; and its deterministic CBOR. See record-fields.ts.
@@ -448,7 +547,7 @@ export type StateRecord = Message<"edgecoder.ledger.v1.StateRecord"> & {
  * Use `create(StateRecordSchema)` to create a new message.
  */
 export const StateRecordSchema: GenMessage<StateRecord> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 14);
+  messageDesc(file_edgecoder_ledger_v1_replication, 17);
 
 /**
  * Records in the order of their keys; at most half a mebibyte of them unless one alone is larger.
@@ -479,7 +578,7 @@ export type SnapshotPiece = Message<"edgecoder.ledger.v1.SnapshotPiece"> & {
  * Use `create(SnapshotPieceSchema)` to create a new message.
  */
 export const SnapshotPieceSchema: GenMessage<SnapshotPiece> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 15);
+  messageDesc(file_edgecoder_ledger_v1_replication, 18);
 
 /**
  * @generated from message edgecoder.ledger.v1.SnapshotRefused
@@ -501,7 +600,7 @@ export type SnapshotRefused = Message<"edgecoder.ledger.v1.SnapshotRefused"> & {
  * Use `create(SnapshotRefusedSchema)` to create a new message.
  */
 export const SnapshotRefusedSchema: GenMessage<SnapshotRefused> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 16);
+  messageDesc(file_edgecoder_ledger_v1_replication, 19);
 
 /**
  * @generated from message edgecoder.ledger.v1.LedgerFrame
@@ -572,6 +671,18 @@ export type LedgerFrame = Message<"edgecoder.ledger.v1.LedgerFrame"> & {
     case: "accusation";
   } | {
     /**
+     * @generated from field: edgecoder.ledger.v1.SealAsk seal_ask = 12;
+     */
+    value: SealAsk;
+    case: "sealAsk";
+  } | {
+    /**
+     * @generated from field: edgecoder.ledger.v1.SealAnswer seal_answer = 13;
+     */
+    value: SealAnswer;
+    case: "sealAnswer";
+  } | {
+    /**
      * @generated from field: edgecoder.ledger.v1.SnapshotAsk snapshot_ask = 14;
      */
     value: SnapshotAsk;
@@ -608,7 +719,7 @@ export type LedgerFrame = Message<"edgecoder.ledger.v1.LedgerFrame"> & {
  * Use `create(LedgerFrameSchema)` to create a new message.
  */
 export const LedgerFrameSchema: GenMessage<LedgerFrame> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 17);
+  messageDesc(file_edgecoder_ledger_v1_replication, 20);
 
 /**
  * A file, too: checked offline with nothing but the log's public key.
@@ -639,7 +750,7 @@ export type Evidence = Message<"edgecoder.ledger.v1.Evidence"> & {
  * Use `create(EvidenceSchema)` to create a new message.
  */
 export const EvidenceSchema: GenMessage<Evidence> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 18);
+  messageDesc(file_edgecoder_ledger_v1_replication, 21);
 
 /**
  * Two checkpoints that one log signed and of which neither is how the other began.
@@ -662,8 +773,9 @@ export type Fork = Message<"edgecoder.ledger.v1.Fork"> & {
   newer: Uint8Array;
 
   /**
-   * Of different sizes only: the leaf hash of the entry at index older.size in the newer tree, and its inclusion path. The hashes from
-   * the left fold to the newer tree's root at the older size, which is not the older root.
+   * Of different sizes only: the leaf hash of the entry at index older.size in the newer tree, and its
+   * inclusion path. The hashes from the left fold to the newer tree's root at the older size, which is not
+   * the older root.
    *
    * @generated from field: bytes leaf = 3;
    */
@@ -680,7 +792,7 @@ export type Fork = Message<"edgecoder.ledger.v1.Fork"> & {
  * Use `create(ForkSchema)` to create a new message.
  */
 export const ForkSchema: GenMessage<Fork> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 19);
+  messageDesc(file_edgecoder_ledger_v1_replication, 22);
 
 /**
  * An entry that breaks the rules, under a checkpoint that its log signed.
@@ -716,8 +828,8 @@ export type InvalidEntry = Message<"edgecoder.ledger.v1.InvalidEntry"> & {
   why?: Refusal | undefined;
 
   /**
-   * The entries before it from index prefix_from on, none left out. Whoever checks takes those before prefix_from, if there are any, from
-   * any copy of the log; the path tells whether they are the right ones.
+   * The entries before it from index prefix_from on, none left out. Whoever checks takes those before
+   * prefix_from, if there are any, from any copy of the log; the path tells whether they are the right ones.
    *
    * @generated from field: repeated bytes prefix = 6;
    */
@@ -734,5 +846,5 @@ export type InvalidEntry = Message<"edgecoder.ledger.v1.InvalidEntry"> & {
  * Use `create(InvalidEntrySchema)` to create a new message.
  */
 export const InvalidEntrySchema: GenMessage<InvalidEntry> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 20);
+  messageDesc(file_edgecoder_ledger_v1_replication, 23);
 
