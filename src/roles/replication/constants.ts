@@ -53,6 +53,8 @@ export const SNAPSHOTS_HELD = 2
 /** A snapshot is let go of when nobody asks for more of it, and in the end however it is asked for. */
 export const SNAPSHOT_IDLE_MS = 60_000
 export const SNAPSHOT_MS = 15 * 60_000
+/** Entries of a log wait for its snapshot to come in, but not for one that comes in drops. */
+export const SNAPSHOT_ALONE_MS = 30_000
 /** How long a snapshot waits to be final, and, longer by the way there and back, who asked for it. */
 export const SNAPSHOT_FINAL_MS = 20_000
 /** Records in one frame, and bytes of them unless one alone is larger; the wire allows as many. */

@@ -33,6 +33,8 @@ export interface FollowerEvents {
   grown(): void
   forked(found: ForkFound): void
   refused(found: RefusedEntry): void
+  /** Nothing more is asked for while it is true; {@link LogFollower.wake} afterwards. */
+  paused?(): boolean
   /** A size of the log at which to stop, until it is another one; with the log's checkpoint of it. */
   cut?(): { readonly size: number; readonly note: Uint8Array } | undefined
 }
@@ -104,7 +106,7 @@ export class LogFollower {
   /** Goes on if there is more to have. */
   wake(): void {
     if (this.#following !== undefined || this.#stopped || this.#events.isolated()) return
-    if (this.#events.cut?.()?.size === sizeOf(this.mirror)) return
+    if (this.#events.paused?.() === true || this.#events.cut?.()?.size === sizeOf(this.mirror)) return
     const source = this.#source()
     if (source === undefined) return
     this.#following = new AbortController()
@@ -169,7 +171,8 @@ export class LogFollower {
   async *#ranges(source: CoordinatorLink, signal: AbortSignal): AsyncIterable<LogPart> {
     const { head, key } = this.mirror
     let before = { size: head?.size ?? 0, root: head?.root ?? sha256Tree.empty, note: head?.note }
-    const reaches = (): number => (signal.aborted ? 0 : (this.#claims.get(source.peerId) ?? 0))
+    const isOver = (): boolean => signal.aborted || this.#events.paused?.() === true
+    const reaches = (): number => (isOver() ? 0 : (this.#claims.get(source.peerId) ?? 0))
     const ranges = new RangesAhead(source, { origin: key.name, from: before.size }, reaches)
     for (let next = ranges.take(); next !== undefined && !signal.aborted; next = ranges.take()) {
       const range = await next

@@ -254,6 +254,7 @@ export class LogShelf {
         grown: () => this.#events.grown(origin),
         forked,
         refused: (found) => void desk.refused(found).catch((cause: unknown) => this.#fault(cause)),
+        paused: () => desk.tip?.comesAlone ?? false,
         cut: () => desk.tip?.cut,
       },
     })

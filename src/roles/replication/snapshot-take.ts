@@ -28,6 +28,7 @@ export interface WantedState {
  * Takes a snapshot from another coordinator onto the disk. That the log's own key signed the checkpoint and
  * that it is final is checked; of the records, only what they tell by themselves.
  *
+ * @param options.begun its records are coming
  * @returns why there is none; what is on the disk then is no tip
  * @throws EdgeCoderError of the store
  */
@@ -35,7 +36,7 @@ export async function takeSnapshot(
   store: Store,
   { peerId, snapshots }: Pick<CoordinatorLink, 'peerId' | 'snapshots'>,
   wanted: WantedState,
-  signal: AbortSignal,
+  { signal, begun }: { readonly signal: AbortSignal; readonly begun: () => void },
 ): Promise<Refusal | undefined> {
   const stopped = whenAborted(signal)
   const shown = await Promise.race([snapshots.head(wanted.key.name, wanted.above), stopped])
@@ -43,6 +44,7 @@ export async function takeSnapshot(
   const source = await sourceOf(peerId, shown, wanted)
   if (isRefusal(source)) return source
   const builder = new TipBuilder(store, wanted, source)
+  begun()
   await builder.begin()
   let room = source.head.size * RECORDS_PER_ENTRY
   let next: Promise<SnapshotPiece | Refusal> | undefined = snapshots.next('')

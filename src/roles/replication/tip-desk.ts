@@ -1,6 +1,6 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
-import type { Clock } from '../../ports/clock.js'
+import type { Clock, Timer } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Random } from '../../ports/random.js'
 import type { Store } from '../../ports/store.js'
@@ -9,7 +9,7 @@ import type { EvidenceReader } from '../ledger/evidence.js'
 import type { LogMirror } from '../ledger/log-mirror.js'
 import { dropTip, type LogTip, openLogTip } from '../ledger/log-tip.js'
 import { Backoff } from './backoff.js'
-import { SNAPSHOT_MS } from './constants.js'
+import { SNAPSHOT_ALONE_MS, SNAPSHOT_MS } from './constants.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import type { ForkFound } from './evidence-file.js'
 import { sizeOf } from './held-log.js'
@@ -63,6 +63,7 @@ export class TipDesk {
   /** An entry was refused by the state that it began with: it waits to be compared. */
   #halted = false
   #busy: Promise<void> | undefined
+  #alone: Timer | undefined
 
   /** @param init.lag entries that somebody must hold more than the mirror @param init.prefix of the tip */
   constructor(
@@ -95,6 +96,11 @@ export class TipDesk {
     return this.#tip === undefined || this.#tip.start.proven ? undefined : this.#tip.start
   }
 
+  /** A snapshot comes in; it is here sooner when the mirror waits for it. */
+  get comesAlone(): boolean {
+    return this.#alone !== undefined
+  }
+
   get view(): TipView | undefined {
     if (this.#tip === undefined) return undefined
     const { head, start } = this.#tip
@@ -113,6 +119,7 @@ export class TipDesk {
 
   stop(): void {
     this.#stopping.abort()
+    this.#alone?.cancel()
     this.#follower?.stop()
   }
 
@@ -174,7 +181,11 @@ export class TipDesk {
     const late = new AbortController()
     const timer = clock.after(SNAPSHOT_MS, () => late.abort())
     const signal = AbortSignal.any([this.#stopping.signal, late.signal])
-    const refused = await takeSnapshot(store, link, wanted, signal).finally(() => timer.cancel())
+    const begun = (): void => this.#goAlone(clock.after(SNAPSHOT_ALONE_MS, () => this.#goAlone(undefined)))
+    const refused = await takeSnapshot(store, link, wanted, { signal, begun }).finally(() => {
+      timer.cancel()
+      this.#goAlone(undefined)
+    })
     const backoff = this.#backoffs.get(link.peerId) ?? new Backoff(this.#components)
     this.#backoffs.set(link.peerId, backoff)
     if (refused !== undefined) {
@@ -188,6 +199,14 @@ export class TipDesk {
     if (tip === undefined) return
     log.info('snapshot-taken', { origin, peer: link.peerId, size: tip.start.size })
     this.#begin(tip)
+  }
+
+  /** @param timer ends it; undefined = it is over */
+  #goAlone(timer: Timer | undefined): void {
+    const wasAlone = this.#alone !== undefined
+    this.#alone?.cancel()
+    this.#alone = timer
+    if (wasAlone && timer === undefined) this.#events.freed()
   }
 
   #load(): Promise<LogTip | undefined> {
