@@ -20,6 +20,13 @@ interface Components {
   readonly earlier: EarlierLogs
 }
 
+interface Place {
+  readonly cut: LogCut
+  readonly prefix: string
+  /** A restore is filling the place: its flag says so before and after. */
+  readonly restoring?: boolean
+}
+
 export interface ContinuationProgress {
   /** Entries of earlier epochs applied so far, of `total`. */
   readonly entries: number
@@ -44,17 +51,18 @@ interface ContinuationOptions {
  */
 export async function continueLog(
   { store, evidence, earlier }: Components,
-  { cut, prefix }: { readonly cut: LogCut; readonly prefix: string },
+  { cut, prefix, restoring = false }: Place,
   { signal, onProgress }: ContinuationOptions = {},
 ): Promise<Refusal | undefined> {
   const keys = logKeys(prefix)
   if ((await store.get(keys.head)) !== undefined || (await isContinued(store, keys, cut))) return undefined
+  const kept = restoring ? 'restoring' : undefined
   const flag = await readFlag(store, keys)
-  if (flag !== undefined && flag !== 'continuing') return flagRefusal(flag)
+  if (flag !== undefined && flag !== 'continuing' && flag !== kept) return flagRefusal(flag)
   const line = await lineBefore(cut, earlier)
   if (isRefusal(line)) return line
   const total = line.reduce((sum, each) => sum + each.cut.size, 0)
-  await store.commit([flagWrite(keys, 'continuing')])
+  await store.commit([flagWrite(keys, kept ?? 'continuing')])
   await wipeLog(store, keys)
   const state = new StoredLine(store, keys)
   const stopped = new Stopped()
@@ -72,7 +80,7 @@ export async function continueLog(
   }
   await state.flush()
   await store.commit([
-    flagWrite(keys, undefined),
+    flagWrite(keys, kept),
     { type: 'put', key: keys.continued, value: Buffer.from(cutText(cut)) },
   ])
   return undefined
