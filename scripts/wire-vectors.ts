@@ -287,6 +287,11 @@ add(
 add(
   'the next records are asked for',
   frames.ledger,
+  frames.ledger.encode({ body: { case: 'snapshotNext', value: { ask: 4, after: 'b|user', snapshot: 3 } } }),
+)
+add(
+  'the next records of no snapshot',
+  frames.ledger,
   frames.ledger.encode({ body: { case: 'snapshotNext', value: { ask: 4, after: 'b|user' } } }),
 )
 add(

@@ -52,6 +52,7 @@ export class LogShelf {
   readonly #desks = new Map<string, LogDesk>()
   /** Logs of which it was found, in this life, that they leave out nothing that was cosigned here. */
   readonly #fitting = new Set<string>()
+  readonly #giving = new Set<string>()
   readonly #listeners = new Set<(origin: string, size: number) => void>()
   readonly #differs = new Set<(size: number, origin: string) => void>()
   #loaded = false
@@ -313,6 +314,7 @@ export class LogShelf {
       claims: desk.claims,
       prefix: mirrorPrefix(`${prefix}|u`, known.origin),
       lag,
+      giving: this.#giving,
     }
     const tip = new TipDesk(this.#parts, init, {
       link: (peerId) => this.#events.link(peerId),

@@ -46,10 +46,10 @@ export class SnapshotCalls {
     return 'frontier' in outcome || 'refused' in outcome ? outcome : beside()
   }
 
-  /** @param after key of the last record that came, '' = from the first */
-  async next(after: string): Promise<SnapshotPiece | Refusal> {
+  /** @param snapshot ask of its head @param after key of the last record that came, '' = from the first */
+  async next(snapshot: number, after: string): Promise<SnapshotPiece | Refusal> {
     const ask = this.#link.nextAsk()
-    const outcome = await this.#call(ask, { case: 'snapshotNext', value: { ask, after } })
+    const outcome = await this.#call(ask, { case: 'snapshotNext', value: { ask, after, snapshot } })
     return 'records' in outcome || 'refused' in outcome ? outcome : beside()
   }
 

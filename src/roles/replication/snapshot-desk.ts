@@ -32,6 +32,7 @@ export interface SnapshotSource {
 
 /** A snapshot that is held open for one link. */
 interface Held {
+  readonly ask: number
   readonly snapshot: LogSnapshot
   readonly end: Timer
   idle: Timer
@@ -65,7 +66,7 @@ export class SnapshotDesk {
         const { clock } = this.#components
         const close = (): void => void this.gone(link)
         const [end, idle] = [clock.after(SNAPSHOT_MS, close), clock.after(SNAPSHOT_IDLE_MS, close)]
-        this.#held.set(link, { snapshot, end, idle })
+        this.#held.set(link, { ask, snapshot, end, idle })
         const refused = await this.#show(link, ask, log, snapshot)
         if (refused === undefined) return
         refuse(link, ask, refused)
@@ -75,10 +76,10 @@ export class SnapshotDesk {
   }
 
   /** The next records of what is held for the link. */
-  async next(link: CoordinatorLink, { ask, after }: SnapshotNext): Promise<void> {
+  async next(link: CoordinatorLink, { ask, after, snapshot }: SnapshotNext): Promise<void> {
     const held = this.#held.get(link)
-    if (held === undefined) {
-      refuse(link, ask, refusal('not-found', 'no snapshot is held open for you'))
+    if (held?.ask !== snapshot) {
+      refuse(link, ask, refusal('not-found', 'this snapshot is not held open for you'))
       return
     }
     held.idle.cancel()

@@ -47,7 +47,7 @@ export async function takeSnapshot(
   begun()
   await builder.begin()
   let room = source.head.size * RECORDS_PER_ENTRY
-  let next: Promise<SnapshotPiece | Refusal> | undefined = snapshots.next('')
+  let next: Promise<SnapshotPiece | Refusal> | undefined = snapshots.next(shown.ask, '')
   while (next !== undefined) {
     const piece: SnapshotPiece | Refusal = await Promise.race([next, stopped])
     if (isRefusal(piece)) return piece
@@ -56,7 +56,7 @@ export async function takeSnapshot(
     room -= piece.records.length
     if (room < 0) return refusal('frame-too-large', `over ${RECORDS_PER_ENTRY} records for each entry`)
     // The next comes while these are written.
-    next = piece.last || last === undefined ? undefined : snapshots.next(last.key)
+    next = piece.last || last === undefined ? undefined : snapshots.next(shown.ask, last.key)
     const refused = await builder.add(piece.records)
     if (refused !== undefined) return refused
   }

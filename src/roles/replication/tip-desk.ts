@@ -54,6 +54,7 @@ export class TipDesk {
   readonly #prefix: string
   readonly #lag: number
   readonly #events: TipEvents
+  readonly #giving: Set<string>
   readonly #backoffs = new Map<string, Backoff>()
   /** Who gave a snapshot that was false. */
   readonly #liars = new Set<string>()
@@ -65,7 +66,11 @@ export class TipDesk {
   #busy: Promise<void> | undefined
   #alone: Timer | undefined
 
-  /** @param init.lag entries that somebody must hold more than the mirror @param init.prefix of the tip */
+  /**
+   * @param init.prefix of the tip
+   * @param init.lag entries that somebody must hold more than the mirror
+   * @param init.giving who is giving a snapshot now, of whichever log: one at a time
+   */
   constructor(
     components: Components,
     init: {
@@ -74,6 +79,7 @@ export class TipDesk {
       readonly claims: ReadonlyMap<string, number>
       readonly prefix: string
       readonly lag: number
+      readonly giving: Set<string>
     },
     events: TipEvents,
   ) {
@@ -83,6 +89,7 @@ export class TipDesk {
     this.#claims = init.claims
     this.#prefix = init.prefix
     this.#lag = init.lag
+    this.#giving = init.giving
     this.#events = events
   }
 
@@ -163,7 +170,8 @@ export class TipDesk {
     for (const [peerId, claim] of this.#claims) {
       const link = this.#events.link(peerId)
       if (claim - size <= this.#lag || link?.knowsSnapshots !== true || this.#liars.has(peerId)) continue
-      if ((this.#backoffs.get(peerId)?.untilMs ?? 0) <= nowMs) return link
+      if (this.#giving.has(peerId) || (this.#backoffs.get(peerId)?.untilMs ?? 0) > nowMs) continue
+      return link
     }
     return undefined
   }
@@ -182,7 +190,9 @@ export class TipDesk {
     const timer = clock.after(SNAPSHOT_MS, () => late.abort())
     const signal = AbortSignal.any([this.#stopping.signal, late.signal])
     const begun = (): void => this.#goAlone(clock.after(SNAPSHOT_ALONE_MS, () => this.#goAlone(undefined)))
+    this.#giving.add(link.peerId)
     const refused = await takeSnapshot(store, link, wanted, { signal, begun }).finally(() => {
+      this.#giving.delete(link.peerId)
       timer.cancel()
       this.#goAlone(undefined)
     })
