@@ -17,7 +17,8 @@ import { recordBytes, recordOf, TABLES } from './record-codec.js'
  * Reads a log again that comes from anywhere, such as an export: hashes, tree, checkpoints, all statements'
  * signatures, the rules, zero sum and balances.
  *
- * @param earlier the logs that one of a later epoch goes on from; where they are not there, the report says so
+ * @param earlier the logs that one of a later epoch goes on from; where they are not there, the report says
+ * so
  */
 export async function auditParts(
   parts: AsyncIterable<LogPart>,
