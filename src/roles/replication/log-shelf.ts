@@ -322,7 +322,7 @@ export class LogShelf {
       link: (peerId) => this.#events.link(peerId),
       witnesses: () => this.#witnesses(known),
       needed: () => this.#quorum() - 1,
-      isolated: () => this.accusations.has(known.origin),
+      isolated: () => this.#isUseless(known),
       forked: (found) => desk.forked(found),
       reach: () => follower.reach,
       freed: () => follower.wake(),
