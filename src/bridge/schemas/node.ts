@@ -52,7 +52,7 @@ export const CoordinatorStatusJson = z.object({
 
 const GatewayStatusJson = z.object({
   notReady: ProblemJson.optional(),
-  coordinator: z.object({ peerId: z.string(), sinceMs: z.number() }).optional(),
+  coordinators: z.array(z.object({ peerId: z.string(), sinceMs: z.number() })).readonly(),
   unfinishedTasks: z.number(),
   dataLinks: z.number(),
   storedBytes: z.number(),

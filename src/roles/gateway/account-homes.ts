@@ -52,6 +52,15 @@ export class AccountHomes {
     return this.#homeOf(account)?.coordinator
   }
 
+  /** Was the home of an account handed over from this coordinator to another? It can pay no task of it then. */
+  gaveAway(account: string, coordinator: string): boolean {
+    const { chain } = this.#components
+    const home = this.#homeOf(account)
+    if (chain === undefined || home === undefined || home.coordinator === coordinator) return false
+    if ((chain.state.get('home', home.home)?.epoch ?? 1) === 1) return false
+    return chain.logs.some((log) => log.home === home.home && log.coordinator === coordinator)
+  }
+
   /** Those used of late, the most used first. */
   get accounts(): readonly UsedAccount[] {
     this.#roll()
@@ -73,14 +82,10 @@ export class AccountHomes {
     return this.#spare(home, coordinator)?.home
   }
 
-  /** Coordinators to be attached to, the best first: homes of what is used, then those that may stand in. */
-  get preferred(): readonly string[] {
-    const { accounts } = this
-    const homes = accounts.map(({ coordinator }) => coordinator)
-    const spares = accounts.flatMap(
-      ({ home, coordinator }) => this.#spare(home, coordinator)?.coordinator ?? [],
-    )
-    return [...new Set([...homes, ...spares])]
+  /** The coordinator at which an account may be spent while its home is away. */
+  standInOf(account: string): string | undefined {
+    const at = this.#homeOf(account)
+    return at && this.#spare(at.home, at.coordinator)?.coordinator
   }
 
   #spare(

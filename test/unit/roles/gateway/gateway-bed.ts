@@ -8,6 +8,7 @@ import type { Link, Network } from '../../../../src/ports/network.js'
 import type { Signer } from '../../../../src/ports/signer.js'
 import { createGateway, type GatewayInit } from '../../../../src/roles/gateway/create-gateway.js'
 import type { ChatRequest, Gateway, Submission, TaskProgress } from '../../../../src/roles/gateway/gateway.js'
+import type { PolicyChain } from '../../../../src/roles/policy/policy-chain.js'
 import { createSeededRandom } from '../../../../src/services/clock/seeded-random.js'
 import { createVirtualClock, type VirtualClock } from '../../../../src/services/clock/virtual-clock.js'
 import { createMemoryMesh, type MemoryMesh } from '../../../../src/services/network/memory-network.js'
@@ -188,6 +189,8 @@ export class FakeCoordinator {
       answer({ case: 'synced', value: { ask, states } })
     } else if (body.case === 'explain') {
       answer({ case: 'explanation', value: { ask: body.value.ask, summary: 'It waits.', workers: 3 } })
+    } else if (body.case === 'allot') {
+      answer({ case: 'allotted', value: { ask: body.value.ask, allotted: 0n } })
     }
   }
 
@@ -369,6 +372,7 @@ export interface BedInit {
   readonly known?: readonly string[]
   readonly limits?: GatewayInit['limits']
   readonly policy?: () => PolicyView
+  readonly chain?: PolicyChain
   readonly random?: number
 }
 
@@ -393,6 +397,7 @@ export async function makeBed(init: BedInit = {}): Promise<Bed> {
         log: quietLog,
         metrics: noMetrics,
         policy: init.policy ?? (() => OPEN_POLICY),
+        ...(init.chain === undefined ? {} : { chain: init.chain }),
       },
       {
         networkId: NETWORK,
