@@ -56,14 +56,21 @@ function logsText({ logs }: Answer<'ledgerStatus'>): string {
   if (others.length === 0) return ''
   return table(
     ['log', 'here', 'final', 'behind', 'standing'],
-    others.map(({ origin, size, finalSize, claimedSize, isolated }) => [
-      origin,
-      String(size),
-      String(finalSize),
-      String(Math.max(0, claimedSize - size)),
-      isolated ? 'isolated: see the evidence' : 'followed',
+    others.map((log) => [
+      log.origin,
+      String(log.size),
+      String(log.finalSize),
+      String(Math.max(0, log.claimedSize - log.size)),
+      standingText(log),
     ]),
   )
+}
+
+function standingText({ size, isolated, tip }: Answer<'ledgerStatus'>['logs'][number]): string {
+  if (isolated) return 'isolated: see the evidence'
+  if (tip === undefined) return 'followed'
+  const proven = tip.proven ? 'proven' : `proven ${size} of ${tip.startSize}`
+  return `followed at ${tip.size} by a snapshot of ${tip.from}, ${proven}`
 }
 
 function peersText({ peers }: Answer<'ledgerStatus'>): string {

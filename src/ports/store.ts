@@ -10,6 +10,19 @@ export interface Range {
   readonly limit?: number
 }
 
+/** All keys as they were at one moment. */
+export interface StoreSnapshot {
+  /**
+   * As {@link Store.range}, of that moment.
+   *
+   * @throws EdgeCoderError `store-failed` once it is closed, or when the store had to be opened anew after a
+   *   failed write
+   */
+  range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]>
+  /** Lets go of it. */
+  close(): Promise<void>
+}
+
 /**
  * Ordered, durable key → bytes. Keys are ASCII, parts joined by "|", numbers in them zero-padded so that they
  * sort.
@@ -25,6 +38,13 @@ export interface Store {
   getNow(key: string): Uint8Array | undefined
   /** A consistent view as of the first read. */
   range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]>
+  /**
+   * What is durable now, for reading that goes on later. What is written over meanwhile stays on the disk for
+   * as long as it is open: few at once, and each for minutes at most.
+   *
+   * @throws EdgeCoderError `store-failed` when the store is closed
+   */
+  snapshot(): StoreSnapshot
   /**
    * All or nothing, and on the disk (fsynced) when it resolves. Calls made while a write is under way share
    * the

@@ -17,12 +17,14 @@ import { LogFollower } from './log-follower.js'
 import { cosignerKey, type KnownLog, knownLog, mirrorPrefix } from './log-name.js'
 import { NoteBook } from './note-book.js'
 import type { OwnLog, ReplicationComponents, ReplicationInit } from './replication.js'
+import { TipDesk } from './tip-desk.js'
 import { Witness } from './witness.js'
 import { WrittenLogs } from './written-logs.js'
 
 /** With all that may be left out put in. */
 export type ShelfComponents = Required<ReplicationComponents>
-export type ShelfInit = ReplicationInit & Required<Pick<ReplicationInit, 'quorum' | 'sealRosters'>>
+export type ShelfInit = ReplicationInit &
+  Required<Pick<ReplicationInit, 'quorum' | 'sealRosters' | 'snapshotLag'>>
 
 interface ShelfEvents {
   link(peerId: string): CoordinatorLink | undefined
@@ -56,6 +58,7 @@ export class LogShelf {
   readonly #desks = new Map<string, LogDesk>()
   /** Logs of which it was found, in this life, that they leave out nothing that was cosigned here. */
   readonly #fitting = new Set<string>()
+  readonly #giving = new Set<string>()
   readonly #listeners = new Set<(origin: string, size: number) => void>()
   readonly #differs = new Set<(size: number, origin: string) => void>()
   #loaded = false
@@ -171,14 +174,23 @@ export class LogShelf {
 
   async stop(): Promise<void> {
     this.written.stop()
-    for (const desk of this.#desks.values()) desk.follower?.stop()
+    for (const desk of this.#desks.values()) {
+      desk.follower?.stop()
+      desk.tip?.stop()
+    }
     await this.#opening?.catch(() => {})
-    for (const desk of this.#desks.values()) await desk.follower?.idle()
+    for (const desk of this.#desks.values()) {
+      await desk.follower?.idle()
+      await desk.tip?.idle()
+    }
   }
 
   opened(link: CoordinatorLink): void {
     this.written.opened(link)
-    for (const desk of this.#desks.values()) desk.follower?.wake()
+    for (const desk of this.#desks.values()) {
+      desk.follower?.wake()
+      desk.tip?.look()
+    }
   }
 
   gone(link: CoordinatorLink): void {
@@ -267,11 +279,14 @@ export class LogShelf {
         grown: () => this.#events.grown(origin),
         forked,
         refused: (found) => void desk.refused(found).catch((cause: unknown) => this.#fault(cause)),
+        paused: () => desk.tip?.comesAlone ?? false,
+        cut: () => desk.tip?.cut,
       },
     })
     // A log of one's own that is only being filled again is not cosigned: its signature is there already.
     if (known.coordinator !== signer.peerId) {
       const key = noteKey('cosignature', cosignerName(networkId, signer.peerId), signer.publicKey)
+      desk.tip = await this.#openTip(known, mirror, desk, desk.follower)
       desk.witness = new Witness({ ...this.#parts, cosigned: this.cosigned }, key, {
         held: mirror,
         isolated: () => this.accusations.has(origin),
@@ -316,6 +331,29 @@ export class LogShelf {
     const fault = await this.#parts.cutFault(held, earlier, library)
     if (fault === undefined) this.#fitting.add(origin)
     return fault
+  }
+
+  async #openTip(known: KnownLog, mirror: LogMirror, desk: LogDesk, follower: LogFollower): Promise<TipDesk> {
+    const { prefix, snapshotLag: lag } = this.#init
+    const init = {
+      known,
+      mirror,
+      claims: desk.claims,
+      prefix: mirrorPrefix(`${prefix}|u`, known.origin),
+      lag,
+      giving: this.#giving,
+    }
+    const tip = new TipDesk(this.#parts, init, {
+      link: (peerId) => this.#events.link(peerId),
+      witnesses: () => this.#witnesses(known),
+      needed: () => this.#quorum() - 1,
+      isolated: () => this.#isUseless(known),
+      forked: (found) => desk.forked(found),
+      reach: () => follower.reach,
+      freed: () => follower.wake(),
+    })
+    await tip.open()
+    return tip
   }
 
   #desk(known: KnownLog, held: LogDesk['held'], claims: Map<string, number>): LogDesk {

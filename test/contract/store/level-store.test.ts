@@ -141,6 +141,16 @@ function failingDisk(): { disk: Disk; fail: string | undefined; torn: boolean; o
           const left = [...rows]
           return { nextv: async (most) => left.splice(0, most), close: async () => {} }
         },
+        snapshot() {
+          const then = new Map(rows)
+          return {
+            iterator() {
+              const left = [...then]
+              return { nextv: async (most) => left.splice(0, most), close: async () => {} }
+            },
+            close: async () => {},
+          }
+        },
         async write(writes) {
           if (state.fail === undefined) return apply(writes)
           if (state.torn) leftBehind = writes
