@@ -4,7 +4,7 @@ import { Level } from 'level'
 import { EdgeCoderError } from '../../core/errors.js'
 import type { Range, Store, Write } from '../../ports/store.js'
 import { createCommitQueue } from './commit-queue.js'
-import { READ_BYTES, READ_ROWS, RECOVERY_BYTES } from './constants.js'
+import { READ_BYTES, READ_ROWS, RECOVERY_BYTES, WRITE_BUFFER_BYTES } from './constants.js'
 import { assertLogsWhole } from './level-log.js'
 import { isDiskFull, storeFault } from './store-fault.js'
 import { sealValue, unsealValue } from './value-seal.js'
@@ -112,7 +112,7 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
 
 function sealed(writes: readonly Write[]): readonly Write[] {
   return writes.map((write) =>
-    write.type === 'put' ? { ...write, value: sealValue(write.key, write.value) } : write,
+    write.type === 'put' ? { type: 'put', key: write.key, value: sealValue(write.key, write.value) } : write,
   )
 }
 
@@ -169,7 +169,11 @@ async function* readRange(
 const levelDisk: Disk = {
   async open(path) {
     await assertLogsWhole(path)
-    const level = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view' })
+    const level = new Level<string, Uint8Array>(path, {
+      keyEncoding: 'utf8',
+      valueEncoding: 'view',
+      writeBufferSize: WRITE_BUFFER_BYTES,
+    })
     await level.open()
     return {
       get: (key) => level.get(key),

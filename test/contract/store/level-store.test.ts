@@ -192,14 +192,14 @@ describe('level store, disk full', () => {
 
 describe('level store, a disk that is really full', () => {
   const mounts = (type: string, path: string): boolean =>
-    spawnSync('mount', ['-t', type, '-o', 'size=24m', type, path], { stdio: 'ignore' }).status === 0
+    spawnSync('mount', ['-t', type, '-o', 'size=48m', type, path], { stdio: 'ignore' }).status === 0
 
   test('nothing acknowledged is lost, and it goes on by itself', async ({ skip }) => {
     const path = await folder()
     if (!mounts('tmpfs', path)) skip('mounting a small disk needs privileges that this machine does not give')
     onTestFinished(() => void spawnSync('umount', ['-l', path]))
     const store = await openLevelStore(join(path, 'db'))
-    await writeFile(join(path, 'ballast'), Buffer.alloc(14 * 2 ** 20))
+    await writeFile(join(path, 'ballast'), Buffer.alloc(36 * 2 ** 20))
     const kept: string[] = []
     let failed: unknown
     for (let i = 0; failed === undefined && i < 4000; i++) {
