@@ -118,10 +118,12 @@ export class Draft implements LedgerView {
 
   /** What the entry did. */
   result(): { readonly postings: readonly Posting[]; readonly changes: readonly Change[] } {
-    const postings = [...this.#postings]
-      .filter(([, amount]) => amount !== 0n)
-      .map(([account, amount]) => ({ account, amount }))
-    const sum = postings.reduce((total, { amount }) => total + amount, 0n)
+    const postings: Posting[] = []
+    let sum = 0n
+    for (const [account, amount] of this.#postings) {
+      if (amount !== 0n) postings.push({ account, amount })
+      sum += amount
+    }
     invariant(sum === 0n, 'the postings of an entry sum to zero')
     return { postings, changes: this.#state.changes() }
   }
