@@ -1,5 +1,6 @@
 // `npm run simulate -- --seed 7` plays one seed of the simulation and tells it on stderr; the summary goes to stdout.
 // `npm run simulate -- --seeds 1000 [--from 1]` plays many, and says which of them broke a promise.
+import '../src/services/network/node-20.js'
 import { parseArgs } from 'node:util'
 import { type Summary, simulate } from '../test/simulation/simulate.js'
 import { TraceWriter } from '../test/simulation/trace.js'

@@ -21,7 +21,7 @@ export function ledgerText(status: Answer<'ledgerStatus'>): string {
       ? []
       : [['Closed', [notReady.message, notReady.next].filter(Boolean).join(' → ')] as const]),
   ])
-  const parts = [own, logsText(status), peersText(status)]
+  const parts = [own, writtenText(status), logsText(status), peersText(status)]
   return parts.filter((part) => part !== '').join('\n\n')
 }
 
@@ -30,6 +30,24 @@ function finalText({ entries, finalEntries, unfinalAgeMs, quorum, peers }: Answe
   if (finalEntries >= entries) return `all (${by})`
   const waiting = `${finalEntries}, and ${entries - finalEntries} wait since ${duration(unfinalAgeMs)}`
   return `${waiting} (${by})`
+}
+
+/** Logs that are written here; left out where there is only that of the coordinator's own home. */
+function writtenText({ written }: Answer<'ledgerStatus'>): string {
+  if (written.length < 2 && written[0]?.state !== 'sealed') return ''
+  const rows = written.map(({ home, epoch, state, entries, of, finalEntries }) => [
+    home,
+    String(epoch),
+    state === 'continuing' ? `continuing: ${entries} of ${of ?? 0}` : state,
+    state === 'continuing' || state === 'waiting' ? '' : String(entries),
+    state === 'continuing' || state === 'waiting' ? '' : String(finalEntries),
+  ])
+  const waiting = written.flatMap(({ home, state, why }) =>
+    state === 'waiting' && why !== undefined
+      ? [`${home} waits: ${[why.message, why.next].filter(Boolean).join(' → ')}`]
+      : [],
+  )
+  return [table(['home written here', 'epoch', 'state', 'entries', 'final'], rows), ...waiting].join('\n')
 }
 
 /** Logs of the other coordinators. */

@@ -47,7 +47,7 @@ export function replicationOf(
     {
       networkId: NETWORK,
       prefix: 'ledger|r',
-      own,
+      own: own === undefined ? [] : [own],
       coordinators: () => all,
       logs: () => all.map(({ peerId }) => ({ home: peerId, epoch: 1, coordinator: peerId })),
     },

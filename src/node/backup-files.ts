@@ -2,7 +2,6 @@ import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { EdgeCoderError } from '../core/errors.js'
 import { isRefusal, type Refusal, refusal } from '../core/refusal.js'
-import { FIRST_EPOCH, OWN_LOG } from '../roles/coordinator/ledger-desk.js'
 import { readTask } from '../roles/coordinator/task-record.js'
 import type { AuditReport } from '../roles/ledger/audit.js'
 import { auditParts } from '../roles/ledger/audit-log.js'
@@ -15,13 +14,13 @@ import {
 import type { EvidenceReader } from '../roles/ledger/evidence.js'
 import { statesOf } from '../roles/ledger/file-states.js'
 import { type RestoredLog, type RestoreOptions, restoreBackup } from '../roles/ledger/restore.js'
-import { mirrorPrefix, REPLICAS } from '../roles/replication/log-name.js'
+import { mirrorPrefix, REPLICAS, writtenPrefix } from '../roles/replication/log-name.js'
 import { loadIdentity } from '../services/identity/identity.js'
 import { writePieces } from '../services/policy/whole-file.js'
 import { openLevelStore } from '../services/store/level-store.js'
-import { logOrigin } from '../wire/checkpoint.js'
 import type { BackupTask } from '../wire/ledger/backup-frame.js'
 import type { NoteKey } from '../wire/note-key.js'
+import { peerIdOf } from '../wire/peer-id.js'
 import { claimStore } from './data-folder.js'
 import type { LedgerKeys } from './ledger-keys.js'
 import { identityFileOf } from './services.js'
@@ -220,10 +219,10 @@ export async function restoreBackupFile(
   const coordinator = await peerIdIn(dataDir)
   const leftOut = new Set<string>()
   const prefixOf = (origin: string): string | undefined => {
-    if (origin === logOrigin(network, coordinator, FIRST_EPOCH)) return OWN_LOG
-    if (keys.keyOf(origin) !== undefined) return mirrorPrefix(REPLICAS, origin)
-    leftOut.add(origin)
-    return undefined
+    const key = keys.keyOf(origin)
+    if (key === undefined) leftOut.add(origin)
+    else if (peerIdOf(key.publicKey) === coordinator) return writtenPrefix(network, coordinator, origin)
+    return key && mirrorPrefix(REPLICAS, origin)
   }
   const checkTask = ({ key, value }: BackupTask) => void readTask(key, value)
   const evidenceOf = (logs: readonly BackupContent[]) => {

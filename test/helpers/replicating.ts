@@ -70,7 +70,7 @@ export class ReplicatingMesh {
       {
         networkId: LEDGER_NETWORK,
         prefix: 'others',
-        own,
+        own: own === undefined ? [] : [own],
         prefixOf: (origin) => (origin === this.originOf(number) ? OWN : undefined),
         coordinators: () => all,
         logs: () => all.map(({ peerId }) => ({ home: peerId, epoch: 1, coordinator: peerId })),

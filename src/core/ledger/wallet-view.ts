@@ -18,7 +18,7 @@ export type EntryStanding = 'final' | 'pending'
 
 /** What one entry did to an account. */
 export interface WalletRowView {
-  /** Index of the entry in the log of the account's home. */
+  /** Position of the entry in the logs of the account’s home: its index, while that was not handed over. */
   readonly entry: number
   /** Wall clock of who wrote it. */
   readonly timeMs: number

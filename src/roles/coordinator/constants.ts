@@ -69,6 +69,10 @@ export const SLICE_LOOK_MS = 60_000
 export const CONFIRM_MS = 250
 /** So often for one that was not restored, as far as is known; then it is gone on with. */
 export const HEARING_LOOKS = 12
+/** After so long a task of a home that was handed over is ordered again: its gateway moves to the successor. */
+export const SEALED_RETRY_MS = 5_000
+/** Before a home that comes here, and could not be taken over, is tried again; and what is asked of it meanwhile. */
+export const SUCCESSION_RETRY_MS = 2_000
 /** How often the store is tried again while it fails. */
 export const STORE_RETRY_MS = 1_000
 /** Answers held back while the store fails; past it links are dropped, and their peers ask again later. */

@@ -6,7 +6,7 @@ export interface Economy {
   /** The open windows, and the newest closed ones, each computed again. @param limit of closed ones, each sort */
   windows(limit: number): Promise<EconomyWindows>
   prices(): PricesView
-  /** Where all credits of this log are. Reads all balances. */
+  /** Where all credits of the logs that are written here are. Reads all balances. */
   supply(): Promise<SupplyView>
 }
 
@@ -111,7 +111,7 @@ export interface PricesView {
   }[]
 }
 
-/** All balances of one log; they sum to zero. */
+/** All balances of the logs that this coordinator writes; they sum to zero. */
 export interface SupplyView {
   /** Made by grants and issuance. */
   readonly issued: bigint

@@ -52,6 +52,25 @@ export class AccountHomes {
     return this.#homeOf(account)?.coordinator
   }
 
+  /**
+   * Where tasks of these accounts go on, whose homes were all handed over from one coordinator to another.
+   *
+   * @returns undefined = of some they were not, or not all to the same one
+   */
+  successorOf(coordinator: string, accounts: Iterable<string>): string | undefined {
+    const left = new Set(
+      this.#components.chain?.logs.flatMap((log) => (log.coordinator === coordinator ? [log.home] : [])),
+    )
+    const next = new Set<string>()
+    for (const account of accounts) {
+      const now = this.#homeOf(account)
+      if (now === undefined || now.coordinator === coordinator || !left.has(now.home)) return undefined
+      next.add(now.coordinator)
+    }
+    const [only] = next
+    return next.size === 1 ? only : undefined
+  }
+
   /** Those used of late, the most used first. */
   get accounts(): readonly UsedAccount[] {
     this.#roll()

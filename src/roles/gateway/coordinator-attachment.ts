@@ -106,7 +106,7 @@ export class CoordinatorAttachment {
 
   /**
    * Leaves the attached coordinator for one that is preferred, unless that was tried of late. Whoever calls
-   * it sees to it that nothing is under way at the one that is left.
+   * it sees to it that nothing is under way at the one that is left, or nothing that can be paid there.
    */
   goTo(peerId: string): void {
     const link = this.#link

@@ -165,7 +165,17 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
   )
   const delivered = new DeliveredTasks({ archive, errands, log, current })
   const batcher = new SubmitBatcher(
-    { archive, book, errands, clock, log, metrics, signer, current },
+    {
+      archive,
+      book,
+      errands,
+      clock,
+      log,
+      metrics,
+      signer,
+      current,
+      coordinatorOf: (account) => homes.coordinatorOf(account),
+    },
     { networkId },
   )
   const side: CoordinatorSide = new CoordinatorSide({

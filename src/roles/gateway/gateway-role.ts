@@ -58,6 +58,8 @@ export interface GatewayLife {
 
 const SWEEP_MS = 60_000
 const LEVELS_MS = 5_000
+/** How often it is looked whether homes were handed over. */
+const FOLLOW_MS = 2_000
 
 export class GatewayRole implements Gateway {
   readonly #parts: GatewayParts
@@ -82,6 +84,7 @@ export class GatewayRole implements Gateway {
     this.#timers = [
       clock.every(SWEEP_MS, () => void this.#sweep()),
       clock.every(LEVELS_MS, () => this.#levels()),
+      clock.every(FOLLOW_MS, () => this.#parts.submits.followHomes()),
     ]
     log.info('gateway-started', { unfinishedTasks: book.size, start })
     await this.#sweep()

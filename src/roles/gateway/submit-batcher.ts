@@ -24,6 +24,8 @@ interface Components {
   readonly metrics: GatewayMetrics
   readonly signer: Signer
   readonly current: () => CoordinatorLink | undefined
+  /** At which coordinator policy lets an account be spent. */
+  readonly coordinatorOf: (account: string) => string | undefined
 }
 
 interface Init {
@@ -32,6 +34,8 @@ interface Init {
 
 /** Before a coordinator that was full is asked again, when it does not say. */
 const LEAST_RETRY_MS = 200
+/** Before a coordinator is asked again that does not know yet that it is the home: policy takes seconds. */
+const NOT_YET_HOME_MS = 2_000
 /** Head and signature of the envelope, and to spare. */
 const ORDER_BYTES = HELD_ORDER_BYTES - 1024
 /** Most that a header takes beside its texts: digest, numbers, tags. */
@@ -179,10 +183,16 @@ export class SubmitBatcher {
     const { book } = this.#components
     if (book.get(task.key) !== task || task.ending || task.record.coordinator !== link.peerId) return
     const no = whole ?? (result?.refusal === undefined ? undefined : fromWire(result.refusal))
-    if (no !== undefined) return this.#refused(task, no)
+    if (no !== undefined) return this.#refused(task, this.#notYetHome(task, no, link))
     if (result === undefined) return
     book.taken(task)
     if (result.state !== undefined && result.state.taskId === task.key) book.apply(link.peerId, result.state)
+  }
+
+  /** Policy has made it the home, and it has not heard of it. */
+  #notYetHome(task: LiveTask, why: Refusal, { peerId }: CoordinatorLink): Refusal {
+    const isHome = this.#components.coordinatorOf(task.record.header.account) === peerId
+    return why.code === 'not-home' && isHome ? { ...why, retryAfterMs: NOT_YET_HOME_MS } : why
   }
 
   async #refused(task: LiveTask, why: Refusal): Promise<void> {

@@ -65,6 +65,18 @@ export class SubmitDesk {
     return answer
   }
 
+  /**
+   * Leaves a coordinator from which the homes of all that is under way were handed over: there it can never
+   * be paid, and at their new coordinator it goes on. Called every few seconds.
+   */
+  followHomes(): void {
+    const { book, attachment, homes } = this.#components
+    const { link } = attachment
+    if (link === undefined || book.size === 0) return
+    const next = homes.successorOf(link.peerId, accountsOf(book.tasks()))
+    if (next !== undefined) attachment.goTo(next)
+  }
+
   /** The gateway stops: submits under way are answered by what is known now. */
   async stop(): Promise<void> {
     for (const task of this.#components.book.tasks()) task.release()
@@ -179,6 +191,12 @@ export class SubmitDesk {
     if (Math.max(book.size, this.#underWay.size) >= unfinishedTasks) return true
     return archive.unfinishedBytes + prepared.payload.length > unfinishedBytes
   }
+}
+
+function accountsOf(tasks: Iterable<LiveTask>): ReadonlySet<string> {
+  const accounts = new Set<string>()
+  for (const { record } of tasks) accounts.add(record.header.account)
+  return accounts
 }
 
 function changed(task: LiveTask): Promise<void> {

@@ -13,8 +13,8 @@ import { formatTlogProof } from '../../wire/tlog-proof.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
 import { CACHED_TILES } from './constants.js'
 import type { LogKeys } from './log-keys.js'
-import type { Head } from './log-open.js'
-import type { LogTree } from './log-tree.js'
+import { type Head, treeSource } from './log-open.js'
+import { type LogTree, loadTree } from './log-tree.js'
 import { RecentMap } from './recent-map.js'
 import { type IndexedRow, readWalletRow } from './wallet-index.js'
 
@@ -133,6 +133,13 @@ export class LogReader {
   /** That the tree of `older` entries is how that of `newer` began. @param newer at most this size */
   consistency(older: number, newer: number): Promise<readonly Uint8Array[]> {
     return this.#proof(planConsistency(older, newer))
+  }
+
+  /** The root over its first entries. @param size up to its own @returns undefined = a tile is missing */
+  async rootAt(size: number): Promise<Uint8Array | undefined> {
+    const { tree } = this.#end
+    if (size === tree.size) return tree.root
+    return (await loadTree(treeSource({ store: this.#store, keys: this.#keys }), size))?.root
   }
 
   async #list(from: number, to: number): Promise<readonly Uint8Array[]> {

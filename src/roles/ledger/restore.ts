@@ -17,6 +17,7 @@ import { type LogKeys, logKeys } from './log-keys.js'
 import { type FollowOptions, openLogMirror } from './log-mirror.js'
 import { type Head, readHead } from './log-open.js'
 import type { LogPart } from './log-reader.js'
+import { wipeLog } from './log-wipe.js'
 
 /** One log that is in the store now. */
 export interface RestoredLog {
@@ -126,12 +127,12 @@ async function restoreLog(
   const { key, size } = content
   if (there?.size === size) return undefined
   await store.commit([flagWrite(keys, 'restoring')])
-  if (broken) await wipe(store, keys)
+  if (broken) await wipeLog(store, keys)
   const mirror = await openLogMirror({ store, evidence }, { key, prefix })
   const refused = await mirror.follow(partsAfter(parts, there?.size ?? 0), options)
   if (refused !== undefined) {
     if (there !== undefined) return refused
-    await wipe(store, keys)
+    await wipeLog(store, keys)
     await store.commit([flagWrite(keys, undefined)])
     return refused
   }
@@ -217,17 +218,6 @@ function backwards(
   return refusal('log-forked', `the backup has other entries in ${key.name} than are here`, {
     next: 'Keep both: an admin has to decide which one is to go on.',
   })
-}
-
-async function wipe(store: Store, keys: LogKeys): Promise<void> {
-  let dels: Write[] = []
-  for await (const [key] of store.range(keys.all)) {
-    if (key !== keys.flag) dels.push({ type: 'del', key })
-    if (dels.length < COMMIT_ENTRIES) continue
-    await store.commit(dels)
-    dels = []
-  }
-  await store.commit(dels)
 }
 
 function cancelled(): Refusal {

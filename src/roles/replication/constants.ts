@@ -51,3 +51,14 @@ export const ROUND_MS = 1_000
 export const LEAST_ROUND_MS = 50
 /** Accusations of one coordinator that wait to be checked; each costs a signature or the reading of a log. */
 export const ACCUSATIONS_WAITING = 16
+/** Logs of earlier epochs that are told of in one answer; the wire allows as many. */
+export const SEALS_TOLD = 16
+/** Before a coordinator that could not say what it cosigned last is asked again. */
+export const SEAL_RETRY_MS = 2_000
+/** How long an answer about seals is waited for. */
+export const SEAL_MS = 10_000
+/**
+ * How long coordinators that are connected are waited for when enough have answered: so that what a home that
+ * lives has signed, and few have cosigned, is not left out.
+ */
+export const SEAL_GRACE_MS = 10_000

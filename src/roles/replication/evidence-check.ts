@@ -4,6 +4,7 @@ import { frontierBefore, includes } from '../../core/ledger/merkle/proof-check.j
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
+import type { Log } from '../../ports/log.js'
 import { openCheckpoint, parseCheckpoint, type SignedCheckpoint } from '../../wire/checkpoint.js'
 import { frames, isMalformed } from '../../wire/frame.js'
 import type { Fork, InvalidEntry } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
@@ -77,6 +78,26 @@ export async function checkEvidence(bytes: Uint8Array, keys: EvidenceKeys): Prom
   if (what.case === 'fork') return checkFork(what.value, keys)
   if (what.case === 'invalidEntry') return checkInvalidEntry(what.value, keys)
   return unfounded('it is of a kind that this version does not know')
+}
+
+/**
+ * Checks evidence that somebody found, again, as a stranger would.
+ *
+ * @param own is this log written by who checks? Nobody accuses itself: such a log was restored, or its key is
+ *   used elsewhere
+ * @returns undefined = it is not upheld
+ */
+export async function upheld(
+  evidence: Uint8Array,
+  keys: EvidenceKeys,
+  own: (origin: string) => boolean,
+  log: Log,
+): Promise<Extract<Verdict, { verdict: 'guilty' }> | undefined> {
+  const verdict = await checkEvidence(evidence, keys)
+  if (verdict.verdict !== 'guilty') log.error('evidence-not-upheld', { detail: verdict.detail })
+  else if (own(verdict.origin)) log.error('accused-here', { detail: verdict.detail })
+  else return verdict
+  return undefined
 }
 
 /** Reads a checkpoint of whichever known log it is of. */

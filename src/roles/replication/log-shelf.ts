@@ -1,48 +1,57 @@
 import { EdgeCoderError } from '../../core/errors.js'
-import type { PeerAddress } from '../../ports/network.js'
+import { FIRST_EPOCH } from '../../core/ledger/line.js'
+import type { Refusal } from '../../core/refusal.js'
 import { cosignerName } from '../../wire/checkpoint.js'
 import type { CosignAnswer, LogHead } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { noteKey } from '../../wire/note-key.js'
+import { openContinuedMirror } from '../ledger/continued-mirror.js'
+import type { LogMirror } from '../ledger/log-mirror.js'
 import { Accusations } from './accusations.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import { CosignSeeker } from './cosign-seeker.js'
-import { checkEvidence, type EvidenceKeys } from './evidence-check.js'
+import { type EvidenceKeys, upheld } from './evidence-check.js'
 import { LogDesk } from './log-desk.js'
 import { LogFollower } from './log-follower.js'
 import { cosignerKey, type KnownLog, knownLog, mirrorPrefix } from './log-name.js'
 import { NoteBook } from './note-book.js'
-import type { PeerView, ReplicationComponents, ReplicationInit, ReplicationView } from './replication.js'
-import { UnfinalAge } from './replication-meter.js'
+import type { OwnLog, ReplicationComponents, ReplicationInit } from './replication.js'
 import { Witness } from './witness.js'
+import { WrittenLogs } from './written-logs.js'
 
 /** With all that may be left out put in. */
 export type ShelfComponents = Required<ReplicationComponents>
-export type ShelfInit = ReplicationInit & Required<Pick<ReplicationInit, 'quorum'>>
+export type ShelfInit = ReplicationInit & Required<Pick<ReplicationInit, 'quorum' | 'sealRosters'>>
 
 interface ShelfEvents {
   link(peerId: string): CoordinatorLink | undefined
   links(): Iterable<CoordinatorLink>
   grown(origin: string): void
   final(origin: string, note: Uint8Array): void
+  /** Policy names logs that it did not name before. */
+  opened(): void
   /** A log was isolated, with this evidence. */
   isolated(evidence: Uint8Array): void
 }
 
-/** All logs that are here, each with who follows and cosigns it; the own one with who has it cosigned. */
+/**
+ * All logs that are here, each with who follows and cosigns it; those written here with who has them
+ * cosigned.
+ */
 export class LogShelf {
   readonly accusations: Accusations
+  readonly written: WrittenLogs
+  /** What was cosigned last of each. */
+  readonly cosigned: NoteBook
+  readonly finals: NoteBook
   readonly #parts: ShelfComponents
   readonly #init: ShelfInit
   readonly #events: ShelfEvents
   readonly #desks = new Map<string, LogDesk>()
-  readonly #cosigned: NoteBook
-  readonly #finals: NoteBook
+  /** Logs of which it was found, in this life, that they leave out nothing that was cosigned here. */
+  readonly #fitting = new Set<string>()
   readonly #listeners = new Set<(origin: string, size: number) => void>()
-  readonly #differs = new Set<(size: number) => void>()
-  readonly #age: UnfinalAge
-  #seeker: CosignSeeker | undefined
-  #ownElsewhere = 0
+  readonly #differs = new Set<(size: number, origin: string) => void>()
   #loaded = false
   #opening: Promise<void> | undefined
 
@@ -51,9 +60,9 @@ export class LogShelf {
     this.#init = init
     this.#events = events
     this.accusations = new Accusations(parts, `${init.prefix}|x`)
-    this.#cosigned = new NoteBook(parts.store, `${init.prefix}|w`)
-    this.#finals = new NoteBook(parts.store, `${init.prefix}|q`)
-    this.#age = new UnfinalAge(parts.clock)
+    this.cosigned = new NoteBook(parts.store, `${init.prefix}|w`)
+    this.finals = new NoteBook(parts.store, `${init.prefix}|q`)
+    this.written = new WrittenLogs(parts.clock, init.own)
   }
 
   get keys(): EvidenceKeys {
@@ -72,13 +81,22 @@ export class LogShelf {
     return this.#desks.values()
   }
 
-  finalNote(origin: string): Uint8Array | undefined {
-    return this.#finals.get(origin)?.note
+  /** All logs that policy names now, open or not. */
+  known(): readonly KnownLog[] {
+    return this.#init.logs().flatMap((name) => knownLog(this.#init.networkId, name) ?? [])
+  }
+
+  /** Logs of earlier epochs of the same home, the latest first. */
+  before({ home, epoch }: Pick<KnownLog, 'home' | 'epoch'>): readonly LogDesk[] {
+    const earlier = [...this.#desks.values()].filter(
+      ({ known }) => known.home === home && known.epoch < epoch,
+    )
+    return earlier.sort((a, b) => b.known.epoch - a.known.epoch)
   }
 
   *finalNotes(): Iterable<Uint8Array> {
     for (const origin of this.#desks.keys()) {
-      const note = this.finalNote(origin)
+      const note = this.finals.get(origin)?.note
       if (note !== undefined) yield note
     }
   }
@@ -88,15 +106,14 @@ export class LogShelf {
     return () => this.#listeners.delete(listener)
   }
 
-  onOwnDiffers(listener: (size: number) => void): () => void {
+  onOwnDiffers(listener: (size: number, origin: string) => void): () => void {
     this.#differs.add(listener)
     return () => this.#differs.delete(listener)
   }
 
-  /** A log that is told of and given to others: not the own one while it is closed. */
+  /** A log that is told of and given to others: not one written here while it is closed. */
   offer(origin: string): LogDesk | undefined {
-    const { own } = this.#init
-    return own?.key.name === origin && own.closed !== undefined ? undefined : this.#desks.get(origin)
+    return this.written.find(origin)?.closed === undefined ? this.#desks.get(origin) : undefined
   }
 
   offers(): LogDesk[] {
@@ -117,100 +134,85 @@ export class LogShelf {
     return this.#opening
   }
 
+  /**
+   * A log is written here from now on, that was mirrored or not there. @throws EdgeCoderError of the store
+   */
+  async adopt(own: OwnLog): Promise<void> {
+    await this.open()
+    const { name } = own.key
+    const known = this.known().find(({ origin }) => origin === name)
+    const mirrored = this.#desks.get(name)
+    mirrored?.follower?.stop()
+    await mirrored?.follower?.idle()
+    this.written.open(own)
+    if (known === undefined) return
+    this.#openOwn(known, own, mirrored?.claims)
+    this.written.grown()
+  }
+
   async stop(): Promise<void> {
-    this.#seeker?.stop()
+    this.written.stop()
     for (const desk of this.#desks.values()) desk.follower?.stop()
     await this.#opening?.catch(() => {})
     for (const desk of this.#desks.values()) await desk.follower?.idle()
   }
 
-  /** The own log may be longer. */
-  grown(): void {
-    const { own } = this.#init
-    if (own?.head === undefined) return
-    this.#age.grown(own.head.size)
-    if (own.closed === undefined) this.#seeker?.grown()
-  }
-
   opened(link: CoordinatorLink): void {
-    if (this.#init.own?.closed === undefined) this.#seeker?.opened(link)
+    this.written.opened(link)
     for (const desk of this.#desks.values()) desk.follower?.wake()
   }
 
   gone(link: CoordinatorLink): void {
-    this.#seeker?.gone(link)
+    this.written.gone(link)
     for (const desk of this.#desks.values()) desk.gone(link)
   }
 
   answered(link: CoordinatorLink, answer: CosignAnswer): void {
-    void this.#seeker?.answered(link, answer)
+    // Asks of one link are numbered together, so one of them takes it.
+    for (const origin of this.written.origins) void this.written.seeker(origin)?.answered(link, answer)
   }
 
   /** Evidence against a log: checked again here, whoever found it; then the log is isolated. */
   async found(evidence: Uint8Array): Promise<void> {
-    const verdict = await checkEvidence(evidence, this.keys)
-    if (verdict.verdict !== 'guilty') {
-      this.#parts.log.error('evidence-not-upheld', { detail: verdict.detail })
-      return
-    }
-    const { origin } = verdict
-    // Nobody accuses itself: a log of one's own that contradicts itself was restored, or its key is used
-    // elsewhere.
-    if (this.#desks.get(origin)?.known.coordinator === this.#parts.signer.peerId) {
-      this.#parts.log.error('accused-here', { detail: verdict.detail })
-      return
-    }
+    const { signer, log } = this.#parts
+    const own = (origin: string): boolean => this.#desks.get(origin)?.known.coordinator === signer.peerId
+    const verdict = await upheld(evidence, this.keys, own, log)
+    if (verdict === undefined) return
     try {
       if (await this.accusations.freeze(verdict, evidence)) this.#events.isolated(evidence)
     } catch (cause) {
       if (!(cause instanceof EdgeCoderError)) throw cause
-      this.#parts.log.error('evidence-not-kept', { origin, error: cause })
+      log.error('evidence-not-kept', { origin: verdict.origin, error: cause })
       this.#events.isolated(evidence)
     }
   }
 
-  view(coordinators: readonly PeerAddress[], connected: (peerId: string) => boolean): ReplicationView {
-    const logs = [...this.#desks.values()].map((desk) => ({
-      origin: desk.known.origin,
-      own: desk.held === this.#init.own,
-      size: desk.size,
-      finalSize: desk.finalSize,
-      claimedSize: desk.claimed,
-      isolated: this.accusations.has(desk.known.origin),
-    }))
-    const peers = coordinators.flatMap(({ peerId }): PeerView[] => {
-      if (peerId === this.#parts.signer.peerId) return []
-      const cosignedSize = this.#seeker?.cosignedBy(peerId) ?? 0
-      return [{ peerId, connected: connected(peerId), behindEntries: this.#behind(peerId), cosignedSize }]
-    })
-    return { logs, peers, unfinalAgeMs: this.#age.ms, ownLongerElsewhere: this.#ownElsewhere }
-  }
-
-  #behind(peerId: string): number {
-    let entries = 0
-    for (const { size, claims } of this.#desks.values())
-      entries += Math.max(0, size - (claims.get(peerId) ?? 0))
-    return entries
+  async release(origin: string): Promise<void> {
+    const desk = this.#desks.get(origin)
+    await this.accusations.release(origin, desk !== undefined && this.#sealed(desk.known))
+    desk?.follower?.wake()
+    desk?.witness?.progressed()
   }
 
   async #open(): Promise<void> {
     if (!this.#loaded) await this.accusations.load()
     this.#loaded = true
-    for (const name of this.#init.logs()) {
-      const known = knownLog(this.#init.networkId, name)
-      if (known === undefined || this.#desks.has(known.origin)) continue
-      await this.#finals.load(known.key, this.#witnesses(known))
-      const { own } = this.#init
-      if (own?.key.name === known.origin) this.#openOwn(known)
-      else await this.#openMirror(known)
+    let more = false
+    for (const known of this.known()) {
+      if (this.#desks.has(known.origin)) continue
+      await this.finals.load(known.key, this.#witnesses(known))
+      const own = this.written.find(known.origin)
+      if (own === undefined) await this.#openMirror(known)
+      else this.#openOwn(known, own)
+      more = true
     }
+    if (more) this.#events.opened()
   }
 
-  #openOwn(known: KnownLog): void {
-    const { own } = this.#init
-    if (own === undefined) return
-    const desk = this.#desk(known, own, new Map())
-    this.#seeker = new CosignSeeker(this.#parts, own, {
+  #openOwn(known: KnownLog, own: OwnLog, claims = new Map<string, number>()): void {
+    const { origin } = known
+    const desk = this.#desk(known, own, claims)
+    const seeker = new CosignSeeker(this.#parts, own, {
       links: () => this.#events.links(),
       cosigner: (peerId) => cosignerKey(this.#init.networkId, peerId),
       quorum: () => this.#quorum(),
@@ -219,42 +221,74 @@ export class LogShelf {
       },
       shown: (note) => desk.news(note, undefined),
     })
-    this.#age.final(desk.finalSize)
-    this.#desks.set(known.origin, desk)
+    this.#desks.set(origin, desk)
+    this.written.serve(own, seeker, () => this.#sealed(known), desk.finalSize)
   }
 
   async #openMirror(known: KnownLog): Promise<void> {
-    const { store, evidence, signer, openMirror } = this.#parts
+    const { signer } = this.#parts
     const { networkId } = this.#init
-    await this.#cosigned.load(known.key, [])
-    const prefix = this.#init.prefixOf?.(known.origin) ?? mirrorPrefix(this.#init.prefix, known.origin)
-    const mirror = await openMirror({ store, evidence }, { key: known.key, prefix })
+    const { origin } = known
+    await this.cosigned.load(known.key, [])
+    const mirror = await this.#mirror(known)
     const claims = new Map<string, number>()
     const desk = this.#desk(known, mirror, claims)
-    const isolated = (): boolean => this.accusations.has(known.origin)
+    const forked = desk.forked.bind(desk)
     desk.follower = new LogFollower(this.#parts, mirror, {
       owner: known.coordinator,
       claims,
       events: {
         link: (peerId) => this.#events.link(peerId),
-        isolated,
-        grown: () => this.#events.grown(known.origin),
-        forked: (found) => desk.forked(found),
+        isolated: () => this.#isUseless(known),
+        grown: () => this.#events.grown(origin),
+        forked,
         refused: (found) => void desk.refused(found).catch((cause: unknown) => this.#fault(cause)),
       },
     })
     // A log of one's own that is only being filled again is not cosigned: its signature is there already.
     if (known.coordinator !== signer.peerId) {
       const key = noteKey('cosignature', cosignerName(networkId, signer.peerId), signer.publicKey)
-      const forked = desk.forked.bind(desk)
-      desk.witness = new Witness({ ...this.#parts, cosigned: this.#cosigned }, key, {
+      desk.witness = new Witness({ ...this.#parts, cosigned: this.cosigned }, key, {
         held: mirror,
-        isolated,
+        isolated: () => this.accusations.has(origin),
         forked,
-        sealed: () => this.#init.sealed?.(known) ?? false,
+        sealed: () => this.#sealed(known),
+        cutFault: () => this.#cutFault(desk),
       })
     }
-    this.#desks.set(known.origin, desk)
+    this.#desks.set(origin, desk)
+  }
+
+  #mirror({ key, epoch, origin }: KnownLog): Promise<LogMirror> {
+    const { store, evidence, openMirror } = this.#parts
+    const prefix = this.#init.prefixOf?.(origin) ?? mirrorPrefix(this.#init.prefix, origin)
+    if (epoch === FIRST_EPOCH) return openMirror({ store, evidence }, { key, prefix })
+    const library = { find: (earlier: string) => this.#desks.get(earlier)?.held }
+    return openContinuedMirror({ store, evidence, library, openMirror }, { key, prefix })
+  }
+
+  /**
+   * Of a log that has an invalid entry, what is before it holds all the same, and is needed by who goes on
+   * with it.
+   */
+  #isUseless(known: KnownLog): boolean {
+    const { accusations } = this
+    if (!accusations.has(known.origin)) return false
+    return !this.#sealed(known) || accusations.forked(known.origin)
+  }
+
+  /** Once enough others have cosigned a log, what it leaves out can never have been final. */
+  async #cutFault({ known, held }: LogDesk): Promise<Refusal | undefined> {
+    const { origin, epoch } = known
+    if (epoch === FIRST_EPOCH || this.#fitting.has(origin) || this.finals.size(origin) > 0) return undefined
+    const earlier = this.before(known).map(({ known: { origin: name, coordinator }, held: { head } }) => {
+      const own = coordinator === this.#parts.signer.peerId
+      return { origin: name, stand: own ? head : this.cosigned.get(name)?.checkpoint }
+    })
+    const library = { find: (name: string) => this.#desks.get(name)?.held }
+    const fault = await this.#parts.cutFault(held, earlier, library)
+    if (fault === undefined) this.#fitting.add(origin)
+    return fault
   }
 
   #desk(known: KnownLog, held: LogDesk['held'], claims: Map<string, number>): LogDesk {
@@ -265,24 +299,24 @@ export class LogShelf {
       isolated: () => this.accusations.has(origin),
       found: (evidence: Uint8Array) => void this.found(evidence),
       fault: (cause: unknown) => this.#fault(cause),
-      becameFinal: (size: number) => this.#becameFinal(known, size),
-      ownDiffers: (size: number) => this.#ownDiffers(known, size),
+      becameFinal: (size: number) => this.#becameFinal(origin, size),
+      ownDiffers: (size: number) => this.#ownDiffers(origin, size),
     }
-    return new LogDesk(known, held, claims, { finals: this.#finals, events })
+    return new LogDesk(known, held, claims, { finals: this.finals, events })
   }
 
-  #becameFinal({ origin, coordinator }: KnownLog, size: number): void {
-    if (coordinator === this.#parts.signer.peerId) this.#age.final(size)
-    const note = this.finalNote(origin)
+  #becameFinal(origin: string, size: number): void {
+    this.written.final(origin, size)
+    const note = this.finals.get(origin)?.note
     if (note !== undefined) this.#events.final(origin, note)
+    this.#desks.get(origin)?.witness?.progressed()
     for (const listener of [...this.#listeners]) listener(origin, size)
   }
 
-  #ownDiffers({ origin }: KnownLog, size: number): void {
-    if (size <= this.#ownElsewhere) return
-    this.#ownElsewhere = size
+  #ownDiffers(origin: string, size: number): void {
+    if (!this.written.differs(origin, size)) return
     this.#parts.log.error('own-log-differs', { origin, size, here: this.#desks.get(origin)?.size ?? 0 })
-    for (const listener of [...this.#differs]) listener(size)
+    for (const listener of [...this.#differs]) listener(size, origin)
   }
 
   #witnesses({ coordinator }: KnownLog): NoteKey[] {
@@ -290,6 +324,10 @@ export class LogShelf {
       const key = peerId === coordinator ? undefined : cosignerKey(this.#init.networkId, peerId)
       return key === undefined ? [] : [key]
     })
+  }
+
+  #sealed(known: KnownLog): boolean {
+    return this.#init.sealed?.(known) ?? false
   }
 
   #quorum(): number {

@@ -63,7 +63,7 @@ function replicate(
     {
       networkId: LEDGER_NETWORK,
       prefix,
-      own,
+      own: own === undefined ? [] : [own],
       prefixOf: (origin) => (origin === originOfPeer(peerId) ? OWN_PREFIX : undefined),
       coordinators: world.coordinators,
       logs: () => logsOf(world),
@@ -180,7 +180,9 @@ export class HonestLedger implements Runnable {
   }
 }
 
-/** What is wrong with a coordinator: it signs an entry that may not stand, or two histories for two groups. */
+/**
+ * What is wrong with a coordinator: it signs an entry that may not stand, or two histories for two groups.
+ */
 export type Wrong =
   | { readonly lie: Lie; readonly atMs: number }
   | { readonly lie: 'fork'; readonly atMs: number; readonly group: readonly string[] }

@@ -41,7 +41,7 @@ function newDesk(): void {
   offences = []
   const { chain, library, network } = homes
   const penalise = (_peer: string, offence: string): void => void offences.push(offence)
-  const ledger = { desk: first.desk, library, chain }
+  const ledger = { logOf: () => first.desk, library, chain }
   const { journal } = first
   desk = new AllotmentDesk({ ledger, network: { penalise }, clock: systemClock(), journal }, network)
 }

@@ -57,6 +57,19 @@ describe('homes of accounts', () => {
     expect(homes.coordinatorOf('ann')).toBe(third.peerId)
   })
 
+  it('have a successor for what is under way at the coordinator that they were taken from', async () => {
+    expect(homes.successorOf(first.peerId, ['ann'])).toBeUndefined()
+    await all.say('handover', { home: first.peerId, epoch: 2, coordinator: third.peerId })
+    expect(homes.successorOf(first.peerId, ['ann'])).toBe(third.peerId)
+    // What is spent by a slice there, or has no home, stays.
+    expect(homes.successorOf(second.peerId, ['ann'])).toBeUndefined()
+    expect(homes.successorOf(first.peerId, ['ann', 'bob'])).toBeUndefined()
+    expect(homes.successorOf(first.peerId, ['ann', 'eve'])).toBeUndefined()
+    await all.say('handover', { home: first.peerId, epoch: 3, coordinator: first.peerId })
+    expect(homes.successorOf(first.peerId, ['ann'])).toBeUndefined()
+    expect(homes.successorOf(third.peerId, ['ann'])).toBe(first.peerId)
+  })
+
   it('come before others, the most used first, then those that may stand in', () => {
     expect(homes.preferred).toEqual([])
     homes.used(header('bob', 5n))

@@ -8,6 +8,7 @@ import type { Link, Network } from '../../../../src/ports/network.js'
 import type { Signer } from '../../../../src/ports/signer.js'
 import { createGateway, type GatewayInit } from '../../../../src/roles/gateway/create-gateway.js'
 import type { ChatRequest, Gateway, Submission, TaskProgress } from '../../../../src/roles/gateway/gateway.js'
+import type { PolicyChain } from '../../../../src/roles/policy/policy-chain.js'
 import { createSeededRandom } from '../../../../src/services/clock/seeded-random.js'
 import { createVirtualClock, type VirtualClock } from '../../../../src/services/clock/virtual-clock.js'
 import { createMemoryMesh, type MemoryMesh } from '../../../../src/services/network/memory-network.js'
@@ -370,6 +371,8 @@ export interface BedInit {
   readonly limits?: GatewayInit['limits']
   readonly policy?: () => PolicyView
   readonly random?: number
+  /** The signed policy, where tasks are paid. */
+  readonly chain?: PolicyChain
 }
 
 /** The gateway is started; coordinators named in `known` (default "c1") have to be made by the test. */
@@ -393,6 +396,7 @@ export async function makeBed(init: BedInit = {}): Promise<Bed> {
         log: quietLog,
         metrics: noMetrics,
         policy: init.policy ?? (() => OPEN_POLICY),
+        ...(init.chain === undefined ? {} : { chain: init.chain }),
       },
       {
         networkId: NETWORK,

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import type { Refusal } from '../../../../src/core/refusal.js'
 import type { ForkFound } from '../../../../src/roles/replication/evidence-file.js'
 import { NoteBook } from '../../../../src/roles/replication/note-book.js'
 import { Witness } from '../../../../src/roles/replication/witness.js'
@@ -25,11 +26,12 @@ afterEach(() => clock.runUntilIdle())
 async function witnessing(held: NumberedLog, disk: MemoryDisk = createMemoryDisk()) {
   const cosigned = new NoteBook(disk.open(), 'w')
   const forks: ForkFound[] = []
-  const state = { isolated: false, sealed: false }
+  const state = { isolated: false, sealed: false, fault: undefined as Refusal | undefined }
   const log = {
     held,
     isolated: () => state.isolated,
     sealed: () => state.sealed,
+    cutFault: async () => state.fault,
     forked: (found: ForkFound) => void forks.push(found),
   }
   const witness = new Witness({ clock, signer: SIGNER, log: quietLog, cosigned }, KEY, log)

@@ -1,0 +1,182 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { isRefusal } from '../../../../src/core/refusal.js'
+import { logKeys } from '../../../../src/roles/ledger/log-keys.js'
+import { writtenPrefix } from '../../../../src/roles/replication/log-name.js'
+import { logOrigin } from '../../../../src/wire/checkpoint.js'
+import { type Seat, Trio } from './trio.js'
+import type { FakeGateway, FakeWorker } from './world.js'
+
+const CREDITS = 10_000_000n
+
+let trio: Trio
+let old: Seat
+let next: Seat
+let third: Seat
+
+beforeEach(setUp)
+
+async function setUp(): Promise<void> {
+  trio = await Trio.of(CREDITS)
+  ;[old, next, third] = trio.seats
+  await trio.until(() => isFinal(old, old, 1))
+}
+
+function isFinal(at: Seat, home: Seat, epoch: number): boolean {
+  const log = at.written(home, epoch)
+  return log !== undefined && log.entries > 0 && log.finalEntries === log.entries
+}
+
+/** Submits one, and has it done and paid. */
+async function pay(gateway: FakeGateway, worker: FakeWorker, id: string): Promise<void> {
+  const { results } = await gateway.submit(gateway.header(id, { maxOutputTokens: 50 }))
+  expect(results[0]?.refusal).toBeUndefined()
+  const ack = await worker.done(await worker.lease(), gateway)
+  expect(ack.refusal).toBeUndefined()
+}
+
+const serves = (seat: Seat, epoch: number) => seat.written(old, epoch)?.state === 'serving'
+
+/** All credits of the logs that a seat writes; they sum to zero. */
+async function supplyAt(seat: Seat) {
+  const economy = seat.coordinator.economy()
+  if (economy === undefined || isRefusal(economy)) throw new Error('it is open')
+  return trio.run(economy.supply())
+}
+
+describe('a home whose coordinator is lost', () => {
+  it('goes on at its successor: balances, credits that are held, and what is ordered anew', async () => {
+    const gateway = await old.gateway()
+    const worker = await old.worker()
+    await pay(gateway, worker, 'one')
+    const header = gateway.header('two', { maxOutputTokens: 50 })
+    await gateway.submit(header)
+    const lease = await worker.lease()
+    await trio.until(() => isFinal(old, old, 1))
+    const before = await old.wallet('alice')
+    expect(before.held).toBeGreaterThan(0n)
+    const issued = (await supplyAt(old)).issued
+    old.crash()
+    await trio.handOver(old, 2, next)
+    await trio.until(() => next.written(old, 2)?.state === 'waiting')
+    await trio.until(() => serves(next, 2) && isFinal(next, old, 2))
+    expect(await next.wallet('alice')).toMatchObject({
+      isHome: true,
+      available: before.available,
+      final: before.available,
+      held: 0n,
+    })
+    expect(await supplyAt(next)).toMatchObject({ issued, sum: 0n })
+    // Its gateway moves on with what was under way; the worker's receipt for the old lease is worth nothing here.
+    const [moved, hand] = [await next.gateway(), await next.worker()]
+    const { results } = await moved.submit({ ...header, fenceFloor: lease.fence })
+    expect(results[0]?.refusal).toBeUndefined()
+    expect(await next.wallet('alice')).toMatchObject({ available: before.available, held: before.held })
+    const again = await hand.lease()
+    expect(again.fence).toBeGreaterThan(lease.fence)
+    expect((await hand.done(again, moved)).refusal).toBeUndefined()
+    const after = await next.wallet('alice')
+    expect(after.held).toBe(0n)
+    expect(after.available).toBeGreaterThan(before.available)
+    expect(after.available).toBeLessThan(before.available + before.held)
+    await pay(moved, hand, 'three')
+    await trio.until(() => isFinal(next, old, 2) && isFinal(next, next, 1))
+    expect(next.status().logs.some(({ isolated }) => isolated)).toBe(false)
+  })
+
+  it('says whose seals are missing, and refuses for now what is asked of it', async () => {
+    old.crash()
+    third.crash()
+    await trio.handOver(old, 2, next)
+    await trio.until(() => next.written(old, 2)?.why?.detail.includes(third.signer.peerId) === true)
+    expect(next.written(old, 2)).toMatchObject({ state: 'waiting', why: { code: 'not-final' } })
+    const gateway = await next.gateway()
+    const { results } = await gateway.submit(gateway.header('early', { maxOutputTokens: 50 }))
+    expect(results[0]?.refusal).toMatchObject({ code: 'home-moving' })
+    expect(results[0]?.refusal?.retryAfterMs).toBeGreaterThan(0)
+    await third.start()
+    await trio.until(() => serves(next, 2))
+    const taken = await gateway.submit(gateway.header('early', { maxOutputTokens: 50 }))
+    expect(taken.results[0]?.refusal).toBeUndefined()
+  })
+})
+
+describe('a coordinator that is back from the dead', () => {
+  it('finds its home sealed, grows no more, cosigns for others, and can be given it back', async () => {
+    const gateway = await old.gateway()
+    const worker = await old.worker()
+    await pay(gateway, worker, 'one')
+    await trio.until(() => isFinal(old, old, 1))
+    const { entries } = old.status()
+    const { available } = await old.wallet('alice')
+    old.crash()
+    await trio.handOver(old, 2, next)
+    await trio.until(() => serves(next, 2))
+    await old.start()
+    expect(old.coordinator.status().notReady).toBeUndefined()
+    await trio.until(() => old.written(old, 1)?.state === 'sealed')
+    third.crash()
+    const [moved, hand] = [await next.gateway(), await next.worker()]
+    await pay(moved, hand, 'two')
+    // Only the old home is there to cosign it.
+    await trio.until(() => isFinal(next, old, 2))
+    expect(old.written(old, 1)?.entries).toBe(entries)
+    const seen = await old.wallet('alice')
+    expect(seen).toMatchObject({ isHome: false })
+    expect(seen.available).toBeLessThan(available)
+    const history = await trio.run(next.coordinator.history('alice', { limit: 3 }))
+    if (history === undefined || isRefusal(history)) throw new Error('it has a history')
+    expect(history.rows.map(({ kind }) => kind)).toEqual(['settle', 'hold', 'settle'])
+    const rest = await trio.run(next.coordinator.history('alice', { before: history.next }))
+    expect(rest).toMatchObject({ rows: [{ kind: 'hold' }, { kind: 'grant', standing: 'final' }] })
+    await third.start()
+    await trio.handOver(old, 3, old)
+    await trio.until(() => serves(old, 3) && isFinal(old, old, 3))
+    await trio.until(() => next.written(old, 2)?.state === 'sealed')
+    expect(await old.wallet('alice')).toMatchObject({ isHome: true, available: seen.available })
+    expect(old.status().origin).toMatch(/\/3$/)
+    const [home, back] = [await old.gateway(), await old.worker()]
+    await pay(home, back, 'three')
+    await trio.until(() => isFinal(old, old, 3))
+    expect(await supplyAt(old)).toMatchObject({ issued: CREDITS, sum: 0n })
+  })
+})
+
+/** How far the log of the new epoch has come on the disk of a seat that is down. */
+async function standAt(seat: Seat): Promise<string> {
+  const store = seat.disk.fork().open()
+  const keys = logKeys(writtenPrefix(trio.chain.head?.network ?? '', seat.signer.peerId, originOf(2)))
+  if ((await store.get(keys.head)) !== undefined) return 'begun'
+  if ((await store.get(keys.continued)) !== undefined) return 'continued'
+  return (await store.get(keys.flag)) === undefined ? 'nothing' : 'continuing'
+}
+
+function originOf(epoch: number): string {
+  return logOrigin(trio.chain.head?.network ?? '', old.signer.peerId, epoch)
+}
+
+describe('the successor', () => {
+  it('goes on, after whichever commit its power went off', async () => {
+    const stands = new Set<string>()
+    for (let commits = 0; ; commits++) {
+      if (commits > 0) await setUp()
+      const { available } = await old.wallet('alice')
+      old.crash()
+      next.diesAfter = commits
+      await trio.handOver(old, 2, next)
+      await trio.until(() => !next.alive || (serves(next, 2) && isFinal(next, old, 2)))
+      const died = !next.alive
+      if (died) {
+        stands.add(await standAt(next))
+        await next.start()
+      }
+      await trio.until(() => serves(next, 2) && isFinal(next, old, 2))
+      expect(await next.wallet('alice')).toMatchObject({ isHome: true, available, final: available })
+      expect(await supplyAt(next)).toMatchObject({ issued: CREDITS, sum: 0n })
+      for (const seat of [next, third]) {
+        expect(seat.status().logs.filter(({ isolated }) => isolated)).toEqual([])
+      }
+      if (!died) break
+    }
+    expect([...stands].toSorted()).toEqual(['begun', 'continued', 'continuing', 'nothing'])
+  }, 60_000)
+})

@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { refusal } from '../../../../src/core/refusal.js'
+import { type Home, Homes } from '../../../helpers/ledger-homes.js'
+import { type Bed, chat, type FakeCoordinator, makeBed } from './gateway-bed.js'
+
+let homes: Homes
+let bed: Bed
+let old: FakeCoordinator
+let next: FakeCoordinator
+
+const attached = (peerId: string) => bed.until(() => bed.gateway.status().coordinator?.peerId === peerId)
+
+beforeEach(async () => {
+  homes = await Homes.of(2)
+  const [first, second] = homes.all as [Home, Home]
+  await homes.openAccount('ann', first)
+  await homes.openAccount('bob', second)
+  const known = [first.peerId, second.peerId]
+  bed = await makeBed({ known, chain: homes.chain })
+  old = bed.coordinator(first.peerId)
+  await attached(old.peerId)
+  next = bed.coordinator(second.peerId)
+})
+
+afterEach(() => bed.clock.dispose())
+
+const handOver = () => homes.say('handover', { home: old.peerId, epoch: 2, coordinator: next.peerId })
+
+describe('tasks of an account whose home is handed over', () => {
+  it('go on at its successor, though the old coordinator is there', async () => {
+    await bed.submit(chat({ id: 'one' }))
+    await handOver()
+    await attached(next.peerId)
+    await bed.until(() => next.headers.has('ann:one'))
+    expect(next.headers.get('ann:one')?.fenceFloor).toBeGreaterThan(0n)
+    await bed.until(() => old.cancels.some(({ reason }) => reason === 'moved'))
+    expect((await bed.view('one'))?.state).toBe('queued')
+  })
+
+  it('wait at a coordinator that has not heard yet that it is the home', async () => {
+    await bed.submit(chat({ id: 'one' }))
+    let asked = 0
+    next.no = () => (asked++ < 3 ? refusal('not-home', 'the home of ann is another') : undefined)
+    await handOver()
+    await bed.until(() => next.headers.has('ann:one'))
+    await bed.clock.advance(1_000)
+    expect(asked).toBe(4)
+    expect((await bed.view('one'))?.state).toBe('queued')
+  })
+
+  it('end where policy does not make the coordinator that refuses them their home', async () => {
+    await bed.submit(chat({ id: 'one' }))
+    next.no = () => refusal('not-home', 'the home of ann is another')
+    old.dead = true
+    await bed.until(() => next.orders.length > 0, 120_000)
+    await bed.clock.advance(1_000)
+    expect(await bed.view('one')).toMatchObject({ state: 'failed', why: { code: 'not-home' } })
+  })
+
+  it('do not take those of other homes with them', async () => {
+    await bed.submit(chat({ id: 'one' }))
+    await bed.submit(chat({ id: 'two', account: 'bob' }))
+    await handOver()
+    await bed.clock.advance(20_000)
+    expect(bed.gateway.status().coordinator?.peerId).toBe(old.peerId)
+    expect(next.attaches).toBe(0)
+  })
+})
