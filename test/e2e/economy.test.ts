@@ -131,6 +131,23 @@ it('nothing is written while nobody works, however many windows pass', async () 
   expect((await idle()).entries).toBe(before.entries)
 })
 
+it('what the coordinator has earned is drawn to an account, once for an id', async () => {
+  const before = await lender()
+  const listed = await held.mesh.cli(['economy', 'fee', 'list'])
+  expect(listed.stdout).toContain(held.mesh.get('coordinator').node.peerId)
+  const draw = ['economy', 'fee', 'draw', '0.000002', '--to', 'lender', '--id', 'first']
+  const unsure = await held.mesh.cli(draw)
+  expect([unsure.code, await lender()]).toEqual([2, before])
+  for (const word of ['0.000002 credits to lender', 'it was drawn before']) {
+    const drawn = await held.mesh.cli([...draw, '--yes'])
+    expect([drawn.code, drawn.stdout]).toEqual([0, expect.stringContaining(word)])
+    expect(await lender()).toBe(before + 2n)
+  }
+  const tooMuch = await held.mesh.cli(['economy', 'fee', 'draw', '1000', '--to', 'lender', '--yes'])
+  expect(tooMuch.code).not.toBe(0)
+  expect(tooMuch.stderr).toMatch(/has \d+ microcredits, 1000000000 are needed/)
+})
+
 it('an audit from outside finds nothing wrong', async () => {
   await held.mesh.kill('coordinator', 'gateway', 'worker')
   const { dataDir, peerId } = held.mesh.get('coordinator').node
@@ -151,6 +168,7 @@ it('an audit from outside finds nothing wrong', async () => {
     expect(kinds['price-window']).toBeGreaterThanOrEqual(3)
     expect(kinds['issuance-window']).toBeGreaterThanOrEqual(2)
     expect(kinds.issue).toBe(kinds['issuance-window'])
+    expect(kinds.fee).toBe(1)
     expect(kinds['work-window']).toBe(kinds['issuance-window'])
   } finally {
     await store.close()
