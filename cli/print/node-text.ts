@@ -80,7 +80,7 @@ export function coordinatorText(status: Answer<'coordinatorStatus'>): string {
 
 function gatewayText(gateway: NonNullable<Answer<'status'>['gateway']>): string {
   return facts([
-    ['Coordinator', gateway.coordinator === undefined ? 'none' : gateway.coordinator.peerId],
+    ['Coordinators', gateway.coordinators.map(({ peerId }) => peerId).join(', ') || 'none'],
     ['Unfinished tasks', String(gateway.unfinishedTasks)],
     ['Workers linked', String(gateway.dataLinks)],
     ['Stored', `${(gateway.storedBytes / 1024 / 1024).toFixed(1)} MiB`],

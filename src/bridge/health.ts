@@ -117,8 +117,9 @@ export function mountHealth(
     const status = roles.gateway?.status()
     if (status === undefined) return notHere('gateway')
     const { unfinishedTasks, dataLinks, storedBytes } = status
-    const attached = status.coordinator !== undefined
-    return health(http, 'gateway', status.notReady, { attached, unfinishedTasks, dataLinks, storedBytes })
+    const coordinators = status.coordinators.length
+    const details = { coordinators, unfinishedTasks, dataLinks, storedBytes }
+    return health(http, 'gateway', status.notReady, details)
   })
 
   mount(surface, { ...METRICS_ROUTE, needs: metricsNeed }, async () => {

@@ -35,32 +35,30 @@ async function walletAt(name: string) {
   return { available: BigInt(isHome ? available : allotted), reserved: BigInt(reserved) }
 }
 
-/** Nothing is reserved at the coordinator that the gateway is attached to. */
-async function settled(): Promise<boolean> {
-  const at = await attachedTo()
-  return at !== undefined && (await walletAt(at)).reserved === 0n
+/** Where a task was done: its coordinator at the end. */
+async function doneAt(id: string): Promise<string> {
+  const { coordinator } = await held.gateway.client().call(TASK_ROUTES.show, { params: { id } })
+  const found = [HOME, ...OTHERS].find((name) => held.mesh.get(name).node.peerId === coordinator)
+  if (found === undefined) throw new Error(`${id} was done at ${coordinator}`)
+  return found
 }
 
-async function solve(id: string): Promise<void> {
+/** @returns the coordinator at which it was done, and is paid */
+async function solve(id: string): Promise<string> {
   const messages = [{ role: 'user' as const, content: held.prompt(id) }]
   const body = { kind: 'chat' as const, id, messages, maxOutputTokens: 64 }
   await held.gateway.client().call(TASK_ROUTES.submit, { body })
   held.letGo(id)
   await held.expectDoneOnce(id)
   // The gateway has the result before the worker has shown a coordinator that it does.
-  await until('the task to be settled', settled, WITHIN_MS)
-}
-
-async function attachedTo(): Promise<string | undefined> {
-  const { gateway } = await held.gateway.client().call(ADMIN_ROUTES.status)
-  const peerId = gateway?.coordinator?.peerId
-  return [HOME, ...OTHERS].find((name) => held.mesh.get(name).node.peerId === peerId)
+  const at = await doneAt(id)
+  await until('the task to be settled', async () => (await walletAt(at)).reserved === 0n, WITHIN_MS)
+  return at
 }
 
 describe('an account whose home is lost', () => {
   it('is spent at its home while that can be reached, whatever the gateway was attached to', async () => {
-    await solve('one')
-    expect(await attachedTo()).toBe(HOME)
+    expect(await solve('one')).toBe(HOME)
     const { available } = await walletAt(HOME)
     expect(available).toBeLessThan(GRANTED)
   }, 120_000)
@@ -81,14 +79,7 @@ describe('an account whose home is lost', () => {
   it('is spent from the slice while its home is dead, and never twice', async () => {
     const [home, before] = [await walletAt(HOME), await walletAt(spare)]
     await held.mesh.kill(HOME)
-    await until(
-      'the gateway to be at the coordinator with the slice',
-      async () => {
-        return (await attachedTo()) === spare
-      },
-      WITHIN_MS,
-    )
-    await solve('two')
+    expect(await solve('two')).toBe(spare)
     const after = await walletAt(spare)
     expect(after.available).toBeLessThan(before.available)
     await held.mesh.start([HOME])
@@ -103,10 +94,7 @@ describe('an account whose home is lost', () => {
     const there = await walletAt(spare)
     await until(
       'a task to be taken at home',
-      async () => {
-        await solve(`back-${performance.now().toFixed(0)}`)
-        return (await attachedTo()) === HOME
-      },
+      async () => (await solve(`back-${performance.now().toFixed(0)}`)) === HOME,
       WITHIN_MS,
     )
     expect((await walletAt(spare)).available).toBeGreaterThan(0n)

@@ -50,7 +50,7 @@ it(
     await coordinators((peerIds) => !peerIds.includes(lost.node.peerId))
     await held.gateway.statusWhere(
       'be attached to the other',
-      ({ gateway }) => gateway?.coordinator !== undefined && gateway.coordinator.peerId !== found,
+      ({ gateway }) => gateway?.coordinators.some(({ peerId }) => peerId !== found) === true,
     )
     held.letGo('second')
     await held.submit('second')

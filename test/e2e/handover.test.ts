@@ -89,7 +89,7 @@ async function attachedTo(name: string): Promise<void> {
     `the gateway to be at ${name}`,
     async () => {
       const { gateway } = await held.gateway.client().call(ADMIN_ROUTES.status)
-      return gateway?.coordinator?.peerId === peerOf(name)
+      return gateway?.coordinators.some(({ peerId }) => peerId === peerOf(name))
     },
     WITHIN_MS,
   )

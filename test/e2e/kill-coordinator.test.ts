@@ -118,7 +118,7 @@ describe('a coordinator killed for good, with another in the mesh, while a task'
 
   /** Kills the coordinator that has the tasks. @returns the other one */
   async function killForGood(): Promise<NodeProcess> {
-    const { coordinator } = (await held.gateway.status()).gateway ?? {}
+    const [coordinator] = (await held.gateway.status()).gateway?.coordinators ?? []
     const killed = held.mesh.byPeer(coordinator?.peerId)
     await killed.end()
     return held.mesh.get(killed.node.name === 'coordinator-1' ? 'coordinator-2' : 'coordinator-1')

@@ -136,7 +136,10 @@ describe('nodes that were given an id and bootstrap peers, and no policy', { tim
   it('give a worker no lease any more once the policy has revoked it', async () => {
     await held.mesh.get(SECOND).end('SIGKILL')
     const { peerId } = held.mesh.get(HOME).node
-    await held.gateway.statusWhere('be at the home', ({ gateway }) => gateway?.coordinator?.peerId === peerId)
+    await held.gateway.statusWhere(
+      'be at the home',
+      ({ gateway }) => gateway?.coordinators.some((at) => at.peerId === peerId) === true,
+    )
     await network.setState('worker', 'revoked')
     expect((await policy('gateway', 'publish', network.files.at(-1) ?? '')).code).toBe(0)
     await reached([HOME, 'gateway'])

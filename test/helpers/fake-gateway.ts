@@ -222,7 +222,7 @@ export class FakeGateway implements Gateway {
 
   status(): GatewayStatus {
     return {
-      coordinator: { peerId: '12D3KooWcoordinator', sinceMs: 1_700_000_000_000 },
+      coordinators: [{ peerId: '12D3KooWcoordinator', sinceMs: 1_700_000_000_000 }],
       ...(this.notReady === undefined ? {} : { notReady: this.notReady }),
       unfinishedTasks: 1,
       dataLinks: 2,

@@ -1,5 +1,5 @@
 import { DEFAULT_TERMS } from '../../src/core/economy/terms.js'
-import { holdAccount } from '../../src/core/ledger/account-name.js'
+import { holdAccount, ISSUANCE, transitAccount } from '../../src/core/ledger/account-name.js'
 import { isRefusal } from '../../src/core/refusal.js'
 import type { Task } from '../../src/core/task/task.js'
 import type { Store } from '../../src/ports/store.js'
@@ -26,7 +26,7 @@ const CREDITS = 10n ** 12n
 const TASKS = { gte: 't|', lt: 't}' }
 
 interface Members {
-  readonly coordinator: string
+  readonly coordinators: readonly string[]
   readonly gateways: readonly string[]
   readonly workers: readonly string[]
   readonly accounts: readonly string[]
@@ -34,7 +34,7 @@ interface Members {
   readonly owner?: string
 }
 
-/** A signed policy under which these members are paid, and its accounts have credits. */
+/** A signed policy under which these members are paid, and its accounts have credits, each at a home in turn. */
 export async function paidChain(members: Members): Promise<PolicyChain> {
   const chain = new PolicyChain()
   const say = async <Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>): Promise<void> => {
@@ -43,17 +43,19 @@ export async function paidChain(members: Members): Promise<PolicyChain> {
     const taken = await chain.take(signed(message, ADMIN))
     if (isRefusal(taken)) throw new Error(`${kind}: ${taken.detail}`)
   }
-  const home = members.coordinator
+  const homeOf = (at: number): string => members.coordinators[at % members.coordinators.length] ?? ''
   await say('genesis', {
     name: 'simulated',
     root: { keys: [ADMIN.publicKey], threshold: 1 },
     powers: [],
     terms: DEFAULT_TERMS,
-    coordinators: [memberOf(home)],
+    coordinators: members.coordinators.map(memberOf),
     gateways: members.gateways,
   })
-  await say('account', { account: LENDER, role: 'contributor', home, epoch: 1, gateways: [] })
-  for (const account of members.accounts) {
+  const lender = { account: LENDER, role: 'contributor', home: homeOf(0), epoch: 1, gateways: [] } as const
+  await say('account', lender)
+  for (const [at, account] of members.accounts.entries()) {
+    const home = homeOf(at)
     await say('account', { account, role: 'user', home, epoch: 1, gateways: [] })
     await say('grant', { account, amount: CREDITS, source: 'issuance', reference: account })
   }
@@ -66,42 +68,74 @@ export async function paidChain(members: Members): Promise<PolicyChain> {
   return chain
 }
 
+/** A coordinator's own log, as its disk has it. */
+interface OwnLog {
+  readonly home: string
+  readonly store: Store
+  readonly state: LogState
+}
+
 /**
- * What must be true of the ledger when all is quiet: it stands up to an audit; each task that is done was paid once,
- * by the fence that did it; whatever ended otherwise cost nothing; nothing is held; and no credit was made or lost.
+ * What must be true of the ledgers when all is quiet: each stands up to an audit; each task that is done was
+ * paid once, in one log, by the fence that did it; whatever ended otherwise cost nothing; nothing is held or
+ * under way between two homes; and no credit was made or lost.
+ *
+ * @param stores of each coordinator
+ * @param late the clock of one was so far ahead that what it wrote then is not final to others before that time
  */
 export async function auditPaid(
-  store: Store,
+  stores: ReadonlyMap<string, Store>,
   chain: PolicyChain,
-  { coordinator, accounts }: Pick<Members, 'coordinator' | 'accounts'>,
+  { accounts, late }: Pick<Members, 'accounts'> & { readonly late: boolean },
   report: Report,
 ): Promise<void> {
+  const logs = [...stores].map(([home, store]) => {
+    return { home, store, state: new LogState(store, logKeys(OWN_LOG)) }
+  })
+  for (const log of logs) await auditOwn(log, chain, report)
+  await judgeTasks(logs, report)
+  for (const { home, state } of logs) {
+    for (const other of logs) {
+      const back = other.state.get('balance', transitAccount(home)) ?? 0n
+      const under = (state.get('balance', transitAccount(other.home)) ?? 0n) + back
+      if (under !== 0n && !late)
+        report('credits arrive', `${under} are under way from ${home} to ${other.home}`)
+    }
+  }
+  const issued = logs.reduce((sum, { state }) => sum - (state.get('balance', ISSUANCE) ?? 0n), 0n)
+  const granted = CREDITS * BigInt(accounts.length)
+  if (issued !== granted) report('no credit is made', `${issued} were issued, ${granted} granted`)
+}
+
+async function auditOwn({ home, store }: OwnLog, chain: PolicyChain, report: Report): Promise<void> {
   const network = chain.head?.network ?? ''
-  const origin = logOrigin(network, coordinator, 1)
-  const key = noteKey('note', origin, publicKeyOf(coordinator) ?? new Uint8Array())
+  const key = noteKey('note', logOrigin(network, home, 1), publicKeyOf(home) ?? new Uint8Array())
   const evidence = createEvidenceReader(
     { statements: chainStatements(chain), quotes: termQuotes },
     { network },
   )
   const audit = await auditLog({ store, evidence }, { key, prefix: OWN_LOG })
-  if (!audit.complete) report('the ledger stands up to an audit', `it ends at ${audit.size}`)
+  if (!audit.complete) report('the ledger stands up to an audit', `that of ${home} ends at ${audit.size}`)
   for (const { where, at, detail } of audit.mismatches) {
-    report('the ledger stands up to an audit', `${where} ${at}: ${detail}`)
+    report('the ledger stands up to an audit', `${where} ${at} of ${home}: ${detail}`)
   }
-  const state = new LogState(store, logKeys(OWN_LOG))
-  for await (const [at, bytes] of store.range(TASKS)) {
-    const { task } = readTask(at, bytes)
-    const wrong = paymentFault(task, state)
-    if (wrong !== undefined) report('paid as it ended', `${task.header.id} is ${task.state}, and ${wrong}`)
+}
+
+/** A task may have been at several coordinators, when its home was away. */
+async function judgeTasks(logs: readonly OwnLog[], report: Report): Promise<void> {
+  const payers = new Map<string, string[]>()
+  for (const { home, store, state } of logs) {
+    for await (const [at, bytes] of store.range(TASKS)) {
+      const { task } = readTask(at, bytes)
+      const { id } = task.header
+      const wrong = paymentFault(task, state)
+      if (wrong !== undefined) report('paid as it ended', `${id} is ${task.state}, and ${wrong}`)
+      if (state.get('hold', id)?.state === 'settled') payers.set(id, [...(payers.get(id) ?? []), home])
+    }
   }
-  let granted = 0n
-  for (const account of accounts) {
-    const balance = state.get('balance', account) ?? 0n
-    if (balance > CREDITS) report('no credit is made', `${account} has ${balance}`)
-    granted += CREDITS
+  for (const [id, homes] of payers) {
+    if (homes.length > 1) report('paid once', `${id} was paid at ${homes.join(' and ')}`)
   }
-  const issued = -(state.get('balance', 'sys:issuance') ?? 0n)
-  if (issued !== granted) report('no credit is made', `${issued} were issued, ${granted} granted`)
 }
 
 function paymentFault(task: Task, state: LogState): string | undefined {

@@ -63,6 +63,8 @@ const START_MS = Date.UTC(2030, 0, 1)
 const HORIZON_MS = 30 * 60_000
 /** Links and timers kept a while for more work are let go within this time. */
 const REST_MS = 75_000
+/** Coordinators wait with what is of a window that has not begun by their clocks, ten minutes left aside. */
+const FUTURE_MS = 10 * 60_000
 /** A broken promise is often broken again and again. */
 const MOST_VIOLATIONS = 20
 
@@ -137,12 +139,10 @@ class Simulation {
     this.#clients = plan.tasks.map((task) => this.#client(task))
   }
 
-  /** With one coordinator, which is the home of all accounts, tasks are paid. */
+  /** Each coordinator is the home of some accounts. */
   async sign(): Promise<void> {
-    const [only, ...others] = this.#cast.coordinators
-    if (only === undefined || others.length > 0) return
     this.#chain = await paidChain({
-      coordinator: only.peerId,
+      coordinators: this.#cast.coordinators.map(({ peerId }) => peerId),
       gateways: this.#cast.gateways.map(({ peerId }) => peerId),
       workers: this.#cast.workers.map(({ peerId }) => peerId),
       accounts: this.#accounts(),
@@ -151,10 +151,11 @@ class Simulation {
 
   /** Looks at what was paid, when all came to an end. */
   async audit(): Promise<void> {
-    const [only] = this.#cast.coordinators
-    if (this.#chain === undefined || only === undefined || !this.#quiet) return
-    const members = { coordinator: only.peerId, accounts: this.#accounts() }
-    await auditPaid(only.disk.read(), this.#chain, members, (rule, detail) => this.#broken(rule, detail))
+    if (this.#chain === undefined || !this.#quiet) return
+    const stores = new Map(this.#cast.coordinators.map(({ peerId, disk }) => [peerId, disk.read()]))
+    const report: Report = (rule, detail) => this.#broken(rule, detail)
+    const late = this.#plan.faults.some((fault) => fault.type === 'wall' && fault.byMs >= FUTURE_MS)
+    await auditPaid(stores, this.#chain, { accounts: this.#accounts(), late }, report)
   }
 
   #accounts(): readonly string[] {
@@ -243,7 +244,8 @@ class Simulation {
     const known = coordinators.map((name) =>
       made(name, (ports: CoordinatorComponents) => {
         const chain = this.#chain === undefined ? {} : { chain: this.#chain }
-        return createCoordinator({ ...ports, ...chain }, { networkId: this.#networkId, leaseMs })
+        const addressesOf = (peerId: string): readonly string[] => reachedAt(peerId).addresses
+        return createCoordinator({ ...ports, ...chain, addressesOf }, { networkId: this.#networkId, leaseMs })
       }),
     )
     const addresses = known.map(addressOf)
@@ -251,7 +253,10 @@ class Simulation {
       coordinators: known,
       gateways: gateways.map((name) =>
         made<RunningGateway>(name, (ports) =>
-          createGateway(ports, { ...this.#init, coordinators: addresses }),
+          createGateway(
+            { ...ports, ...(this.#chain === undefined ? {} : { chain: this.#chain }) },
+            { ...this.#init, coordinators: addresses },
+          ),
         ),
       ),
       workers: workers.map((plan) =>
@@ -314,6 +319,10 @@ export function everybody(cast: Cast): readonly (SimCoordinator | SimGateway | S
 }
 
 function addressOf({ peerId }: SimCoordinator): PeerAddress {
+  return reachedAt(peerId)
+}
+
+function reachedAt(peerId: string): PeerAddress {
   return { peerId, addresses: [`/memory/${peerId}/p2p/${peerId}`] }
 }
 

@@ -52,7 +52,7 @@ export const CoordinatorStatusJson = z.object({
 
 const GatewayStatusJson = z.object({
   notReady: ProblemJson.optional(),
-  coordinator: z.object({ peerId: z.string(), sinceMs: z.number() }).optional(),
+  coordinators: z.array(z.object({ peerId: z.string(), sinceMs: z.number() })).readonly(),
   unfinishedTasks: z.number(),
   dataLinks: z.number(),
   storedBytes: z.number(),
@@ -204,8 +204,8 @@ const WrittenLogJson = z
     epoch: z.number().meta({ description: 'Grows with each hand-over of the home.' }),
     state: z.enum(['serving', 'sealed', 'waiting', 'continuing', 'closed']).meta({
       description:
-        '`sealed` = its home was handed over since; `waiting` = it is not known yet where the log before it ' +
-        'is cut; `continuing` = the state that it goes on with is being made; `closed` = see why.',
+        '`sealed` = its home was handed over since; `waiting` = it is not known yet where the log before ' +
+        'it is cut; `continuing` = the state that it goes on with is being made; `closed` = see why.',
     }),
     entries: z.number().meta({
       description: 'That are durable; while `continuing`: of the logs before it, applied again.',

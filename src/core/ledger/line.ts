@@ -18,3 +18,8 @@ export function indexOf(view: LedgerView, position: number): number | undefined 
   const index = position - entriesBefore(view)
   return index < 0 ? undefined : index
 }
+
+/** The position of the next entry: what makes an id of it unique in all logs of the line. */
+export function nextPosition(view: LedgerView): number {
+  return entriesBefore(view) + (view.get('log', '')?.size ?? 0)
+}

@@ -5,6 +5,8 @@ import { quoteTask } from '../../core/economy/quote.js'
 import { allotmentName, ownerOf } from '../../core/ledger/account-name.js'
 import { type Applied, chooseRows, type Existed } from '../../core/ledger/apply.js'
 import type { OrderedTask, SettleEvidence } from '../../core/ledger/facts.js'
+import { hexOf } from '../../core/ledger/hex.js'
+import { nextPosition } from '../../core/ledger/line.js'
 import type { HoldRecord, LedgerView } from '../../core/ledger/records.js'
 import type { HoldRow } from '../../core/ledger/rules/hold.js'
 import { payeeOf } from '../../core/ledger/rules/settle.js'
@@ -81,7 +83,7 @@ export class LedgerAccounting implements Accounting {
     const missing = new Map(refused)
     for (const [id, why] of refused) if (why.code === 'insufficient-credits') missing.set(id, withNext(why))
     if (rows.length === 0) return missing
-    const about = [createHash('sha256').update(bytes).digest('hex'), String(ledger.view.get('log', '')?.size)]
+    const about = [createHash('sha256').update(bytes).digest('hex'), String(nextPosition(ledger.view))]
     const id = derivedEntryId('hold', ...about)
     const entry = { kind: 'hold', id, timeMs, order: bytes, rows } as const
     const result = ledger.append({ kind: 'hold', entry, evidence })
@@ -127,7 +129,7 @@ export class LedgerAccounting implements Accounting {
     // Tasks of a time before the ledger hold nothing.
     if (held?.state !== 'held') return
     const fence = Math.max(held.fenceFloor, Number(lastFence))
-    const id = derivedEntryId('release', taskId, String(fence))
+    const id = releaseId(ledger.view, taskId, fence)
     const entry = { kind: 'release', id, timeMs: this.#nowMs, task: taskId, fence, reason } as const
     const result = ledger.append({ kind: 'release', entry, evidence: undefined })
     if (isRefusal(result)) log.error('release-refused', { taskId, code: result.code, detail: result.detail })
@@ -212,6 +214,13 @@ export class LedgerAccounting implements Accounting {
       evidence,
     }
   }
+}
+
+/** A task that was never leased may be held again after it was released, and so is released at one fence twice. */
+function releaseId(view: LedgerView, taskId: string, fence: number): Uint8Array {
+  const id = derivedEntryId('release', taskId, String(fence))
+  if (view.get('entry', `release/${hexOf(id)}`) === undefined) return id
+  return derivedEntryId('release', taskId, String(fence), String(nextPosition(view)))
 }
 
 function shares({ feeBasisPoints, treasuryBasisPoints }: HoldRecord) {

@@ -148,6 +148,7 @@ export class ReplicatedLedger {
         this.#replication = this.#replicate([])
         await this.#confirmation.fill(this.#replication, originsOf(restored), signal, waits)
         for (const log of restored) await log.arrivals.forget()
+        await this.#dropEmpty(restored)
       }
       for (const log of this.logs.all) await log.open(restored.has(log))
       const replication = this.#replicate(this.logs.all.map(({ desk }) => desk.log))
@@ -223,6 +224,18 @@ export class ReplicatedLedger {
       const isBegun = (await store.get(keys.head)) !== undefined
       if (isBegun || (await readFlag(store, keys)) === 'unconfirmed')
         this.logs.add(this.#written(home, epoch))
+    }
+  }
+
+  /** Of a log that was begun here nobody has anything any more: it is begun anew, like any other. */
+  async #dropEmpty(restored: Set<WrittenLog>): Promise<void> {
+    const { store } = this.#components
+    for (const log of restored) {
+      const keys = logKeys(log.prefix)
+      if (log.epoch === FIRST_EPOCH || (await store.get(keys.head)) !== undefined) continue
+      await store.commit([flagWrite(keys, undefined)])
+      restored.delete(log)
+      this.logs.remove(log)
     }
   }
 

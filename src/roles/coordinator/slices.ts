@@ -1,5 +1,6 @@
 import { ownerOf } from '../../core/ledger/account-name.js'
 import type { Posting } from '../../core/ledger/draft.js'
+import { nextPosition } from '../../core/ledger/line.js'
 import { isRefusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
@@ -68,7 +69,7 @@ export class Slices {
     const toHome = ledger.view.get('account', ownerOf(slice))?.home
     this.#movedMs.delete(slice)
     if (amount === 0n || toHome === undefined) return
-    const id = derivedEntryId('return', slice, String(ledger.view.get('log', '')?.size))
+    const id = derivedEntryId('return', slice, String(nextPosition(ledger.view)))
     const entry: EntryOf<'return'> = {
       kind: 'return',
       id,

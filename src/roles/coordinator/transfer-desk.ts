@@ -20,7 +20,7 @@ import { faultRefusal } from './fault-refusal.js'
 import { tellGateway } from './gateway-session.js'
 import type { Journal } from './journal.js'
 import type { LedgerDesk } from './ledger-desk.js'
-import { type EntryPlace, entryAt, placeOf } from './line-entries.js'
+import { type EntryPlace, entryAt, isFinal, placeOf } from './line-entries.js'
 import type { Action } from './ordered-inbox.js'
 import { unpaid } from './wallet-talk.js'
 
@@ -46,6 +46,8 @@ type Answer = MessageInitShape<typeof TransferAnswerSchema>
 interface Found extends EntryPlace {
   readonly toHome: string
   readonly existed: boolean
+  /** Asked when it is answered. */
+  readonly final: () => boolean
 }
 
 /**
@@ -101,7 +103,9 @@ export class TransferDesk {
     const result = log.append({ kind: 'transfer-out', entry, evidence })
     if (isRefusal(result)) return result
     const { index, outcome } = result
-    const found = { log: log.log, index, existed: outcome === 'existed', toHome: evidence.toHome }
+    const { toHome } = evidence
+    const final = () => index < ledger.library.finalSize(log.log.key.name)
+    const found = { log: log.log, index, existed: outcome === 'existed', toHome, final }
     this.#onceDurable(link, ask, () => this.#tell(link, ask, found))
     return undefined
   }
@@ -123,11 +127,11 @@ export class TransferDesk {
     const library = this.#components.ledger?.library
     const place = library && placeOf(log, position, library)
     const entry = await entryAt(place, 'transfer-out')
-    if (place === undefined || entry === undefined) {
+    if (library === undefined || place === undefined || entry === undefined) {
       return refusal('store-corrupt', `the entry at ${position} of the ledger cannot be read`)
     }
     if (entry.to === transfer.to && entry.amount === transfer.amount) {
-      return { ...place, toHome: entry.toHome, existed: true }
+      return { ...place, toHome: entry.toHome, existed: true, final: () => isFinal(log, position, library) }
     }
     return refusal(
       'entry-conflict',
@@ -155,11 +159,9 @@ export class TransferDesk {
     journal.onlyIfDurable(say, (fault) => this.#answer(link, { ask, refusal: toWire(notStored(fault)) }))
   }
 
-  #tell(link: Link, ask: number, { log, index, toHome, existed }: Found): void {
-    const { key, state } = log
-    const inTransit = toHome !== state.get('log', '')?.home
-    const final = index < (this.#components.ledger?.library.finalSize(key.name) ?? 0)
-    this.#answer(link, { ask, entry: BigInt(index), existed, toHome, inTransit, final })
+  #tell(link: Link, ask: number, { log, index, toHome, existed, final }: Found): void {
+    const inTransit = toHome !== log.state.get('log', '')?.home
+    this.#answer(link, { ask, entry: BigInt(index), existed, toHome, inTransit, final: final() })
   }
 
   #answer(link: Link, value: Answer): void {

@@ -54,6 +54,12 @@ export class WrittenLogs<L extends RoutedLog> {
     this.#all.push(log)
   }
 
+  /** It is not begun here after all. */
+  remove(log: L): void {
+    const at = this.#all.indexOf(log)
+    if (at > 0) this.#all.splice(at, 1)
+  }
+
   ofOrigin(origin: string): L | undefined {
     return this.#all.find(({ desk }) => desk.origin === origin)
   }

@@ -52,23 +52,13 @@ export class AccountHomes {
     return this.#homeOf(account)?.coordinator
   }
 
-  /**
-   * Where tasks of these accounts go on, whose homes were all handed over from one coordinator to another.
-   *
-   * @returns undefined = of some they were not, or not all to the same one
-   */
-  successorOf(coordinator: string, accounts: Iterable<string>): string | undefined {
-    const left = new Set(
-      this.#components.chain?.logs.flatMap((log) => (log.coordinator === coordinator ? [log.home] : [])),
-    )
-    const next = new Set<string>()
-    for (const account of accounts) {
-      const now = this.#homeOf(account)
-      if (now === undefined || now.coordinator === coordinator || !left.has(now.home)) return undefined
-      next.add(now.coordinator)
-    }
-    const [only] = next
-    return next.size === 1 ? only : undefined
+  /** Was the home of an account handed over from this coordinator to another? It can pay no task of it then. */
+  gaveAway(account: string, coordinator: string): boolean {
+    const { chain } = this.#components
+    const home = this.#homeOf(account)
+    if (chain === undefined || home === undefined || home.coordinator === coordinator) return false
+    if ((chain.state.get('home', home.home)?.epoch ?? 1) === 1) return false
+    return chain.logs.some((log) => log.home === home.home && log.coordinator === coordinator)
   }
 
   /** Those used of late, the most used first. */
@@ -92,14 +82,10 @@ export class AccountHomes {
     return this.#spare(home, coordinator)?.home
   }
 
-  /** Coordinators to be attached to, the best first: homes of what is used, then those that may stand in. */
-  get preferred(): readonly string[] {
-    const { accounts } = this
-    const homes = accounts.map(({ coordinator }) => coordinator)
-    const spares = accounts.flatMap(
-      ({ home, coordinator }) => this.#spare(home, coordinator)?.coordinator ?? [],
-    )
-    return [...new Set([...homes, ...spares])]
+  /** The coordinator at which an account may be spent while its home is away. */
+  standInOf(account: string): string | undefined {
+    const at = this.#homeOf(account)
+    return at && this.#spare(at.home, at.coordinator)?.coordinator
   }
 
   #spare(

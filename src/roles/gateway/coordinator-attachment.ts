@@ -1,16 +1,14 @@
-import { EdgeCoderError } from '../../core/errors.js'
-import { isRefusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Network, PeerAddress } from '../../ports/network.js'
 import type { Random } from '../../ports/random.js'
 import type { CoordinatorLink } from './coordinator-link.js'
+import type { CoordinatorLinks, HeldLink } from './coordinator-links.js'
 import { wait } from './wait.js'
 
 /** What the attachment tells the gateway. */
 export interface AttachmentEvents {
   attached(link: CoordinatorLink): void
-  lost(peerId: string): void
   /** Coordinators found that were not known. */
   found(addresses: readonly PeerAddress[]): void
 }
@@ -21,14 +19,7 @@ interface Components {
   readonly random: Random
   readonly log: Log
   readonly admits: (peerId: string) => boolean
-  /** Who is to be attached to when they can be, the best first; asked again each time. */
-  readonly preferred?: () => readonly string[]
-  /** Attaches to one; resolves with the link or throws. */
-  readonly attach: (
-    peer: PeerAddress,
-    signal: AbortSignal,
-    onClosed: (reason: string) => void,
-  ) => ReturnType<typeof CoordinatorLink.attach>
+  readonly links: Pick<CoordinatorLinks, 'hold'>
 }
 
 interface Init {
@@ -42,14 +33,11 @@ const LONGEST_PAUSE_MS = 5_000
 /** Among them those of the network file; found ones past it push out the oldest found. */
 const MOST_KNOWN = 256
 const SEARCH_MS = 5_000
-/** Before a coordinator that is preferred, and could not be reached, is gone to again. */
-const GO_AGAIN_MS = 30_000
-/** For what is queued to be sent when the gateway stops. */
-const CLOSE_MS = 1_000
 
 /**
- * Keeps the gateway attached to one coordinator. A lost one may come back for the grace; then the others are
- * tried, the known first, then those that the DHT names.
+ * Keeps the gateway attached to one coordinator, whichever takes it: the one for all tasks that have no other
+ * place to go. A lost one may come back for the grace; then the others are tried, the known first, then those
+ * that the DHT names.
  */
 export class CoordinatorAttachment {
   readonly #components: Components
@@ -57,13 +45,9 @@ export class CoordinatorAttachment {
   readonly #events: AttachmentEvents
   readonly #known = new Map<string, PeerAddress>()
   readonly #stop = new AbortController()
-  readonly #waiters = new Set<() => void>()
   #last: string | undefined
   #lostMs: number
-  #link: CoordinatorLink | undefined
-  #sinceMs = 0
-  #wentTo: string | undefined
-  #wentMs = 0
+  #held: HeldLink | undefined
   #running: Promise<void> | undefined
 
   constructor(components: Components, init: Init, events: AttachmentEvents) {
@@ -74,12 +58,7 @@ export class CoordinatorAttachment {
   }
 
   get link(): CoordinatorLink | undefined {
-    return this.#link
-  }
-
-  /** Wall clock of the attach. */
-  get sinceMs(): number {
-    return this.#sinceMs
+    return this.#held?.link
   }
 
   /** @param last the coordinator that a run before was attached to: it has the grace to answer first */
@@ -91,53 +70,15 @@ export class CoordinatorAttachment {
     this.#running = this.#run()
   }
 
+  /** Nothing is tried from now on. Resolves once the link is closed, which is for others to do. */
   async stop(): Promise<void> {
     this.#stop.abort()
-    for (const wake of [...this.#waiters]) wake()
-    const link = this.#link
-    if (link !== undefined) {
-      const late = new AbortController()
-      await Promise.race([link.close(), wait(this.#components.clock, CLOSE_MS, late.signal)])
-      late.abort()
-      link.abort('stopping')
-    }
     await this.#running
-  }
-
-  /**
-   * Leaves the attached coordinator for one that is preferred, unless that was tried of late. Whoever calls
-   * it sees to it that nothing is under way at the one that is left, or nothing that can be paid there.
-   */
-  goTo(peerId: string): void {
-    const link = this.#link
-    const nowMs = this.#components.clock.monotonicMs()
-    if (link === undefined || link.peerId === peerId) return
-    if (this.#wentTo === peerId && nowMs - this.#wentMs < GO_AGAIN_MS) return
-    this.#wentTo = peerId
-    this.#wentMs = nowMs
-    this.#components.log.info('coordinator-left', { coordinator: link.peerId, for: peerId })
-    this.#link = undefined
-    link.abort('another coordinator is the home of the account')
   }
 
   /** Where a coordinator was last known to be. */
   addressOf(peerId: string): PeerAddress {
     return this.#known.get(peerId) ?? { peerId, addresses: [] }
-  }
-
-  /** @returns the attached link, now or within `waitMs`; undefined when there is none */
-  async attached(waitMs: number): Promise<CoordinatorLink | undefined> {
-    if (this.#link !== undefined || this.#stop.signal.aborted) return this.#link
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        timer.cancel()
-        this.#waiters.delete(done)
-        resolve()
-      }
-      const timer = this.#components.clock.after(waitMs, done)
-      this.#waiters.add(done)
-    })
-    return this.#link
   }
 
   async #run(): Promise<void> {
@@ -171,17 +112,10 @@ export class CoordinatorAttachment {
 
   #candidates(): readonly PeerAddress[] {
     const last = this.#last === undefined ? undefined : this.#known.get(this.#last)
-    const isGoing = this.#components.clock.monotonicMs() - this.#wentMs < GO_AGAIN_MS
-    const wanted = isGoing && this.#wentTo !== undefined ? [this.#wentTo] : []
-    const names = new Set([...wanted, ...(this.#components.preferred?.() ?? [])])
-    const preferred = [...names].map((peerId) => this.addressOf(peerId))
-    const best = preferred[0]
-    if (last !== undefined && this.#inGrace() && (best ?? last).peerId === last.peerId) return [last]
-    const named = new Set(preferred.map(({ peerId }) => peerId))
-    const others = [...this.#known.values()].filter((peer) => peer !== last && !named.has(peer.peerId))
+    if (last !== undefined && this.#inGrace()) return [last]
+    const others = [...this.#known.values()].filter((peer) => peer !== last)
     shuffle(others, this.#components.random)
-    const least = last === undefined || named.has(last.peerId) ? [] : [last]
-    return [...preferred, ...others, ...least]
+    return last === undefined ? others : [...others, last]
   }
 
   #inGrace(): boolean {
@@ -224,37 +158,16 @@ export class CoordinatorAttachment {
 
   /** @returns true when it took us, after it was lost again */
   async #stayWith(peer: PeerAddress): Promise<boolean> {
-    const { clock, log, admits } = this.#components
-    const { signal } = this.#stop
-    if (signal.aborted || !admits(peer.peerId)) return false
-    let onClosed: () => void = () => {}
-    const closed = new Promise<void>((resolve) => {
-      onClosed = resolve
+    const { clock, links } = this.#components
+    const held = await links.hold(peer, this.#stop.signal, (taken) => {
+      this.#held = taken
+      this.#last = peer.peerId
     })
-    try {
-      const link = await this.#components.attach(peer, signal, onClosed)
-      if (isRefusal(link)) {
-        log.warn('coordinator-refused-us', { coordinator: peer.peerId, code: link.code, detail: link.detail })
-        return false
-      }
-      if (!link.open) return false
-      this.#link = link
-    } catch (cause) {
-      if (cause instanceof EdgeCoderError)
-        log.debug('coordinator-unreachable', { coordinator: peer.peerId, code: cause.code })
-      else log.error('coordinator-attach-failed', { coordinator: peer.peerId, error: asError(cause) })
-      return false
-    }
-    this.#last = peer.peerId
-    this.#sinceMs = clock.nowMs()
-    log.info('coordinator-attached', { coordinator: peer.peerId })
-    this.#events.attached(this.#link)
-    for (const wake of [...this.#waiters]) wake()
-    await closed
-    this.#link = undefined
+    if (held === undefined) return false
+    this.#events.attached(held.link)
+    await held.closed
+    this.#held = undefined
     this.#lostMs = clock.monotonicMs()
-    if (!signal.aborted) log.warn('coordinator-lost', { coordinator: peer.peerId })
-    this.#events.lost(peer.peerId)
     return true
   }
 }

@@ -4,8 +4,10 @@ import type { PeerAddress } from '../../ports/network.js'
 import type { Store } from '../../ports/store.js'
 import { Standing, type TaskState } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import type { CoordinatorLink } from './coordinator-link.js'
+import type { CoordinatorRoutes } from './coordinator-routes.js'
 import type { DeliveredTasks } from './delivered-tasks.js'
 import type { Errands } from './errands.js'
+import type { LiveTask } from './live-task.js'
 import type { MeshView } from './mesh-view.js'
 import type { SubmitBatcher } from './submit-batcher.js'
 import type { TaskArchive } from './task-archive.js'
@@ -22,7 +24,7 @@ interface Components {
   readonly delivered: DeliveredTasks
   readonly mesh: MeshView
   readonly log: Log
-  readonly current: () => CoordinatorLink | undefined
+  readonly routes: Pick<CoordinatorRoutes, 'of'>
   readonly addressOf: (peerId: string) => PeerAddress
 }
 
@@ -40,16 +42,20 @@ const OPEN: readonly Standing[] = [Standing.QUEUED, Standing.LEASED, Standing.RU
 export class CoordinatorSide {
   readonly #components: Components
   #starts = 0
-  #inSync = false
+  /** Links on which a coordinator has told how its tasks stand. */
+  readonly #inSync = new Set<CoordinatorLink>()
+  readonly #settling = new Map<CoordinatorLink, Promise<void>>()
+  /** Being settled, and to be looked at once more after that. */
+  readonly #again = new Set<CoordinatorLink>()
   #strays = 0
 
   constructor(components: Components) {
     this.#components = components
   }
 
-  /** Has a coordinator told, since the last attach, how all tasks stand? */
-  get inSync(): boolean {
-    return this.#inSync
+  /** Has this coordinator told, since it was attached, how its tasks stand? */
+  inSync(coordinator: string): boolean {
+    return [...this.#inSync].some(({ peerId }) => peerId === coordinator)
   }
 
   /**
@@ -71,21 +77,32 @@ export class CoordinatorSide {
   }
 
   attached(link: CoordinatorLink): void {
-    const { log, batcher } = this.#components
-    batcher.kick()
-    this.#settle(link).catch((cause: unknown) => {
-      if (cause instanceof EdgeCoderError && cause.code === 'link-closed') return
-      log.error('tasks-not-synced', {
-        coordinator: link.peerId,
-        error: cause instanceof Error ? cause : new Error(String(cause)),
-      })
-      link.abort('the sync of tasks failed here')
-    })
+    this.#components.batcher.kick()
+    void this.#settle(link, this.#tasksOf(link).get(link) ?? [])
   }
 
-  lost(): void {
-    this.#inSync = false
-    this.#components.mesh.forget()
+  lost(link: CoordinatorLink): void {
+    this.#inSync.delete(link)
+    this.#components.mesh.forget(link.peerId)
+  }
+
+  /** Resolves when all that is owed to a coordinator was said, or cannot be. */
+  async settled(link: CoordinatorLink): Promise<void> {
+    await this.#settling.get(link)
+  }
+
+  /** This is the coordinator that the next run goes to first. @throws EdgeCoderError of the store */
+  async remember({ peerId }: CoordinatorLink): Promise<void> {
+    await this.#remember(peerId, this.#components.addressOf(peerId).addresses)
+  }
+
+  /** Tasks whose coordinator has been away for too long go to another one, which may be attached already. */
+  reroute(): void {
+    this.#components.batcher.kick()
+    for (const [link, tasks] of this.#tasksOf(undefined)) {
+      if (this.#settling.has(link)) this.#again.add(link)
+      else void this.#settle(link, tasks)
+    }
   }
 
   state(link: CoordinatorLink, told: TaskState): void {
@@ -102,13 +119,53 @@ export class CoordinatorSide {
       })
   }
 
-  async #settle(link: CoordinatorLink): Promise<void> {
-    const { errands, book, delivered, current, addressOf } = this.#components
-    await syncTasks(this.#components, link)
-    if (current() === link) this.#inSync = true
-    await this.#remember(link.peerId, addressOf(link.peerId).addresses)
-    await delivered.attached(link.peerId)
-    await errands.carryOut(link, (taskId) => book.get(taskId) !== undefined)
+  /**
+   * Tasks that a coordinator may have, by the link on which it, or the next one, is to be asked about them.
+   *
+   * @param only undefined = all links
+   */
+  #tasksOf(only: CoordinatorLink | undefined): ReadonlyMap<CoordinatorLink, readonly LiveTask[]> {
+    const found = new Map<CoordinatorLink, LiveTask[]>()
+    for (const task of this.#components.book.tasks()) {
+      if (task.order === 'unsent' || task.ending || task.queued) continue
+      const link = this.#components.routes.of(task)
+      if (link === undefined || link === task.askedOn || (only !== undefined && link !== only)) continue
+      const tasks = found.get(link)
+      if (tasks === undefined) found.set(link, [task])
+      else tasks.push(task)
+    }
+    return found
+  }
+
+  #settle(link: CoordinatorLink, tasks: readonly LiveTask[]): Promise<void> {
+    const settling = this.#settleOnce(link, tasks).catch((cause: unknown) => {
+      if (cause instanceof EdgeCoderError && cause.code === 'link-closed') return
+      this.#components.log.error('tasks-not-synced', {
+        coordinator: link.peerId,
+        error: cause instanceof Error ? cause : new Error(String(cause)),
+      })
+      link.abort('the sync of tasks failed here')
+    })
+    const settled = settling.then(() => {
+      this.#settling.delete(link)
+      if (!this.#again.delete(link) || !link.open) return undefined
+      return this.#settle(link, this.#tasksOf(link).get(link) ?? [])
+    })
+    this.#settling.set(link, settled)
+    return settled
+  }
+
+  async #settleOnce(link: CoordinatorLink, tasks: readonly LiveTask[]): Promise<void> {
+    const { errands, book, delivered, routes } = this.#components
+    await syncTasks(this.#components, link, tasks)
+    if (link.open) this.#inSync.add(link)
+    await delivered.attached()
+    await errands.carryOut(link, (taskId) => {
+      const task = book.get(taskId)
+      if (task === undefined) return false
+      const next = routes.of(task)
+      return next === undefined || next === link
+    })
   }
 
   async #remember(coordinator: string, addresses: readonly string[]): Promise<void> {

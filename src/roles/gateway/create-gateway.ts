@@ -11,6 +11,8 @@ import type { PolicyChain } from '../policy/policy-chain.js'
 import { AccountHomes } from './account-homes.js'
 import { CoordinatorAttachment } from './coordinator-attachment.js'
 import { CoordinatorLink, type CoordinatorSpeech } from './coordinator-link.js'
+import { CoordinatorLinks } from './coordinator-links.js'
+import { CoordinatorRoutes } from './coordinator-routes.js'
 import { CoordinatorSide } from './coordinator-side.js'
 import { DataDesk } from './data-desk.js'
 import { DeliveredTasks } from './delivered-tasks.js'
@@ -19,6 +21,7 @@ import type { Gateway } from './gateway.js'
 import { GATEWAY_LIMITS, type GatewayLimits } from './gateway-limits.js'
 import { createGatewayMetrics, type GatewayMetrics } from './gateway-metrics.js'
 import { type GatewayLife, GatewayRole } from './gateway-role.js'
+import { LinkKeeper } from './link-keeper.js'
 import { MeshView } from './mesh-view.js'
 import { SliceOrders } from './slice-orders.js'
 import { SubmitBatcher } from './submit-batcher.js'
@@ -54,9 +57,6 @@ export interface GatewayInit {
   readonly onCoordinators?: (addresses: readonly PeerAddress[]) => void
 }
 
-/** Speech of a coordinator that is only visited. */
-const UNHEARD: CoordinatorSpeech = { state: () => {}, capacity: () => {}, closed: () => {} }
-
 /** A gateway over these ports; it does nothing until started. */
 export function createGateway(components: GatewayComponents, init: GatewayInit): Gateway {
   const { network, clock, random, signer, policy } = components
@@ -69,7 +69,8 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
   const archive = new TaskArchive(store)
   const book = new TaskBook({ archive, clock, log, metrics, limits })
   const inner = { ...components, store, log, gatewayMetrics: metrics, limits, archive, book }
-  const { attachment, side, errands, delivered, batcher, mesh, homes, slices } = coordinatorParts(inner, init)
+  const facing = coordinatorParts(inner, init)
+  const { attachment, links, routes, side, errands, delivered, batcher, mesh, homes, slices } = facing
   const admitsWorker = (peerId: string): boolean => admits(policy(), { peerId, role: 'worker' }) === undefined
   const desk = new DataDesk(
     {
@@ -82,7 +83,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       metrics,
       signer,
       admits: admitsWorker,
-      inSync: () => side.inSync,
+      inSync: (coordinator) => side.inSync(coordinator),
     },
     { networkId, protocol: protocolIds(networkId).data, limits },
   )
@@ -91,13 +92,12 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       archive,
       book,
       batcher,
-      attachment,
+      routes,
       clock,
       random,
       metrics,
       gateway: signer.peerId,
       stopping: () => life.stopping,
-      homes,
       used: (header) => {
         homes.used(header)
         slices?.used()
@@ -106,7 +106,9 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
     limits,
   )
   const reader = new TaskReader(archive, book)
-  const wallets = new WalletDesk({ attachment, signer, clock }, { networkId, waitMs: limits.submitWaitMs })
+  const linkFor = async (account: string, waitMs: number) =>
+    (await routes.attached(account, waitMs)) ?? attachment.link
+  const wallets = new WalletDesk({ linkFor, signer, clock }, { networkId, waitMs: limits.submitWaitMs })
   return new GatewayRole(
     {
       clock,
@@ -117,6 +119,8 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       book,
       errands,
       attachment,
+      links,
+      routes,
       side,
       desk,
       submits,
@@ -147,35 +151,49 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
     admits(inner.policy(), { peerId, role: 'coordinator' }) === undefined
   const { chain } = inner
   const homes = new AccountHomes({ chain, clock, admits: admitsCoordinator })
-  const attach = attacher(inner, init, admitsCoordinator)
-  const current = () => attachment.link
-  const wanted = (taskId: string): boolean => book.get(taskId) !== undefined
-  const addressOf = (peerId: string): PeerAddress => attachment.addressOf(peerId)
-
-  const errands = new Errands(
+  const links: CoordinatorLinks = new CoordinatorLinks(
+    { clock, log, admits: admitsCoordinator, attach: attacher(inner, init, admitsCoordinator) },
     {
-      store,
-      clock,
-      log,
-      current,
-      wanted,
-      visit: (peerId, signal) => attach(addressOf(peerId), UNHEARD, signal),
+      attached: (link) => {
+        routes.opened()
+        side.attached(link)
+      },
+      lost: (link) => side.lost(link),
+      state: (link, state) => side.state(link, state),
+      capacity: (link, capacity) => mesh.told(link.peerId, capacity),
     },
-    { maxAgeMs: limits.errandAgeMs },
   )
-  const delivered = new DeliveredTasks({ archive, errands, log, current })
-  const batcher = new SubmitBatcher(
+  const attachment: CoordinatorAttachment = new CoordinatorAttachment(
+    { network, clock, random, log, admits: admitsCoordinator, links },
+    { known: init.coordinators, rendezvous: ids.coordinatorRendezvous, graceMs: limits.coordinatorGraceMs },
     {
-      archive,
-      book,
-      errands,
-      clock,
-      log,
-      metrics,
-      signer,
-      current,
-      coordinatorOf: (account) => homes.coordinatorOf(account),
+      attached: (link) => {
+        routes.opened()
+        side.reroute()
+        side.remember(link).catch((cause: unknown) => {
+          log.warn('coordinator-not-remembered', { coordinator: link.peerId, reason: String(cause) })
+        })
+      },
+      found: (addresses) => init.onCoordinators?.(addresses),
     },
+  )
+  const addressOf = (peerId: string): PeerAddress => attachment.addressOf(peerId)
+  const linkOf = (peerId: string) => links.get(peerId)
+  const keeper = new LinkKeeper({ links, clock, random, addressOf })
+  const routes: CoordinatorRoutes = new CoordinatorRoutes(
+    { clock, homes, links, keeper, main: () => attachment.link, unfinished: () => book.tasks() },
+    { graceMs: limits.coordinatorGraceMs },
+  )
+  const visit = async (peerId: string, signal: AbortSignal): Promise<void> => {
+    const held = await links.hold(addressOf(peerId), signal)
+    if (held === undefined) return
+    await side.settled(held.link)
+    await held.release()
+  }
+  const errands = new Errands({ store, clock, log, linkOf, visit }, { maxAgeMs: limits.errandAgeMs })
+  const delivered = new DeliveredTasks({ archive, errands, log, linkOf })
+  const batcher = new SubmitBatcher(
+    { archive, book, errands, clock, log, metrics, signer, routes },
     { networkId },
   )
   const side: CoordinatorSide = new CoordinatorSide({
@@ -187,33 +205,12 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
     delivered,
     mesh,
     log,
-    current,
+    routes,
     addressOf,
   })
-  const speech = (closed: (reason: string) => void): CoordinatorSpeech => ({
-    state: (link, state) => side.state(link, state),
-    capacity: (_link, capacity) => mesh.told(capacity),
-    closed: (_link, reason) => closed(reason),
-  })
-  const attachment: CoordinatorAttachment = new CoordinatorAttachment(
-    {
-      network,
-      clock,
-      random,
-      log,
-      admits: admitsCoordinator,
-      preferred: () => homes.preferred.filter(admitsCoordinator),
-      attach: (peer, signal, closed) => attach(peer, speech(closed), signal),
-    },
-    { known: init.coordinators, rendezvous: ids.coordinatorRendezvous, graceMs: limits.coordinatorGraceMs },
-    {
-      attached: (link) => side.attached(link),
-      lost: () => side.lost(),
-      found: (addresses) => init.onCoordinators?.(addresses),
-    },
-  )
-  const slices = chain && new SliceOrders({ homes, chain, clock, random, signer, log, current }, networkId)
-  return { attachment, side, errands, delivered, batcher, mesh, homes, slices }
+  routes.onLook(() => side.reroute())
+  const slices = chain && new SliceOrders({ homes, chain, clock, random, signer, log, linkOf }, networkId)
+  return { attachment, links, routes, side, errands, delivered, batcher, mesh, homes, slices }
 }
 
 function attacher(

@@ -31,8 +31,8 @@ interface Components {
   readonly metrics: GatewayMetrics
   readonly signer: Signer
   readonly admits: (workerPeerId: string) => boolean
-  /** Has a coordinator told, since the last attach, how all tasks stand? */
-  readonly inSync: () => boolean
+  /** Has this coordinator told, since it was attached, how its tasks stand? */
+  readonly inSync: (coordinator: string) => boolean
 }
 
 interface Init {
@@ -154,7 +154,8 @@ export class DataDesk implements DataDeskSide {
     }
     const task = this.#components.book.get(ref.taskId)
     if (task === undefined) return this.#openEnded(link, ref, open)
-    const { clock, inSync } = this.#components
+    const { clock } = this.#components
+    const inSync = (): boolean => this.#components.inSync(open.coordinator)
     const claim = { worker: link.worker, fence: ref.fence, coordinator: open.coordinator }
     const lease = await awaitLease({ clock, inSync, limits }, task, claim, () => link.closed)
     if (link.closed) return

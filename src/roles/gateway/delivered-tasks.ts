@@ -9,7 +9,8 @@ interface Components {
   readonly archive: TaskArchive
   readonly errands: Errands
   readonly log: Log
-  readonly current: () => CoordinatorLink | undefined
+  /** The link to a coordinator that is attached. */
+  readonly linkOf: (peerId: string) => CoordinatorLink | undefined
 }
 
 /** Past it the coordinator is told by errand, which is on the disk and not in memory. */
@@ -31,8 +32,8 @@ export class DeliveredTasks {
 
   /** What goes into the commit of a result: the errand itself, when its coordinator is not attached. */
   writes(coordinator: string, taskId: string, fence: bigint): readonly Write[] {
-    const { current, errands } = this.#components
-    if (current()?.peerId === coordinator) return []
+    const { linkOf, errands } = this.#components
+    if (linkOf(coordinator) !== undefined) return []
     return [errands.write(coordinator, taskId, { reason: 'delivered', fence })]
   }
 
@@ -54,10 +55,10 @@ export class DeliveredTasks {
     if (untold?.size === 0) this.#untold.delete(coordinator)
   }
 
-  /** This one is attached now: the others will not tell us any more. */
-  async attached(coordinator: string): Promise<void> {
-    for (const [other, untold] of this.#untold) {
-      if (other !== coordinator) await this.#owe(other, [...untold])
+  /** A coordinator is attached now: those that are not will not tell us any more. */
+  async attached(): Promise<void> {
+    for (const [coordinator, untold] of this.#untold) {
+      if (this.#components.linkOf(coordinator) === undefined) await this.#owe(coordinator, [...untold])
     }
   }
 

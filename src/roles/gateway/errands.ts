@@ -1,5 +1,4 @@
 import { EdgeCoderError } from '../../core/errors.js'
-import { isRefusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Store, Write } from '../../ports/store.js'
@@ -18,12 +17,10 @@ interface Components {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
-  /** The coordinator we are attached to. */
-  readonly current: () => CoordinatorLink | undefined
-  /** Is the task unfinished here? */
-  readonly wanted: (taskId: string) => boolean
-  /** Attaches to another one for a moment. */
-  readonly visit: (peerId: string, signal: AbortSignal) => ReturnType<typeof CoordinatorLink.attach>
+  /** The link to a coordinator that is attached. */
+  readonly linkOf: (peerId: string) => CoordinatorLink | undefined
+  /** Attaches to one for a moment: as whenever one is attached, its errands are carried out then. */
+  readonly visit: (peerId: string, signal: AbortSignal) => Promise<void>
 }
 
 interface Init {
@@ -95,8 +92,8 @@ export class Errands {
    * One became durable. Carried out now when we are attached there; resolves when that is done or cannot be.
    */
   async added(coordinator: string, taskId: string, errand: Errand): Promise<void> {
-    const link = this.#components.current()
-    if (link?.peerId === coordinator && (await this.#tell(link, taskId, errand))) return
+    const link = this.#components.linkOf(coordinator)
+    if (link !== undefined && (await this.#tell(link, taskId, errand))) return
     this.owed(coordinator)
   }
 
@@ -165,28 +162,10 @@ export class Errands {
       const [coordinator, pauseMs] = next
       await wait(clock, pauseMs, signal)
       if (signal.aborted) return
-      // Unattached, the one to visit may be the next to attach to: a second stream would cut that one off.
-      if (this.#components.current() === undefined) continue
-      if (!(await this.#visit(coordinator)) && this.#owed.has(coordinator))
+      await this.#components.visit(coordinator, signal)
+      if (this.#owed.has(coordinator)) {
         this.#owed.set(coordinator, Math.min(LONGEST_PAUSE_MS, pauseMs * 2))
-    }
-  }
-
-  async #visit(coordinator: string): Promise<boolean> {
-    const { current, wanted, visit, log } = this.#components
-    const attached = current()
-    try {
-      if (attached?.peerId === coordinator) return await this.carryOut(attached, wanted)
-      const link = await visit(coordinator, this.#stop.signal)
-      if (isRefusal(link)) return false
-      try {
-        return await this.carryOut(link, (taskId) => current() === undefined && wanted(taskId))
-      } finally {
-        await link.close()
       }
-    } catch (cause) {
-      log.debug('errand-visit-failed', { coordinator, reason: codeOf(cause) })
-      return false
     }
   }
 }

@@ -11,7 +11,7 @@ export interface GatewayMetrics {
   resultTaken(bytes: number): void
   workerRefused(code: string): void
   ordered(tasks: number): void
-  levels(unfinished: number, dataLinks: number, storedBytes: number, attached: boolean): void
+  levels(unfinished: number, dataLinks: number, storedBytes: number, coordinators: number): void
 }
 
 export function createGatewayMetrics(metrics: Metrics): GatewayMetrics {
@@ -28,7 +28,7 @@ export function createGatewayMetrics(metrics: Metrics): GatewayMetrics {
   const unfinished = metrics.gauge(name('unfinished_tasks'), 'Tasks that have not ended.')
   const links = metrics.gauge(name('data_links'), 'Workers with an open data stream.')
   const stored = metrics.gauge(name('stored_bytes'), 'Payloads and results on the disk.')
-  const attached = metrics.gauge(name('attached_count'), 'Coordinators attached to: 0 or 1.')
+  const attached = metrics.gauge(name('attached_count'), 'Coordinators attached to.')
   return {
     submitted(outcome, tookMs) {
       submits.add(1, { outcome })
@@ -43,11 +43,11 @@ export function createGatewayMetrics(metrics: Metrics): GatewayMetrics {
       orders.add(1)
       ordered.add(tasks)
     },
-    levels(tasks, dataLinks, storedBytes, isAttached) {
+    levels(tasks, dataLinks, storedBytes, coordinators) {
       unfinished.set(tasks)
       links.set(dataLinks)
       stored.set(storedBytes)
-      attached.set(isAttached ? 1 : 0)
+      attached.set(coordinators)
     },
   }
 }

@@ -3,6 +3,8 @@ import { fromWire, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { CoordinatorAttachment } from './coordinator-attachment.js'
+import type { CoordinatorLinks } from './coordinator-links.js'
+import type { CoordinatorRoutes } from './coordinator-routes.js'
 import type { CoordinatorSide } from './coordinator-side.js'
 import type { DataDesk } from './data-desk.js'
 import type { Errands } from './errands.js'
@@ -39,7 +41,10 @@ export interface GatewayParts {
   readonly archive: TaskArchive
   readonly book: TaskBook
   readonly errands: Errands
+  /** To the coordinator for all that has no other place to go. */
   readonly attachment: CoordinatorAttachment
+  readonly links: CoordinatorLinks
+  readonly routes: CoordinatorRoutes
   readonly side: CoordinatorSide
   readonly desk: DataDesk
   readonly submits: SubmitDesk
@@ -58,8 +63,6 @@ export interface GatewayLife {
 
 const SWEEP_MS = 60_000
 const LEVELS_MS = 5_000
-/** How often it is looked whether homes were handed over. */
-const FOLLOW_MS = 2_000
 
 export class GatewayRole implements Gateway {
   readonly #parts: GatewayParts
@@ -73,30 +76,31 @@ export class GatewayRole implements Gateway {
   }
 
   async start(): Promise<void> {
-    const { side, archive, book, errands, desk, attachment, clock, log, slices } = this.#parts
+    const { side, archive, book, errands, desk, attachment, routes, clock, log, slices } = this.#parts
     const { start, last } = await side.begin()
     book.restore(start, await archive.load())
     await errands.load()
     desk.start()
     errands.start()
     attachment.start(last)
+    routes.start()
     slices?.start()
     this.#timers = [
       clock.every(SWEEP_MS, () => void this.#sweep()),
       clock.every(LEVELS_MS, () => this.#levels()),
-      clock.every(FOLLOW_MS, () => this.#parts.submits.followHomes()),
     ]
     log.info('gateway-started', { unfinishedTasks: book.size, start })
     await this.#sweep()
   }
 
   async stop(): Promise<void> {
-    const { life, attachment, submits, errands, desk, book, log, slices } = this.#parts
+    const { life, attachment, links, routes, submits, errands, desk, book, log, slices } = this.#parts
     if (life.stopping) return
     life.stopping = true
     for (const timer of this.#timers) timer.cancel()
     slices?.stop()
-    await attachment.stop()
+    routes.stop()
+    await Promise.all([attachment.stop(), links.stop()])
     await submits.stop()
     await errands.stop()
     desk.stop()
@@ -158,11 +162,11 @@ export class GatewayRole implements Gateway {
   }
 
   async explain(account: string, id: string): Promise<Explanation | Refusal> {
-    const { reader, book, attachment, log } = this.#parts
+    const { reader, book, links, log } = this.#parts
     const view = await reader.task(account, id)
     if (view === undefined) return notFound(id)
     const task = book.get(wireId(account, id))
-    const { link } = attachment
+    const link = task && links.get(task.record.coordinator)
     if (task === undefined || link === undefined || task.order === 'unsent') return ownExplanation(view)
     try {
       const told = await link.explain(task.key)
@@ -182,11 +186,10 @@ export class GatewayRole implements Gateway {
   }
 
   status(): GatewayStatus {
-    const { attachment, book, desk, archive } = this.#parts
-    const { link, sinceMs } = attachment
+    const { links, book, desk, archive } = this.#parts
     const notReady = this.#notReady()
     return {
-      ...(link === undefined ? {} : { coordinator: { peerId: link.peerId, sinceMs } }),
+      coordinators: links.attached,
       ...(notReady === undefined ? {} : { notReady }),
       unfinishedTasks: book.size,
       dataLinks: desk.links,
@@ -205,9 +208,9 @@ export class GatewayRole implements Gateway {
   }
 
   #levels(): void {
-    const { metrics, store, book, desk, archive, attachment } = this.#parts
+    const { metrics, store, book, desk, archive, links } = this.#parts
     void store.probe()
-    metrics.levels(book.size, desk.links, archive.storedBytes, attachment.link !== undefined)
+    metrics.levels(book.size, desk.links, archive.storedBytes, links.attached.length)
   }
 
   /** Lets old ended tasks go. */

@@ -215,8 +215,8 @@ export interface Capacity {
 }
 
 export interface GatewayStatus {
-  /** The coordinator it is attached to, if any. */
-  readonly coordinator?: { readonly peerId: string; readonly sinceMs: number }
+  /** The coordinators that it is attached to. @param sinceMs wall clock */
+  readonly coordinators: readonly { readonly peerId: string; readonly sinceMs: number }[]
   /** Why it is not ready; absent = ready. */
   readonly notReady?: Refusal
   readonly unfinishedTasks: number

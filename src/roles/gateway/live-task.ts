@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Refusal } from '../../core/refusal.js'
 import type { Output } from '../../wire/generated/edgecoder/data/v1/data_pb.js'
 import { GatewayTaskStepSchema } from '../../wire/generated/edgecoder/store/v1/gateway_pb.js'
+import type { CoordinatorLink } from './coordinator-link.js'
 import type { EventFeed } from './event-feed.js'
 import type { TaskView } from './gateway.js'
 import { KIND_NAMES, stateName, usageView, whyView } from './result-view.js'
@@ -52,7 +53,11 @@ export class LiveTask {
   readonly bornMs: number | undefined
   order: OrderStage = 'unsent'
   /** The link over which it was last ordered or asked for. */
-  askedOn: object | undefined
+  askedOn: CoordinatorLink | undefined
+  /** It waits to be ordered. */
+  queued = false
+  /** The coordinator that was asked last does not have it: it said no. */
+  refused = false
   /** The user was told that it is taken, or may have been. */
   promised = false
   state: TaskView['state'] = 'submitting'

@@ -5,32 +5,43 @@ import type {
 } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import type { Capacity, Explanation, TaskView } from './gateway.js'
 
-const NOTHING: Capacity = { models: [], languages: [], workers: 0, freeSlots: 0, queued: 0 }
+type Model = Capacity['models'][number]
 
-/** What the attached coordinator says that the mesh can do; nothing while none is attached. */
+/** What the attached coordinators say that the mesh can do, together; nothing while none is attached. */
 export class MeshView {
-  #capacity = NOTHING
+  readonly #told = new Map<string, WireCapacity>()
 
   get capacity(): Capacity {
-    return this.#capacity
-  }
-
-  told({ models, languages, workers, freeSlots, queued }: WireCapacity): void {
-    this.#capacity = {
-      models: models.flatMap(({ model, workers: having, freeSlots: free }) => {
-        if (model === undefined) return []
+    const models = new Map<string, Model>()
+    const languages = new Set<string>()
+    let [workers, freeSlots, queued] = [0, 0, 0]
+    for (const told of this.#told.values()) {
+      workers += told.workers
+      freeSlots += told.freeSlots
+      queued += told.queued
+      for (const language of told.languages) languages.add(language)
+      for (const { model, workers: having, freeSlots: free } of told.models) {
+        if (model === undefined) continue
         const { name, contextTokens, tokensPerSMilli } = model
-        return [{ name, contextTokens, tokensPerS: tokensPerSMilli / 1000, workers: having, freeSlots: free }]
-      }),
-      languages,
-      workers,
-      freeSlots,
-      queued,
+        const key = `${name}|${contextTokens}`
+        const before = models.get(key) ?? { name, contextTokens, tokensPerS: 0, workers: 0, freeSlots: 0 }
+        models.set(key, {
+          ...before,
+          tokensPerS: Math.max(before.tokensPerS, tokensPerSMilli / 1000),
+          workers: before.workers + having,
+          freeSlots: before.freeSlots + free,
+        })
+      }
     }
+    return { models: [...models.values()], languages: [...languages], workers, freeSlots, queued }
   }
 
-  forget(): void {
-    this.#capacity = NOTHING
+  told(coordinator: string, capacity: WireCapacity): void {
+    this.#told.set(coordinator, capacity)
+  }
+
+  forget(coordinator: string): void {
+    this.#told.delete(coordinator)
   }
 }
 

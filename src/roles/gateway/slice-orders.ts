@@ -16,7 +16,8 @@ interface Components {
   readonly random: Random
   readonly signer: Signer
   readonly log: Log
-  readonly current: () => CoordinatorLink | undefined
+  /** The link to a coordinator that is attached. */
+  readonly linkOf: (peerId: string) => CoordinatorLink | undefined
 }
 
 /** How often slices are asked for. */
@@ -62,15 +63,13 @@ export class SliceOrders {
   }
 
   async #round(): Promise<void> {
-    const { homes, current, log } = this.#components
+    const { homes, linkOf, log } = this.#components
     if (this.#busy) return
     this.#busy = true
     try {
-      const link = current()
-      const here = homes.accounts.filter(({ coordinator }) => coordinator === link?.peerId)
-      for (const each of here.slice(0, ORDERS_A_ROUND)) {
-        if (link === undefined || !link.open) break
-        await this.#order(each, link)
+      for (const each of homes.accounts.slice(0, ORDERS_A_ROUND)) {
+        const link = linkOf(each.coordinator)
+        if (link !== undefined) await this.#order(each, link)
       }
     } catch (cause) {
       if (!(cause instanceof EdgeCoderError)) throw cause

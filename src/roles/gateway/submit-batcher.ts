@@ -8,6 +8,7 @@ import { seal, statements } from '../../wire/envelope.js'
 import type { SubmitAnswer, Submitted } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import { HELD_ORDER_BYTES, ORDER_HEADERS } from '../../wire/limits.js'
 import type { CoordinatorLink } from './coordinator-link.js'
+import type { CoordinatorRoutes } from './coordinator-routes.js'
 import type { Errands } from './errands.js'
 import type { GatewayMetrics } from './gateway-metrics.js'
 import type { LiveTask } from './live-task.js'
@@ -23,9 +24,7 @@ interface Components {
   readonly log: Log
   readonly metrics: GatewayMetrics
   readonly signer: Signer
-  readonly current: () => CoordinatorLink | undefined
-  /** At which coordinator policy lets an account be spent. */
-  readonly coordinatorOf: (account: string) => string | undefined
+  readonly routes: Pick<CoordinatorRoutes, 'of' | 'standsIn'>
 }
 
 interface Init {
@@ -36,69 +35,97 @@ interface Init {
 const LEAST_RETRY_MS = 200
 /** Before a coordinator is asked again that does not know yet that it is the home: policy takes seconds. */
 const NOT_YET_HOME_MS = 2_000
+/** Before a coordinator that stands in, and may not spend enough, is asked again. */
+const AWAY_RETRY_MS = 5_000
 /** Head and signature of the envelope, and to spare. */
 const ORDER_BYTES = HELD_ORDER_BYTES - 1024
 /** Most that a header takes beside its texts: digest, numbers, tags. */
 const HEADER_BYTES = 150
 
 /**
- * Orders tasks of the attached coordinator: all that queued up while the last order was under way go in the
+ * Orders tasks of coordinators: all for one that queued up while the last order was under way there go in the
  * next, under one signature. A coordinator that may come to hold a task stands in its record, durably, before
  * it is asked.
  */
 export class SubmitBatcher {
   readonly #components: Components
   readonly #init: Init
-  #queue: LiveTask[] = []
-  #busy = false
+  /** Tasks that have nowhere to go now. */
+  readonly #waiting = new Set<LiveTask>()
+  /** By link, while an order is under way on it. */
+  readonly #lanes = new Map<CoordinatorLink, LiveTask[]>()
 
   constructor(components: Components, init: Init) {
     this.#components = components
     this.#init = init
   }
 
-  /** @param task in the book; it goes as soon as a coordinator is attached */
+  /** @param task in the book; it goes as soon as there is a coordinator for it */
   enqueue(task: LiveTask): void {
-    this.#queue.push(task)
-    this.kick()
+    task.queued = true
+    const link = this.#components.routes.of(task)
+    const lane = link && this.#lanes.get(link)
+    if (link === undefined) this.#waiting.add(task)
+    else if (lane !== undefined) lane.push(task)
+    else this.#begin(link, task)
   }
 
-  /** A coordinator was attached. */
+  /** A coordinator was attached, or who serves an account changed. */
   kick(): void {
-    if (this.#busy) return
-    this.#busy = true
-    this.#run().then(
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const task of waiting) if (this.#isLive(task)) this.enqueue(task)
+  }
+
+  #begin(link: CoordinatorLink, task: LiveTask): void {
+    const lane = [task]
+    this.#lanes.set(link, lane)
+    const over = (): void => {
+      this.#lanes.delete(link)
+      for (const left of lane) this.#waiting.add(left)
+    }
+    this.#run(link, lane).then(
       () => {
-        this.#busy = false
+        over()
+        if (lane.length > 0) this.kick()
       },
       (cause: unknown) => {
-        this.#busy = false
+        over()
         this.#components.log.error('order-failed', { error: asError(cause) })
         this.#components.clock.after(LEAST_RETRY_MS, () => this.kick())
       },
     )
   }
 
-  async #run(): Promise<void> {
-    for (;;) {
-      const link = this.#components.current()
-      if (link === undefined || !link.open || this.#queue.length === 0) return
-      const next = new Set(this.#queue.splice(0, orderLength(this.#queue)))
-      const batch = [...next].filter((task) => this.#wanted(task, link))
+  /** Until the link is closed; what is left in the lane then goes elsewhere. */
+  async #run(link: CoordinatorLink, lane: LiveTask[]): Promise<void> {
+    while (link.open && lane.length > 0) {
+      const next = new Set(lane.splice(0, orderLength(lane)))
+      const batch: LiveTask[] = []
+      for (const task of next) {
+        task.queued = this.#wanted(task, link)
+        if (task.queued) batch.push(task)
+      }
       try {
         await this.adopt(batch, link)
       } catch (cause) {
-        this.#queue.unshift(...batch)
+        lane.unshift(...batch)
         throw cause
       }
       const still = batch.filter((task) => this.#wanted(task, link))
-      if (link.open) await this.#order(still, link)
-      else this.#queue.unshift(...still)
+      if (link.open) {
+        for (const task of batch) task.queued = false
+        await this.#order(still, link)
+      } else lane.unshift(...still)
     }
   }
 
+  #isLive(task: LiveTask): boolean {
+    return this.#components.book.get(task.key) === task && !task.ending
+  }
+
   #wanted(task: LiveTask, link: CoordinatorLink): boolean {
-    if (this.#components.book.get(task.key) !== task || task.ending) return false
+    if (!this.#isLive(task)) return false
     // Named by this coordinator already: an order for it went over this link.
     return task.order === 'unsent' || task.askedOn !== link
   }
@@ -131,7 +158,6 @@ export class SubmitBatcher {
       // It may have been cancelled meanwhile; the errand stands all the same.
       if (!task.ending) this.#restart(task)
       log.info('task-moved', { taskId: task.key, from: coordinator, to: link.peerId })
-      // Not attached there, so this only notes the debt.
       await errands.added(coordinator, task.key, { reason: 'moved' })
     }
   }
@@ -150,6 +176,7 @@ export class SubmitBatcher {
     const order = seal(signer, this.#init.networkId, statements.order, { headers }, clock.nowMs())
     for (const task of batch) {
       task.askedOn = link
+      task.refused = false
       if (task.order === 'unsent') task.order = 'sent'
     }
     metrics.ordered(batch.length)
@@ -183,20 +210,26 @@ export class SubmitBatcher {
     const { book } = this.#components
     if (book.get(task.key) !== task || task.ending || task.record.coordinator !== link.peerId) return
     const no = whole ?? (result?.refusal === undefined ? undefined : fromWire(result.refusal))
-    if (no !== undefined) return this.#refused(task, this.#notYetHome(task, no, link))
+    if (no !== undefined) return this.#refused(task, this.#whyNot(no, task, link))
     if (result === undefined) return
     book.taken(task)
     if (result.state !== undefined && result.state.taskId === task.key) book.apply(link.peerId, result.state)
   }
 
-  /** Policy has made it the home, and it has not heard of it. */
-  #notYetHome(task: LiveTask, why: Refusal, { peerId }: CoordinatorLink): Refusal {
-    const isHome = this.#components.coordinatorOf(task.record.header.account) === peerId
-    return why.code === 'not-home' && isHome ? { ...why, retryAfterMs: NOT_YET_HOME_MS } : why
+  /**
+   * Who only stands in spends what was allotted to it; what the account has is for its home to say. And whom
+   * policy has made the home may not have heard of it yet.
+   */
+  #whyNot(why: Refusal, task: LiveTask, link: CoordinatorLink): Refusal {
+    const { code } = why
+    const standsIn = this.#components.routes.standsIn(link.peerId, task.record.header.account)
+    if (standsIn && (code === 'not-home' || code === 'insufficient-credits')) return noStandIn(why)
+    return !standsIn && code === 'not-home' ? { ...why, retryAfterMs: NOT_YET_HOME_MS } : why
   }
 
   async #refused(task: LiveTask, why: Refusal): Promise<void> {
     const { book, log } = this.#components
+    task.refused = true
     try {
       if (!task.promised) await book.erase(task, why)
       else if (why.retryAfterMs === undefined) await book.conclude(task, endBy(why), why)
@@ -216,11 +249,25 @@ export class SubmitBatcher {
 
   /** The user was told that it is taken, so a coordinator that is full now is asked again. */
   #later(task: LiveTask, afterMs: number): void {
-    this.#components.clock.after(Math.max(LEAST_RETRY_MS, afterMs), () => {
+    const { clock, routes } = this.#components
+    const { askedOn } = task
+    clock.after(Math.max(LEAST_RETRY_MS, afterMs), () => {
+      // It has changed places meanwhile.
+      if (task.askedOn !== askedOn) return
       task.askedOn = undefined
-      this.enqueue(task)
+      const next = routes.of(task)
+      // Another one may have it from before, and is asked about it first, as all are that change places.
+      if (task.order === 'unsent' || next?.peerId === task.record.coordinator) this.enqueue(task)
     })
   }
+}
+
+function noStandIn({ detail }: Refusal): Refusal {
+  const why = `The home of this account cannot be reached from here, and who stands in says: ${detail}.`
+  return refusal('no-coordinator', why, {
+    next: 'Send it again in a moment; should the home be lost for good, an admin hands it over.',
+    retryAfterMs: AWAY_RETRY_MS,
+  })
 }
 
 /** How many of these go into one order: its signed bytes must fit into a ledger entry. */

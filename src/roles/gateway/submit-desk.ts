@@ -4,9 +4,8 @@ import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Random } from '../../ports/random.js'
 import { type TaskHeader, TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
-import type { AccountHomes } from './account-homes.js'
 import { ByteBudget } from './byte-budget.js'
-import type { CoordinatorAttachment } from './coordinator-attachment.js'
+import type { CoordinatorRoutes } from './coordinator-routes.js'
 import type { Submission, TaskRequest } from './gateway.js'
 import type { GatewayLimits } from './gateway-limits.js'
 import type { GatewayMetrics } from './gateway-metrics.js'
@@ -21,14 +20,13 @@ interface Components {
   readonly archive: TaskArchive
   readonly book: TaskBook
   readonly batcher: SubmitBatcher
-  readonly attachment: CoordinatorAttachment
+  readonly routes: Pick<CoordinatorRoutes, 'attached'>
   readonly clock: Clock
   readonly random: Random
   readonly metrics: GatewayMetrics
   /** Peer id of this gateway. */
   readonly gateway: string
   readonly stopping: () => boolean
-  readonly homes: AccountHomes
   /** A task was ordered. */
   readonly used: (header: TaskHeader) => void
 }
@@ -63,18 +61,6 @@ export class SubmitDesk {
     else if (answer.existed) metrics.submitted('existed', tookMs)
     else metrics.submitted(answer.task.state === 'submitting' ? 'kept' : 'accepted', tookMs)
     return answer
-  }
-
-  /**
-   * Leaves a coordinator from which the homes of all that is under way were handed over: there it can never
-   * be paid, and at their new coordinator it goes on. Called every few seconds.
-   */
-  followHomes(): void {
-    const { book, attachment, homes } = this.#components
-    const { link } = attachment
-    if (link === undefined || book.size === 0) return
-    const next = homes.successorOf(link.peerId, accountsOf(book.tasks()))
-    if (next !== undefined) attachment.goTo(next)
   }
 
   /** The gateway stops: submits under way are answered by what is known now. */
@@ -120,26 +106,18 @@ export class SubmitDesk {
     startMs: number,
     known: boolean,
   ): Promise<Submission | Refusal> {
-    const { book, archive, attachment, batcher } = this.#components
+    const { book, archive, routes, batcher } = this.#components
     const live = book.get(key)
     if (live !== undefined) return repeated(live.record, prepared, () => live.view())
     const record = known ? await archive.record(prepared.account, prepared.id) : undefined
     if (record !== undefined) return repeated(record, prepared, () => recordView(record))
-    this.#goHome(prepared.account)
-    const link = await attachment.attached(this.#leftMs(startMs))
+    const link = await routes.attached(prepared.account, this.#leftMs(startMs))
     if (link === undefined) return this.#components.stopping() ? stopping() : noCoordinator()
     const task = await book.begin(prepared, link.peerId)
     if (this.#components.stopping()) return this.#outcome(task, Number.NEGATIVE_INFINITY)
     batcher.enqueue(task)
     this.#components.used(task.record.header)
     return this.#outcome(task, startMs)
-  }
-
-  /** With nothing under way elsewhere, an account is spent where its home is. */
-  #goHome(account: string): void {
-    const { book, attachment, homes } = this.#components
-    const coordinator = homes.coordinatorOf(account)
-    if (coordinator !== undefined && book.size === 0) attachment.goTo(coordinator)
   }
 
   async #outcome(task: LiveTask, startMs: number): Promise<Submission | Refusal> {
@@ -193,12 +171,6 @@ export class SubmitDesk {
   }
 }
 
-function accountsOf(tasks: Iterable<LiveTask>): ReadonlySet<string> {
-  const accounts = new Set<string>()
-  for (const { record } of tasks) accounts.add(record.header.account)
-  return accounts
-}
-
 function changed(task: LiveTask): Promise<void> {
   return new Promise((resolve) => {
     task.onSettled(resolve)
@@ -231,10 +203,14 @@ function isSame({ header: a }: TaskRecord, { header: b }: PreparedTask): boolean
 }
 
 function noCoordinator(): Refusal {
-  return refusal('no-coordinator', 'No coordinator is attached to this gateway; the task was not taken.', {
-    next: 'Send it again under the same id, in a moment.',
-    retryAfterMs: RETRY_MS,
-  })
+  return refusal(
+    'no-coordinator',
+    'No coordinator that serves this account is attached; nothing was taken.',
+    {
+      next: 'Send it again under the same id, in a moment.',
+      retryAfterMs: RETRY_MS,
+    },
+  )
 }
 
 function full(): Refusal {

@@ -138,6 +138,7 @@ export class TaskBook {
 
   /** Its coordinator has it durably. */
   taken(task: LiveTask): void {
+    task.refused = false
     if (task.order !== 'held') {
       task.order = 'held'
       if (task.state === 'submitting') {

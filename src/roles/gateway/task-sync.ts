@@ -15,14 +15,18 @@ interface Components {
 const AT_ONCE = 1024
 
 /**
- * After an attach: asks how each unfinished task stands, goes on with those the coordinator has, and orders
- * the rest of it under the same ids.
+ * Asks a coordinator how tasks stand, goes on with those that it has, and orders the rest of it under the
+ * same ids.
  *
+ * @param asked unfinished tasks that are for it, and that it, or another, may have
  * @throws EdgeCoderError `link-closed`, or of the store
  */
-export async function syncTasks(components: Components, link: CoordinatorLink): Promise<void> {
-  const { book, log } = components
-  const asked = [...book.tasks()].filter((task) => task.order !== 'unsent' && task.askedOn !== link)
+export async function syncTasks(
+  components: Components,
+  link: CoordinatorLink,
+  asked: readonly LiveTask[],
+): Promise<void> {
+  const { log } = components
   for (let at = 0; at < asked.length; at += AT_ONCE) {
     const part = asked.slice(at, at + AT_ONCE)
     const { states } = await link.sync(part.map((task) => task.key))

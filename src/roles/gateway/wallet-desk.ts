@@ -11,12 +11,13 @@ import type { Clock } from '../../ports/clock.js'
 import type { Signer } from '../../ports/signer.js'
 import { seal, statements } from '../../wire/envelope.js'
 import { PaymentState, type WalletRow } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
-import type { CoordinatorAttachment } from './coordinator-attachment.js'
+import type { CoordinatorLink } from './coordinator-link.js'
 import { wireId } from './task-record.js'
 import type { Sent, TransferRequest, Wallets } from './wallets.js'
 
 interface Components {
-  readonly attachment: Pick<CoordinatorAttachment, 'attached'>
+  /** The coordinator to ask about an account, now or within so long; undefined = there is none. */
+  readonly linkFor: (account: string, waitMs: number) => Promise<CoordinatorLink | undefined>
   readonly signer: Signer
   readonly clock: Clock
 }
@@ -48,7 +49,7 @@ export class WalletDesk implements Wallets {
   }
 
   async balance(account: string): Promise<WalletView | Refusal> {
-    const link = await this.#link()
+    const link = await this.#link(account)
     if (link === undefined) return noCoordinator()
     const told = await link.wallet(account)
     if (told.refusal !== undefined) return fromWire(told.refusal)
@@ -60,7 +61,7 @@ export class WalletDesk implements Wallets {
     account: string,
     { limit, before = 0 }: Parameters<Wallets['history']>[1],
   ): Promise<HistoryView | Refusal> {
-    const link = await this.#link()
+    const link = await this.#link(account)
     if (link === undefined) return noCoordinator()
     const told = await link.history(account, BigInt(before), limit)
     if (told.refusal !== undefined) return fromWire(told.refusal)
@@ -69,7 +70,7 @@ export class WalletDesk implements Wallets {
   }
 
   async payment(account: string, id: string): Promise<PaymentView | Refusal> {
-    const link = await this.#link()
+    const link = await this.#link(account)
     if (link === undefined) return noCoordinator()
     const told = await link.payment(wireId(account, id))
     if (told.refusal !== undefined) return fromWire(told.refusal)
@@ -79,7 +80,7 @@ export class WalletDesk implements Wallets {
 
   async transfer({ id, account, to, amount, note = '' }: TransferRequest): Promise<Sent | Refusal> {
     const { signer, clock } = this.#components
-    const link = await this.#link()
+    const link = await this.#link(account)
     if (link === undefined) return noCoordinator()
     const nowMs = clock.nowMs()
     const wish = { id, account, to, amount, note, createdMs: BigInt(nowMs) }
@@ -91,8 +92,8 @@ export class WalletDesk implements Wallets {
     return { transfer: { id, entry: Number(entry), toHome, inTransit, standing }, existed }
   }
 
-  #link() {
-    return this.#components.attachment.attached(this.#init.waitMs)
+  #link(account: string): Promise<CoordinatorLink | undefined> {
+    return this.#components.linkFor(account, this.#init.waitMs)
   }
 }
 

@@ -39,7 +39,7 @@ interface ContinuationOptions {
  *
  * @param init.cut what it goes on from; of size 0 = from nothing @param init.prefix of its keys in the store
  * @returns `not-final` when the logs before it are not there as far as they count; `log-forked` when they are
- *   others; `log-unconfirmed` when a log was restored to this place; `cancelled` by the signal
+ *   others; `log-unconfirmed` while a restore to this place is unfinished; `cancelled` by the signal
  * @throws EdgeCoderError of the store
  */
 export async function continueLog(
@@ -50,11 +50,13 @@ export async function continueLog(
   const keys = logKeys(prefix)
   if ((await store.get(keys.head)) !== undefined || (await isContinued(store, keys, cut))) return undefined
   const flag = await readFlag(store, keys)
-  if (flag !== undefined && flag !== 'continuing') return flagRefusal(flag)
+  if (flag === 'restoring') return flagRefusal(flag)
+  // A log that is filled again from others is to be confirmed before it is gone on with: that holds on.
+  const isRefilled = flag === 'unconfirmed'
   const line = await lineBefore(cut, earlier)
   if (isRefusal(line)) return line
   const total = line.reduce((sum, each) => sum + each.cut.size, 0)
-  await store.commit([flagWrite(keys, 'continuing')])
+  if (!isRefilled) await store.commit([flagWrite(keys, 'continuing')])
   await wipeLog(store, keys)
   const state = new StoredLine(store, keys)
   const stopped = new Stopped()
@@ -72,7 +74,7 @@ export async function continueLog(
   }
   await state.flush()
   await store.commit([
-    flagWrite(keys, undefined),
+    ...(isRefilled ? [] : [flagWrite(keys, undefined)]),
     { type: 'put', key: keys.continued, value: Buffer.from(cutText(cut)) },
   ])
   return undefined

@@ -29,7 +29,7 @@ describe('health', () => {
       {
         role: 'gateway',
         ready: true,
-        details: { attached: true, unfinishedTasks: 1, dataLinks: 2, storedBytes: 3 },
+        details: { coordinators: 1, unfinishedTasks: 1, dataLinks: 2, storedBytes: 3 },
       },
     ])
 

@@ -20,7 +20,8 @@ export function checkRest(cast: Cast, report: Report): void {
     // Tasks read back at the start were held in a life before.
     if (ends < holds)
       report('held once, ended once', `${name} held ${holds} times in this life, and ended ${ends}`)
-    leftOver(name, held, cast.workers.length + cast.gateways.length, report)
+    const others = cast.coordinators.length - 1
+    leftOver(name, held, cast.workers.length + cast.gateways.length + others, report)
   }
   for (const { name, role, held } of cast.gateways.map(look)) {
     const status = role?.status()

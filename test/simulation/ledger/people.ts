@@ -25,6 +25,8 @@ import { EntryMaker, LEDGER_NETWORK, type Lie, simEvidence } from './entries.js'
 import { RawLog } from './raw-log.js'
 
 export const OWN_PREFIX = 'ledger|own'
+/** Before what a full disk prevented is tried again. */
+const START_AGAIN_MS = 1_000
 
 /** What all coordinators of a run are told. */
 export interface LedgerWorld {
@@ -143,8 +145,20 @@ export class HonestLedger implements Runnable {
       const origin = originOfPeer(this.#ports.signer.peerId)
       if (replication.confirmedBy(origin).length < others || this.#stopped) return
       timer.cancel()
-      void replication.stop(new AbortController().signal).then(() => this.#serve())
+      void replication.stop(new AbortController().signal).then(() => this.#serveFilled())
     })
+  }
+
+  /** Its disk may be full just then. */
+  async #serveFilled(): Promise<void> {
+    try {
+      await this.#serve()
+    } catch (cause) {
+      if (!(cause instanceof EdgeCoderError)) throw cause
+      this.#ports.clock.after(START_AGAIN_MS, () => {
+        if (!this.#stopped) void this.#serveFilled()
+      })
+    }
   }
 
   #again(): void {
@@ -242,18 +256,36 @@ export class LyingLedger implements Runnable {
     if (state === undefined || maker === undefined || log === undefined) return
     const ready = (state.get('balance', 'user') ?? 0n) > 100_000n
     if (due && ready && !this.lied && this.#wrong.lie !== 'fork') {
-      await log.write(maker.lie(this.#wrong.lie, state), signer)
+      const lies = maker.lie(this.#wrong.lie, state)
+      await this.#untilDone(() => log.write(lies, signer))
       this.lied = true
     } else if (!this.lied || this.#wrong.lie !== 'fork') {
       const entry = maker.next(state)
       await absorb(state, log.key, entry)
-      for (const each of this.logs) await each.write([entry], signer)
+      for (const each of this.logs) await this.#untilDone(() => each.write([entry], signer))
     }
     if (due && ready && this.#wrong.lie === 'fork') {
-      for (const each of this.logs) await each.write([maker.next(state)], signer)
+      for (const each of this.logs) {
+        const entry = maker.next(state)
+        await this.#untilDone(() => each.write([entry], signer))
+      }
       this.lied = true
     }
     for (const each of this.#replications) each.grown()
+  }
+
+  /** What it has made up its mind to write is written, full disk or not, or its logs would come apart. */
+  async #untilDone(write: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await write()
+      } catch (cause) {
+        if (!(cause instanceof EdgeCoderError)) throw cause
+      }
+      const waited = Promise.withResolvers<void>()
+      this.#ports.clock.after(START_AGAIN_MS, waited.resolve)
+      await waited.promise
+    }
   }
 }
 

@@ -175,6 +175,15 @@ describe('a release', () => {
     expect(accounting.hold(back, back.tasks).size).toBe(0)
     expect(book.balance(holdAccount('ann:a'))).toBe(150_000n)
   })
+
+  it('of a task that was never leased gives back what was held again, as often as that is', async () => {
+    for (const reason of ['failed', 'expired', 'cancelled'] as const) {
+      const signed = await order(headerOf('a'))
+      expect(accounting.hold(signed, signed.tasks).size).toBe(0)
+      accounting.release('ann:a', 0n, reason)
+      expect(book.balance('ann')).toBe(GRANTED)
+    }
+  })
 })
 
 describe('pricing windows', () => {

@@ -20,7 +20,7 @@ beforeEach(async () => {
   const [workerSigner, gatewaySigner] = [testSigner(), testSigner()]
   world = new World({}, Date.UTC(2027, 5, 1))
   const chain = await paidChain({
-    coordinator: world.signer.peerId,
+    coordinators: [world.signer.peerId],
     gateways: [gatewaySigner.peerId],
     workers: [workerSigner.peerId],
     accounts: ['alice'],

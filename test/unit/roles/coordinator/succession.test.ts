@@ -1,8 +1,12 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { isRefusal } from '../../../../src/core/refusal.js'
+import type { LedgerOffice } from '../../../../src/roles/coordinator/ledger-office.js'
 import { logKeys } from '../../../../src/roles/ledger/log-keys.js'
 import { writtenPrefix } from '../../../../src/roles/replication/log-name.js'
 import { logOrigin } from '../../../../src/wire/checkpoint.js'
+import { seal, statements } from '../../../../src/wire/envelope.js'
+import type { TransferSchema } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { type Seat, Trio } from './trio.js'
 import type { FakeGateway, FakeWorker } from './world.js'
 
@@ -35,6 +39,24 @@ async function pay(gateway: FakeGateway, worker: FakeWorker, id: string): Promis
 }
 
 const serves = (seat: Seat, epoch: number) => seat.written(old, epoch)?.state === 'serving'
+
+function officeOf(seat: Seat): LedgerOffice {
+  const office = seat.coordinator.ledgerOffice()
+  if (office === undefined) throw new Error('tasks are paid here')
+  return office
+}
+
+const never = new AbortController().signal
+const reconcile = (seat: Seat) => officeOf(seat).reconcile(never)
+
+async function transfer(gateway: FakeGateway, sent: MessageInitShape<typeof TransferSchema>) {
+  const nowMs = trio.clock.nowMs()
+  const said = { ...sent, createdMs: BigInt(nowMs) }
+  const network = trio.chain.head?.network ?? ''
+  const signed = seal(gateway.signer, network, statements.transfer, said, nowMs)
+  return (await gateway.ask('transfer', (ask) => ({ case: 'transfer', value: { ask, transfer: signed } })))
+    .value
+}
 
 /** All credits of the logs that a seat writes; they sum to zero. */
 async function supplyAt(seat: Seat) {
@@ -97,6 +119,59 @@ describe('a home whose coordinator is lost', () => {
     await trio.until(() => serves(next, 2))
     const taken = await gateway.submit(gateway.header('early', { maxOutputTokens: 50 }))
     expect(taken.results[0]?.refusal).toBeUndefined()
+  })
+})
+
+describe('a home that moves in good order', () => {
+  it('loses nothing that its coordinator has signed, and what is under way goes on', async () => {
+    const gateway = await old.gateway()
+    const worker = await old.worker()
+    await pay(gateway, worker, 'one')
+    const header = gateway.header('two', { maxOutputTokens: 50 })
+    await gateway.submit(header)
+    const lease = await worker.lease()
+    const before = await old.wallet('alice')
+    await trio.handOver(old, 2, next)
+    await trio.until(() => serves(next, 2) && isFinal(next, old, 2))
+    expect(await next.wallet('alice')).toMatchObject({ isHome: true, available: before.available })
+    // Nothing is paid at the old home any more, and what it leased is not paid twice.
+    expect((await worker.done(lease, gateway)).refusal).toMatchObject({ code: 'log-sealed' })
+    const [moved, hand] = [await next.gateway(), await next.worker()]
+    await moved.submit({ ...header, fenceFloor: lease.fence })
+    expect((await hand.done(await hand.lease(), moved)).refusal).toBeUndefined()
+    await trio.until(() => isFinal(next, old, 2))
+    expect((await next.wallet('alice')).held).toBe(0n)
+    const ended = await trio.run(reconcile(next))
+    expect(ended).toMatchObject({ clean: true, differences: [] })
+  })
+
+  it('proves what became of tasks before, and pays no transfer twice', async () => {
+    const gateway = await old.gateway()
+    await pay(gateway, await old.worker(), 'one')
+    await trio.until(() => isFinal(old, old, 1))
+    const sent = { id: 'rent', account: 'alice', to: 'lender', amount: 1_000n, note: '' }
+    const first = await transfer(gateway, sent)
+    expect(first).toMatchObject({ existed: false })
+    await trio.handOver(old, 2, next)
+    await trio.until(() => serves(next, 2) && isFinal(next, old, 2))
+    const { available } = await next.wallet('alice')
+    const moved = await next.gateway()
+    expect(await transfer(moved, sent)).toMatchObject({ existed: true, entry: first.entry, final: true })
+    const other = await transfer(moved, { ...sent, amount: 2n })
+    expect(other.refusal?.code).toBe('entry-conflict')
+    expect((await next.wallet('alice')).available).toBe(available)
+    const payment = await moved.ask('payment', (ask) => ({
+      case: 'payment',
+      value: { ask, taskId: 'alice:one' },
+    }))
+    expect(payment.value).toMatchObject({ final: true })
+    const proof = await trio.run(officeOf(next).prove({ task: 'alice:one' }, undefined, never))
+    expect(proof).toMatchObject({ origin: originOf(1), standing: 'final' })
+    await trio.handOver(old, 3, third)
+    await trio.until(() => serves(third, 3) && isFinal(third, old, 3))
+    const last = await third.gateway()
+    expect(await transfer(last, sent)).toMatchObject({ existed: true, entry: first.entry })
+    expect(await third.wallet('alice')).toMatchObject({ isHome: true, available, final: available })
   })
 })
 
@@ -179,4 +254,40 @@ describe('the successor', () => {
     }
     expect([...stands].toSorted()).toEqual(['begun', 'continued', 'continuing', 'nothing'])
   }, 60_000)
+
+  it('that lost its store gets the log back before it goes on with it', async () => {
+    old.crash()
+    await trio.handOver(old, 2, next)
+    await trio.until(() => serves(next, 2) && isFinal(next, old, 2))
+    const gateway = await next.gateway()
+    const worker = await next.worker()
+    await pay(gateway, worker, 'one')
+    await trio.until(() => isFinal(next, old, 2))
+    const { available } = await next.wallet('alice')
+    const entries = next.written(old, 2)?.entries ?? 0
+    next.crash()
+    next.newDisk()
+    await old.start()
+    await next.start()
+    // Its own first log was found to be longer elsewhere at once; of the other one it only hears now.
+    await trio.until(() => next.written(old, 2)?.why?.code === 'log-unconfirmed')
+    expect(next.written(old, 2)).toMatchObject({ state: 'waiting', entries: 0 })
+    next.crash()
+    await next.start()
+    await trio.until(() => serves(next, 2))
+    expect(next.written(old, 2)?.entries).toBeGreaterThanOrEqual(entries)
+    expect(await next.wallet('alice')).toMatchObject({ isHome: true, available })
+    await pay(await next.gateway(), await next.worker(), 'two')
+    await trio.until(() => isFinal(next, old, 2))
+    for (const seat of trio.seats) expect(seat.status().logs.filter(({ isolated }) => isolated)).toEqual([])
+  })
+
+  it('waits while its disk is full, and goes on once there is room', async () => {
+    next.disk.full = true
+    old.crash()
+    await trio.handOver(old, 2, next)
+    await trio.until(() => next.written(old, 2)?.why?.code === 'store-full')
+    next.disk.full = false
+    await trio.until(() => serves(next, 2) && isFinal(next, old, 2))
+  })
 })

@@ -91,7 +91,7 @@ export class Trio {
 export class Seat implements Surroundings {
   readonly signer = testSigner()
   readonly logged = memoryLog()
-  readonly disk: MemoryDisk
+  disk: MemoryDisk
   coordinator!: Coordinator
   store!: Store
   /** Commits of this seat from now on, after which its power goes off; undefined = never. */
@@ -173,6 +173,11 @@ export class Seat implements Surroundings {
     this.#own?.die()
     this.disk.crash()
     this.mesh.kill(this.signer.peerId)
+  }
+
+  /** All that was stored is lost. */
+  newDisk(): void {
+    this.disk = createMemoryDisk((done) => this.#sync(done))
   }
 
   status() {

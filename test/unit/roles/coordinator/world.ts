@@ -397,7 +397,7 @@ export class FakeGateway extends FakePeer<CoordinatorToGateway> {
     return (await this.hears('submitted')).value
   }
 
-  async ask<C extends 'cancelled' | 'synced' | 'explanation'>(
+  async ask<C extends 'cancelled' | 'synced' | 'explanation' | 'transfer' | 'payment'>(
     kind: C,
     body: (ask: number) => GatewaySays,
   ): Promise<Body<CoordinatorToGateway, C>> {

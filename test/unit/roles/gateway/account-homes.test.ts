@@ -57,36 +57,23 @@ describe('homes of accounts', () => {
     expect(homes.coordinatorOf('ann')).toBe(third.peerId)
   })
 
-  it('have a successor for what is under way at the coordinator that they were taken from', async () => {
-    expect(homes.successorOf(first.peerId, ['ann'])).toBeUndefined()
-    await all.say('handover', { home: first.peerId, epoch: 2, coordinator: third.peerId })
-    expect(homes.successorOf(first.peerId, ['ann'])).toBe(third.peerId)
-    // What is spent by a slice there, or has no home, stays.
-    expect(homes.successorOf(second.peerId, ['ann'])).toBeUndefined()
-    expect(homes.successorOf(first.peerId, ['ann', 'bob'])).toBeUndefined()
-    expect(homes.successorOf(first.peerId, ['ann', 'eve'])).toBeUndefined()
-    await all.say('handover', { home: first.peerId, epoch: 3, coordinator: first.peerId })
-    expect(homes.successorOf(first.peerId, ['ann'])).toBeUndefined()
-    expect(homes.successorOf(third.peerId, ['ann'])).toBe(first.peerId)
-  })
-
-  it('come before others, the most used first, then those that may stand in', () => {
-    expect(homes.preferred).toEqual([])
+  it('are told with what they were used for, the most used first', () => {
+    expect(homes.accounts).toEqual([])
     homes.used(header('bob', 5n))
     homes.used(header('ann', 7n))
     expect(homes.accounts).toMatchObject([
       { account: 'ann', used: 7n },
       { account: 'bob', used: 5n },
     ])
-    expect(homes.preferred).toEqual([first.peerId, second.peerId])
     homes.used(header('bob', 5n))
-    expect(homes.preferred).toEqual([second.peerId, first.peerId])
+    expect(homes.accounts.map(({ account }) => account)).toEqual(['bob', 'ann'])
   })
 
   it('have another one to stand in, that is admitted', () => {
     const ann = { home: first.peerId, coordinator: first.peerId }
     const bob = { home: second.peerId, coordinator: second.peerId }
     expect([homes.spareOf(ann), homes.spareOf(bob)]).toEqual([second.peerId, first.peerId])
+    expect([homes.standInOf('ann'), homes.standInOf('eve')]).toEqual([second.peerId, undefined])
     cut.add(second.peerId)
     expect(homes.spareOf(ann)).toBe(third.peerId)
     cut.add(third.peerId)
@@ -107,6 +94,10 @@ describe('homes of accounts', () => {
   it('are none where tasks are not paid', () => {
     const none = new AccountHomes({ chain: undefined, clock, admits: () => true })
     none.used(header('ann', 7n))
-    expect([none.accounts, none.preferred, none.coordinatorOf('ann')]).toEqual([[], [], undefined])
+    expect([none.accounts, none.standInOf('ann'), none.coordinatorOf('ann')]).toEqual([
+      [],
+      undefined,
+      undefined,
+    ])
   })
 })

@@ -8,7 +8,7 @@ const ID = 'ann:one'
 let bed: Bed
 afterEach(() => bed.clock.dispose())
 
-const attachedTo = (): string | undefined => bed.gateway.status().coordinator?.peerId
+const attachedTo = (): string | undefined => bed.gateway.status().coordinators[0]?.peerId
 const attached = (peerId: string) => bed.until(() => attachedTo() === peerId)
 
 describe('coordinators', () => {
@@ -190,7 +190,7 @@ describe('coordinators', () => {
     await bed.until(() => c2.orders.length === 1)
     bed.mesh.cut(bed.signer.peerId, 'c2', 'closed')
     bed.mesh.heal(bed.signer.peerId, 'c1')
-    await attached('c1')
+    await bed.until(() => c1.syncs.length === 1)
     await bed.clock.advance(100)
     expect(await bed.view('one')).toMatchObject({ state: 'queued', coordinator: 'c1' })
     await bed.clock.advance(60_000)

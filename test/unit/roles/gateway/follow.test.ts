@@ -122,7 +122,7 @@ describe('following a task', () => {
     await bed.clock.advance(5)
     const last = before.events.at(-1)?.seq ?? 0
     await bed.restart()
-    await bed.until(() => bed.gateway.status().coordinator !== undefined)
+    await bed.until(() => bed.gateway.status().coordinators.length > 0)
     const { events, ended } = bed.follow('one', last)
     await bed.settle(worker.dial())
     worker.heard.length = 0
@@ -145,7 +145,7 @@ describe('following a task', () => {
     worker.output(ID, 1n, 1, 'a')
     await bed.clock.advance(5)
     await bed.restart()
-    await bed.until(() => bed.gateway.status().coordinator !== undefined)
+    await bed.until(() => bed.gateway.status().coordinators.length > 0)
     const { events, ended } = bed.follow('one')
     await bed.settle(worker.dial())
     worker.heard.length = 0

@@ -189,6 +189,8 @@ export class FakeCoordinator {
       answer({ case: 'synced', value: { ask, states } })
     } else if (body.case === 'explain') {
       answer({ case: 'explanation', value: { ask: body.value.ask, summary: 'It waits.', workers: 3 } })
+    } else if (body.case === 'allot') {
+      answer({ case: 'allotted', value: { ask: body.value.ask, allotted: 0n } })
     }
   }
 
@@ -370,9 +372,8 @@ export interface BedInit {
   readonly known?: readonly string[]
   readonly limits?: GatewayInit['limits']
   readonly policy?: () => PolicyView
-  readonly random?: number
-  /** The signed policy, where tasks are paid. */
   readonly chain?: PolicyChain
+  readonly random?: number
 }
 
 /** The gateway is started; coordinators named in `known` (default "c1") have to be made by the test. */

@@ -10,10 +10,10 @@ afterEach(() => bed.clock.dispose())
 async function attachedBed(init: BedInit = {}): Promise<void> {
   bed = await makeBed(init)
   c1 = bed.coordinator('c1')
-  await bed.until(() => bed.gateway.status().coordinator !== undefined)
+  await bed.until(() => bed.gateway.status().coordinators.length > 0)
 }
 
-const attached = () => bed.until(() => bed.gateway.status().coordinator !== undefined)
+const attached = () => bed.until(() => bed.gateway.status().coordinators.length > 0)
 
 async function done(id: string, prefix = 'ann:'): Promise<void> {
   const worker = bed.worker()
@@ -191,7 +191,7 @@ describe('cancel', () => {
     await attachedBed()
     await bed.submit(chat({ id: 'one' }))
     bed.mesh.cut(bed.signer.peerId, 'c1', 'closed')
-    await bed.until(() => bed.gateway.status().coordinator === undefined)
+    await bed.until(() => bed.gateway.status().coordinators.length === 0)
     expect(await bed.settle(bed.gateway.cancel('ann', 'one', 'user'))).toMatchObject({ state: 'cancelled' })
     await bed.restart()
     bed.mesh.heal(bed.signer.peerId, 'c1')

@@ -10,7 +10,7 @@ afterEach(() => bed.clock.dispose())
 async function attachedBed(init: BedInit = {}) {
   bed = await makeBed(init)
   const c1 = bed.coordinator('c1')
-  await bed.until(() => bed.gateway.status().coordinator !== undefined)
+  await bed.until(() => bed.gateway.status().coordinators.length > 0)
   return c1
 }
 
