@@ -30,7 +30,7 @@ interface Members {
   readonly gateways: readonly string[]
   readonly workers: readonly string[]
   readonly accounts: readonly string[]
-  /** Account that the coordinator is enrolled for; left out = none. */
+  /** Account that the first coordinator is enrolled for; left out = none. */
   readonly owner?: string
 }
 
@@ -64,7 +64,12 @@ export async function paidChain(members: Members): Promise<PolicyChain> {
     await say('node-state', { peer, state: 'active', reason: '' })
   }
   if (members.owner !== undefined)
-    await say('enrol', { node: memberOf(home), agent: 'c0', account: members.owner, role: 'coordinator' })
+    await say('enrol', {
+      node: memberOf(homeOf(0)),
+      agent: 'c0',
+      account: members.owner,
+      role: 'coordinator',
+    })
   return chain
 }
 

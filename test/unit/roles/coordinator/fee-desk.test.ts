@@ -17,7 +17,7 @@ class Earning {
     const [worker, gateway] = [testSigner(), testSigner()]
     const world = new World({}, Date.UTC(2027, 5, 1))
     const chain = await paidChain({
-      coordinator: world.signer.peerId,
+      coordinators: [world.signer.peerId],
       gateways: [gateway.peerId],
       workers: [worker.peerId],
       accounts: ['alice', 'owner'],
