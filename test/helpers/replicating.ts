@@ -19,7 +19,11 @@ let lives = 0
 
 /** What a log may say next; another call never says the same. */
 export async function* wishesOf(home: string, log: LogWriter): AsyncGenerator<Wish, never> {
-  const maker = new EntryMaker(home, createDice(createSeededRandom(1)), `life-${lives++}`)
+  const maker = new EntryMaker(
+    { home, coordinator: home },
+    createDice(createSeededRandom(1)),
+    `life-${lives++}`,
+  )
   for (;;) {
     const entry = maker.next(log.state)
     const proven = await simEvidence().prove(entry)

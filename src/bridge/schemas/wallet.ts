@@ -24,6 +24,9 @@ export const WalletJson = z
     available: microcredits,
     held: microcredits.meta({ description: 'Reserved for tasks that have not ended.' }),
     final: microcredits.meta({ description: 'Of what is available: what is final.' }),
+    slices: microcredits.meta({
+      description: 'Not among what is available: what other homes may spend, as far as it is known here.',
+    }),
     allotted: microcredits
       .optional()
       .meta({ description: 'Where the home is elsewhere: what the coordinator that was asked may spend.' }),
@@ -106,12 +109,13 @@ export type TransferJson = z.output<typeof TransferJson>
 
 export function walletJson(view: WalletView | Refusal): WalletJson | Refusal {
   if (isRefusal(view)) return view
-  const { available, held, final, allotted, ...wallet } = view
+  const { available, held, final, slices, allotted, ...wallet } = view
   return {
     ...wallet,
     available: String(available),
     held: String(held),
     final: String(final),
+    slices: String(slices),
     ...(allotted === undefined ? {} : { allotted: String(allotted) }),
   }
 }

@@ -9,6 +9,8 @@ export interface WalletView {
   readonly held: bigint
   /** Of what is available: what no loss of a coordinator can undo, as enough others hold it. */
   readonly final: bigint
+  /** Not among what is available: what other homes may spend, by the copies of their logs that are here. */
+  readonly slices: bigint
   /** Where the home is elsewhere: microcredits that this coordinator may spend of it. */
   readonly allotted?: bigint
 }

@@ -22,7 +22,7 @@ interface Components {
   readonly library: LogLibrary
   readonly network: string
   /** Says which epoch of a home is the present one. */
-  readonly chain: Pick<PolicyChain, 'state'>
+  readonly chain: Pick<PolicyChain, 'state' | 'logs'>
   /** Ids of an account's tasks here that have not ended. */
   readonly unfinished: (account: string) => Iterable<string>
 }
@@ -129,8 +129,21 @@ export class WalletDesk {
       available,
       held,
       final: then < available ? then : available,
+      slices: this.#slicesOf(account, home),
       ...(slice === undefined ? {} : { allotted: slice }),
     }
+  }
+
+  #slicesOf(account: string, home: string): bigint {
+    const { chain, network, library } = this.#components
+    let sum = 0n
+    for (const other of new Set(chain.logs.map((log) => log.home))) {
+      if (other === home) continue
+      const epoch = chain.state.get('home', other)?.epoch ?? FIRST_EPOCH
+      const state = library.find(logOrigin(network, other, epoch))?.state
+      sum += state?.get('balance', allotmentName(account, other)) ?? 0n
+    }
+    return sum
   }
 
   /**

@@ -2,6 +2,8 @@ import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import { openCheckpoint, type SignedCheckpoint } from '../../wire/checkpoint.js'
 import { isMalformed } from '../../wire/frame.js'
 import type { SealAnswer, SealAsk } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
+import { readFlag } from '../ledger/log-flag.js'
+import { logKeys } from '../ledger/log-keys.js'
 import type { LogCut } from '../ledger/log-line.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import { cutLine, type LineRules, type SealsOf } from './line-cut.js'
@@ -38,6 +40,10 @@ export class HomeSeals {
       before: (log) => shelf.before(log),
       desk: (origin) => shelf.desk(origin),
       written: (origin) => shelf.written.find(origin),
+      restored: async (origin) => {
+        const flag = await readFlag(parts.store, logKeys(init.prefixOf?.(origin) ?? init.prefix))
+        return flag === 'restoring' || flag === 'unconfirmed'
+      },
     })
   }
 

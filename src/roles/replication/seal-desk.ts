@@ -18,6 +18,8 @@ export interface SealedLogs {
   before(log: KnownLog): readonly LogDesk[]
   desk(origin: string): LogDesk | undefined
   written(origin: string): OwnLog | undefined
+  /** Was one of its own that is not open restored, so that more of it was signed than is here? */
+  restored(origin: string): Promise<boolean>
 }
 
 /**
@@ -51,9 +53,12 @@ export class SealDesk {
    *
    * @returns undefined = none
    */
-  async sealOf({ known, witness }: LogDesk): Promise<Uint8Array | undefined | Refusal> {
+  async sealOf({ known, witness, held }: LogDesk): Promise<Uint8Array | undefined | Refusal> {
     if (known.coordinator !== this.#self) return witness?.seal()
     const own = this.#logs.written(known.origin)
+    // It was to be begun here, and never was.
+    const isNone = own === undefined && held.head === undefined && !(await this.#logs.restored(known.origin))
+    if (isNone) return undefined
     if (own === undefined || own.closed !== undefined) {
       const detail = `${known.origin} is not open: what was signed of it last is not known here`
       return refusal('log-unconfirmed', detail, { retryAfterMs: SEAL_RETRY_MS })

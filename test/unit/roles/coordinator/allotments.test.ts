@@ -4,6 +4,7 @@ import type { Link } from '../../../../src/ports/network.js'
 import { AllotmentDesk } from '../../../../src/roles/coordinator/allotment-desk.js'
 import { SLICE_IDLE_MS, SLICE_LOOK_MS } from '../../../../src/roles/coordinator/constants.js'
 import { Slices } from '../../../../src/roles/coordinator/slices.js'
+import { WalletDesk } from '../../../../src/roles/coordinator/wallet-desk.js'
 import { systemClock } from '../../../../src/services/clock/system-clock.js'
 import { createVirtualClock } from '../../../../src/services/clock/virtual-clock.js'
 import { type EnvelopeSigner, seal, statements } from '../../../../src/wire/envelope.js'
@@ -101,6 +102,22 @@ describe('a slice is allotted', () => {
     expect([second.balance(slice), first.balance('ann')]).toEqual([100_000n, GRANTED - 100_000n])
     expect(await homes.check(first)).toBeUndefined()
     expect(await homes.check(second)).toBeUndefined()
+  })
+
+  it('and shown beside what is left of the account, by whoever has copies of the logs', async () => {
+    await want()
+    await everywhere()
+    const { library, network, chain } = homes
+    for (const home of [first, second]) {
+      const written = () => [home.desk.log]
+      const wallets = new WalletDesk({ written, library, network, chain, unfinished: () => [] })
+      const available = GRANTED - 100_000n
+      expect(await wallets.wallet('ann')).toMatchObject({
+        available,
+        slices: 100_000n,
+        isHome: home === first,
+      })
+    }
   })
 
   it('once for each order, and not again while it is full or under way', async () => {

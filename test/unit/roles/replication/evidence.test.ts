@@ -25,7 +25,11 @@ const keyOf = (origin: string) => (origin === KEY.name ? KEY : undefined)
 const WHY = refusal('wrong-amount', 'said by whoever found it')
 
 async function truth(count: number): Promise<{ entries: Entry[]; state: AuditState; maker: EntryMaker }> {
-  const maker = new EntryMaker(OWNER.peerId, createDice(createSeededRandom(1)), 'x')
+  const maker = new EntryMaker(
+    { home: OWNER.peerId, coordinator: OWNER.peerId },
+    createDice(createSeededRandom(1)),
+    'x',
+  )
   const state = new AuditState()
   const entries: Entry[] = []
   while (entries.length < count) {
