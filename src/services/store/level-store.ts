@@ -14,16 +14,18 @@ export interface Database {
   get(key: string): Promise<Uint8Array | undefined>
   getSync(key: string): Uint8Array | undefined
   getMany(keys: string[]): Promise<(Uint8Array | undefined)[]>
-  iterator(range: { gte: string; lt: string; reverse: boolean; limit: number }): Rows
+  iterator(range: { gte: string; lt: string; reverse: boolean; limit: number; values: boolean }): Rows
   /** One atomic, fsynced batch. */
   write(writes: readonly Write[]): Promise<void>
   close(): Promise<void>
 }
 
+const NO_VALUE = new Uint8Array()
+
 /** A range as it was when it was first read, many rows at a time. */
 interface Rows {
-  /** @returns none at the end */
-  nextv(most: number): Promise<[string, Uint8Array][]>
+  /** @returns none at the end; without values where none were asked for */
+  nextv(most: number): Promise<[string, Uint8Array | undefined][]>
   close(): Promise<void>
 }
 
@@ -143,10 +145,10 @@ async function* readRange(
   reader: () => Database,
   range: Range,
 ): AsyncIterable<readonly [key: string, value: Uint8Array]> {
-  const { gte, lt, reverse = false, limit = -1 } = range
+  const { gte, lt, reverse = false, limit = -1, keysOnly = false } = range
   let rows: Rows | undefined
   try {
-    rows = reader().iterator({ gte, lt, reverse, limit })
+    rows = reader().iterator({ gte, lt, reverse, limit, values: !keysOnly })
     let next = rows.nextv(READ_ROWS)
     for (;;) {
       const some = await next
@@ -155,7 +157,7 @@ async function* readRange(
       next = rows.nextv(READ_ROWS)
       next.catch(() => {})
       for (const [key, sealedValue] of some) {
-        const value = unsealValue(path, key, sealedValue)
+        const value = keysOnly ? NO_VALUE : unsealValue(path, key, sealedValue)
         if (value !== undefined) yield [key, value]
       }
     }

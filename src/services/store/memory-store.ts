@@ -76,7 +76,8 @@ class MemoryStore implements Store {
     const found = [...this.#durable].filter(([key]) => key >= range.gte && key < range.lt)
     found.sort(([a], [b]) => (a < b ? -1 : 1))
     if (range.reverse === true) found.reverse()
-    yield* found.slice(0, range.limit ?? found.length)
+    for (const [key, value] of found.slice(0, range.limit ?? found.length))
+      yield [key, range.keysOnly === true ? new Uint8Array() : value]
   }
 
   async commit(writes: readonly Write[]): Promise<void> {

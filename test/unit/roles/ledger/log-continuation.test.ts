@@ -8,6 +8,7 @@ import { continueLog, continuingGenesis } from '../../../../src/roles/ledger/log
 import { logKeys } from '../../../../src/roles/ledger/log-keys.js'
 import type { LibraryLog } from '../../../../src/roles/ledger/log-library.js'
 import type { LogCut } from '../../../../src/roles/ledger/log-line.js'
+import { rebuildLog } from '../../../../src/roles/ledger/log-rebuild.js'
 import { type LogWriter, openLogWriter, type Wish } from '../../../../src/roles/ledger/log-writer.js'
 import { createVirtualClock } from '../../../../src/services/clock/virtual-clock.js'
 import { createMetrics } from '../../../../src/services/observe/metrics.js'
@@ -241,5 +242,29 @@ describe('its mirror', () => {
     expect(await mirror.follow(next.reader.parts(0))).toMatchObject({ code: 'not-final' })
     expect([log.size, mirror.head]).toEqual([807, undefined])
     expect(KEYS.head).toBe('ledger|0|h')
+  })
+})
+
+describe('a rebuild', () => {
+  it('of a log of a later epoch begins with what it goes on from', async () => {
+    const { log, store, next } = await begun(300)
+    const more = await wishes.transfer('bob', 'ann', 11n)
+    mustAppend(next, more)
+    await commitAll(next, store)
+    const whole = await contentOf(store)
+    const keys = logKeys(NEXT)
+    await store.commit([{ type: 'del', key: keys.record('account', 'bob') }])
+    const parts = { store, evidence: signedEvidence() }
+    const rebuilt = { key: next.key, prefix: NEXT }
+    const before = await contentOf(store)
+    expect(await rebuildLog({ ...parts, earlier: () => undefined }, rebuilt)).toMatchObject({
+      code: 'not-final',
+    })
+    expect(await contentOf(store)).toEqual(before)
+    expect(await rebuildLog({ ...parts, earlier: earlierIn(libraryOf(log)) }, rebuilt)).toBe(2)
+    const without = (content: ReadonlyMap<string, string>) =>
+      new Map([...content].filter(([key]) => key !== keys.verified))
+    expect(without(await contentOf(store))).toEqual(without(whole))
+    await openNext(store)
   })
 })
