@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { on } from 'node:events'
 import { mkdtempSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -68,8 +68,8 @@ export async function profiled<T>(node: NodeProcess, measure: () => Promise<T>):
     return await measure()
   } finally {
     // Who is profiled has to live until it has written it.
-    const written = once(watch(folder), 'change')
+    const changes = on(watch(folder), 'change')
     node.signal('SIGUSR2')
-    await written
+    for await (const [, name] of changes) if (String(name).endsWith('.cpuprofile')) break
   }
 }
