@@ -3,8 +3,10 @@ import { LOCAL_ACCOUNT } from '../../src/bridge/admin/admin-routes.js'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { isRefusal } from '../../src/core/refusal.js'
 import { connect } from '../connection.js'
+import { creditsText } from '../credits.js'
 import { requireYes } from '../files.js'
 import { reconciliationText } from '../print/audit-text.js'
+import { slicesText } from '../print/ledger-text.js'
 import { createProgress } from '../print/progress.js'
 import { refuse } from '../refuse.js'
 import { sessionOf } from '../session.js'
@@ -67,6 +69,7 @@ export function registerLedgerMend(ledger: Command): void {
     .requiredOption('--policy <folder>', 'folder of the signed policy of the network')
     .option('--yes', 'yes, make it anew')
     .action(rebuild)
+  registerSlices(ledger)
   ledger
     .command('readmit <log>')
     .description('take a log again that is isolated; keep the evidence first: edgecoder ledger evidence')
@@ -102,4 +105,33 @@ async function rebuild({ log, policy, yes }: RebuildOptions, command: Command): 
   } finally {
     progress.end()
   }
+}
+
+function registerSlices(ledger: Command): void {
+  const slice = ledger.command('slice').description('credits of other homes that this coordinator may spend')
+  slice
+    .command('list')
+    .description('those that are here, and since when they lie idle')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const { signal } = session
+      const found = await connect(session, ['coordinator']).call(ADMIN_ROUTES.ledgerSlices, { signal })
+      session.out.answer(found, () => slicesText(found))
+    })
+  slice
+    .command('return <account>')
+    .description(
+      'send what is left of one back to its home now; what is reserved for tasks stays until they end',
+    )
+    .option('--yes', 'yes, send it back')
+    .action(async (account: string, { yes }: YesOption, command: Command) => {
+      const session = sessionOf(command)
+      requireYes(yes, `tasks of ${account} go on here only while its home lets this coordinator spend`)
+      const client = connect(session, ['coordinator'])
+      const given = await client.call(ADMIN_ROUTES.ledgerSliceReturn, {
+        body: { account },
+        signal: session.signal,
+      })
+      session.out.answer(given, () => `${creditsText(BigInt(given.amount))} credits of ${account} go home`)
+    })
 }

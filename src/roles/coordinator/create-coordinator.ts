@@ -60,7 +60,11 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const journal = createJournal({ store, clock, log, metrics })
   const { chain, copied, addressesOf = () => [] } = components
   const ledger =
-    chain && new ReplicatedLedger({ ...components, journal, chain, addressesOf, copied }, { networkId })
+    chain &&
+    new ReplicatedLedger(
+      { ...components, journal, chain, addressesOf, copied },
+      { networkId, sliceIdleMs: limits.sliceIdleMs },
+    )
   const paid = ledger && new PaidAccounting(ledger.logs)
   const accounting = paid ?? createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })

@@ -5,6 +5,7 @@ import type { Clock } from '../../ports/clock.js'
 import type { Signer } from '../../ports/signer.js'
 import { derivedEntryId } from '../../wire/ledger/entry.js'
 import type { LogLibrary } from '../ledger/log-library.js'
+import { madeDurable } from './durable.js'
 import type { DrawnFee, EarnedFees, FeeDraw, Fees } from './economy.js'
 import { faultRefusal } from './fault-refusal.js'
 import type { Journal } from './journal.js'
@@ -24,6 +25,8 @@ interface Components {
   readonly clock: Clock
   readonly signer: Signer
 }
+
+const AGAIN = 'Draw again under the same id: it is drawn once.'
 
 /** Moves what this coordinator has earned to an account, by an entry of its own. */
 export class FeeDesk implements Fees {
@@ -52,7 +55,7 @@ export class FeeDesk implements Fees {
     const known = log.desk.view.get('entry', `fee/${hexOf(id)}`)
     if (known !== undefined) {
       // It may have been appended a moment ago; what is durable can be read.
-      const fault = await this.#written()
+      const fault = await madeDurable(this.#components.journal, AGAIN)
       return fault ?? (await this.#drawn(log, known.index, wanted).catch(faultRefusal))
     }
     const account = wanted.account ?? this.#ownerIn(log)
@@ -64,7 +67,7 @@ export class FeeDesk implements Fees {
     const entry = { kind: 'fee', id, timeMs, account, amount } as const
     const outcome = log.desk.append({ kind: 'fee', entry, evidence: undefined })
     if (isRefusal(outcome)) return outcome
-    const fault = await this.#written()
+    const fault = await madeDurable(this.#components.journal, AGAIN)
     return fault ?? { log: log.desk.origin, index: outcome.index, account, amount, existed: false }
   }
 
@@ -109,22 +112,6 @@ export class FeeDesk implements Fees {
     return refusal('entry-conflict', `draw ${id} was ${entry.amount} microcredits to ${entry.account}`, {
       next: 'Use a new id for another draw.',
     })
-  }
-
-  #written(): Promise<Refusal | undefined> {
-    const { journal } = this.#components
-    const written = Promise.withResolvers<Refusal | undefined>()
-    journal.onlyIfDurable(
-      () => written.resolve(undefined),
-      ({ code, message }) =>
-        written.resolve(
-          refusal(code, `the draw cannot be stored now: ${message}`, {
-            next: 'Draw again under the same id: it is drawn once.',
-          }),
-        ),
-    )
-    journal.flush()
-    return written.promise
   }
 }
 
