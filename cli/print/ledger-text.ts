@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
+import { creditsText } from '../credits.js'
 import { duration } from './duration.js'
 import { facts, table } from './table.js'
 
@@ -84,4 +85,13 @@ function peersText({ peers }: Answer<'ledgerStatus'>): string {
       String(behindEntries),
     ]),
   )
+}
+
+/** `ledger slice list` for people. */
+export function slicesText({ slices }: Answer<'ledgerSlices'>): string {
+  if (slices.length === 0) return 'no credits of other homes are here'
+  const rows = slices.map(({ account, home, at, amount, idleMs }) => {
+    return [account, `${creditsText(BigInt(amount))} credits`, duration(idleMs), home, at]
+  })
+  return table(['account', 'left', 'idle for', 'its home', 'spent at'], rows)
 }

@@ -8,6 +8,8 @@ export interface Range {
   readonly lt: string
   readonly reverse?: boolean
   readonly limit?: number
+  /** Values are empty then; those that are damaged are passed, too. */
+  readonly keysOnly?: boolean
 }
 
 /** All keys as they were at one moment. */

@@ -31,7 +31,7 @@ export function recordOf<T extends Table>(table: T, key: string, bytes: Uint8Arr
     'store-corrupt',
     `The ledger record ${table} "${key}" is damaged: ${read.detail}`,
     {
-      next: 'Restore the ledger from a backup, or pull it again from another coordinator.',
+      next: 'Make the state anew from the entries, while the node is stopped: edgecoder ledger rebuild',
     },
   )
 }

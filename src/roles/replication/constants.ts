@@ -44,6 +44,11 @@ export const MOST_REDIAL_MS = 5_000
 export const GOSSIP_MS = 1_000
 /** One checkpoint is offered to all for so long before a later one takes its place. */
 export const ROUND_MS = 1_000
+/**
+ * From one offer to the next at least. Each costs everybody a write to the disk, behind which the commits of
+ * tasks would wait: half of what payment added to a task.
+ */
+export const LEAST_ROUND_MS = 50
 /** Accusations of one coordinator that wait to be checked; each costs a signature or the reading of a log. */
 export const ACCUSATIONS_WAITING = 16
 /** Behind by more, a log's state is asked for ahead of its entries: below it, these come in about two seconds. */

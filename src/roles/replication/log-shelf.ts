@@ -1,6 +1,5 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import { FIRST_EPOCH } from '../../core/ledger/line.js'
-import type { Refusal } from '../../core/refusal.js'
 import { cosignerName, type SignedCheckpoint } from '../../wire/checkpoint.js'
 import type { CosignAnswer, LogHead } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
 import type { NoteKey } from '../../wire/note-key.js'
@@ -10,6 +9,7 @@ import type { LogMirror } from '../ledger/log-mirror.js'
 import { Accusations } from './accusations.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import { CosignSeeker } from './cosign-seeker.js'
+import { CutJudge } from './cut-judge.js'
 import { CutNotes } from './cut-notes.js'
 import { type EvidenceKeys, upheld } from './evidence-check.js'
 import { LogDesk } from './log-desk.js'
@@ -56,8 +56,7 @@ export class LogShelf {
   readonly #init: ShelfInit
   readonly #events: ShelfEvents
   readonly #desks = new Map<string, LogDesk>()
-  /** Logs of which it was found, in this life, that they leave out nothing that was cosigned here. */
-  readonly #fitting = new Set<string>()
+  readonly #judge: CutJudge
   readonly #giving = new Set<string>()
   readonly #listeners = new Set<(origin: string, size: number) => void>()
   readonly #differs = new Set<(size: number, origin: string) => void>()
@@ -72,8 +71,15 @@ export class LogShelf {
     this.cosigned = new NoteBook(parts.store, `${init.prefix}|w`)
     this.finals = new NoteBook(parts.store, `${init.prefix}|q`)
     this.cuts = new NoteBook(parts.store, `${init.prefix}|s`)
-    const logs = { desk: (origin: string) => this.desk(origin), desks: () => this.desks() }
+    const logs = {
+      desk: (origin: string) => this.desk(origin),
+      desks: () => this.desks(),
+      before: (log: KnownLog) => this.before(log),
+    }
     this.#cutNotes = new CutNotes(init.networkId, this, logs)
+    const { cosigned, finals } = this
+    const { cutFault, signer } = parts
+    this.#judge = new CutJudge({ self: signer.peerId, cosigned, finals, cutFault }, logs)
     this.written = new WrittenLogs(parts.clock, init.own)
   }
 
@@ -292,7 +298,7 @@ export class LogShelf {
         isolated: () => this.accusations.has(origin),
         forked,
         sealed: () => this.#sealed(known),
-        cutFault: () => this.#cutFault(desk),
+        cutFault: () => this.#judge.fault(desk),
       })
     }
     this.#desks.set(origin, desk)
@@ -314,23 +320,6 @@ export class LogShelf {
     const { accusations } = this
     if (!accusations.has(known.origin)) return false
     return !this.#sealed(known) || accusations.forked(known.origin)
-  }
-
-  /**
-   * Once enough others have cosigned a log, what it leaves out can never have been final. Of a log that was
-   * written here it is known what was: nobody else is given the cosignatures that make it so.
-   */
-  async #cutFault({ known, held }: LogDesk): Promise<Refusal | undefined> {
-    const { origin, epoch } = known
-    if (epoch === FIRST_EPOCH || this.#fitting.has(origin) || this.finals.size(origin) > 0) return undefined
-    const earlier = this.before(known).map(({ known: { origin: name, coordinator } }) => {
-      const book = coordinator === this.#parts.signer.peerId ? this.finals : this.cosigned
-      return { origin: name, stand: book.get(name)?.checkpoint }
-    })
-    const library = { find: (name: string) => this.#desks.get(name)?.held }
-    const fault = await this.#parts.cutFault(held, earlier, library)
-    if (fault === undefined) this.#fitting.add(origin)
-    return fault
   }
 
   async #openTip(known: KnownLog, mirror: LogMirror, desk: LogDesk, follower: LogFollower): Promise<TipDesk> {

@@ -4,7 +4,7 @@ import { Level } from 'level'
 import { EdgeCoderError } from '../../core/errors.js'
 import type { Range, Store, StoreSnapshot, Write } from '../../ports/store.js'
 import { createCommitQueue } from './commit-queue.js'
-import { READ_BYTES, READ_ROWS, RECOVERY_BYTES } from './constants.js'
+import { READ_BYTES, READ_ROWS, RECOVERY_BYTES, WRITE_BUFFER_BYTES } from './constants.js'
 import { assertLogsWhole } from './level-log.js'
 import { isDiskFull, storeFault } from './store-fault.js'
 import { sealValue, unsealValue } from './value-seal.js'
@@ -26,6 +26,7 @@ interface RowRange {
   readonly lt: string
   readonly reverse: boolean
   readonly limit: number
+  readonly values: boolean
 }
 
 /** All of it as it was at one moment; it ends with the database that it is of. */
@@ -34,10 +35,12 @@ interface DatabaseSnapshot {
   close(): Promise<void>
 }
 
+const NO_VALUE = new Uint8Array()
+
 /** A range as it was when it was first read, many rows at a time. */
 interface Rows {
-  /** @returns none at the end */
-  nextv(most: number): Promise<[string, Uint8Array][]>
+  /** @returns none at the end; without values where none were asked for */
+  nextv(most: number): Promise<[string, Uint8Array | undefined][]>
   close(): Promise<void>
 }
 
@@ -127,7 +130,7 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
 
 function sealed(writes: readonly Write[]): readonly Write[] {
   return writes.map((write) =>
-    write.type === 'put' ? { ...write, value: sealValue(write.key, write.value) } : write,
+    write.type === 'put' ? { type: 'put', key: write.key, value: sealValue(write.key, write.value) } : write,
   )
 }
 
@@ -176,10 +179,10 @@ async function* readRange(
   range: Range,
   rowsOf: (range: RowRange) => Rows,
 ): AsyncIterable<readonly [key: string, value: Uint8Array]> {
-  const { gte, lt, reverse = false, limit = -1 } = range
+  const { gte, lt, reverse = false, limit = -1, keysOnly = false } = range
   let rows: Rows | undefined
   try {
-    rows = rowsOf({ gte, lt, reverse, limit })
+    rows = rowsOf({ gte, lt, reverse, limit, values: !keysOnly })
     let next = rows.nextv(READ_ROWS)
     for (;;) {
       const some = await next
@@ -188,7 +191,7 @@ async function* readRange(
       next = rows.nextv(READ_ROWS)
       next.catch(() => {})
       for (const [key, sealedValue] of some) {
-        const value = unsealValue(path, key, sealedValue)
+        const value = keysOnly ? NO_VALUE : unsealValue(path, key, sealedValue)
         if (value !== undefined) yield [key, value]
       }
     }
@@ -202,7 +205,11 @@ async function* readRange(
 const levelDisk: Disk = {
   async open(path) {
     await assertLogsWhole(path)
-    const level = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view' })
+    const level = new Level<string, Uint8Array>(path, {
+      keyEncoding: 'utf8',
+      valueEncoding: 'view',
+      writeBufferSize: WRITE_BUFFER_BYTES,
+    })
     await level.open()
     return {
       get: (key) => level.get(key),

@@ -146,5 +146,6 @@ function rowsOf(
   const found = [...all].filter(([key]) => key >= range.gte && key < range.lt)
   found.sort(([a], [b]) => (a < b ? -1 : 1))
   if (range.reverse === true) found.reverse()
-  return found.slice(0, range.limit ?? found.length)
+  const some = found.slice(0, range.limit ?? found.length)
+  return range.keysOnly === true ? some.map(([key]) => [key, new Uint8Array()]) : some
 }

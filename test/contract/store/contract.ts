@@ -82,6 +82,7 @@ export function storeContract(makePlace: () => Promise<StorePlace>): void {
       expect(await read(store, { gte: 'r|', lt: 'r|~', reverse: true, limit: 2 })).toEqual(['r|e=e', 'r|d=d'])
       expect(await read(store, { gte: 'r|', lt: 'r|~', limit: 1 })).toEqual(['r|a=a'])
       expect(await read(store, { gte: 'x', lt: 'y' })).toEqual([])
+      expect(await read(store, { gte: 'r|b', lt: 'r|d', keysOnly: true })).toEqual(['r|b=', 'r|c='])
     }))
 
   test('a range does not see what is committed while it is read', () =>

@@ -11,6 +11,7 @@ const status = {
   finalEntries: 1,
   unfinalAgeMs: 0,
   quorum: 2,
+  written: [],
   logs: [],
   peers: [],
 } as const
