@@ -101,8 +101,9 @@ export function mountHealth(
   mount(surface, HEALTH_ROUTES.coordinator, ({ http }) => {
     const status = roles.coordinator?.status()
     if (status === undefined) return notHere('coordinator')
-    const { workers, gateways, queued, leased, running, done, failed, stormSinceMs } = status
-    const details = { workers, gateways, queued, leased, running, done, failed, stormSinceMs }
+    const { workers, gateways, queued, oldestQueuedMs, leased, running, done, failed, stormSinceMs } = status
+    const counts = { workers, gateways, queued, oldestQueuedMs, leased, running }
+    const details = { ...counts, done, failed, stormSinceMs }
     return health(http, 'coordinator', status.notReady, details)
   })
   mount(surface, HEALTH_ROUTES.inference, ({ http }) => {

@@ -188,6 +188,7 @@ function createRoles(
         {
           ...shared,
           store,
+          audit: services.audit,
           log: log.child({ role: 'coordinator' }),
           ...chain,
           copied: services.copied,

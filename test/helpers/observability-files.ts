@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { filesBelow, readPage } from './pages.js'
@@ -90,21 +89,26 @@ export function labelsOf(expr: string): readonly { readonly series: string; read
 export function declaredMetrics(): ReadonlyMap<string, readonly string[]> {
   const declared = new Map<string, readonly string[]>()
   for (const path of filesBelow('src', '.ts')) {
-    const source = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
-    // One part names its metrics by what they have in common.
-    const common = /`(edgecoder_[a-z]+_)\$\{rest\}`/.exec(source)?.[1]
-    const text = common === undefined ? source : source.replaceAll(/name\('([a-z_]+)'\)/g, `'${common}$1'`)
-    for (const [, name = '', rest = ''] of text.matchAll(
-      /'(edgecoder_[a-z0-9_]+)',([\s\S]{0,400}?)\)\s*[,;.\n}]/g,
-    )) {
+    const source = readPage(path)
+    const shared = [...(/\[\.\.\.labels, ('[a-z_', ]+)\]/.exec(source)?.[1]?.matchAll(/[a-z_]+/g) ?? [])]
+    for (const [, name = '', rest = ''] of spelledOut(source).matchAll(DECLARED)) {
       const labels = /\[((?:\s*'[a-z_]+',?)+)\s*\]/.exec(rest)?.[1] ?? ''
       declared.set(
         name,
-        [...labels.matchAll(/'([a-z_]+)'/g)].map(([, label = '']) => label),
+        [...labels.matchAll(/[a-z_]+/g), ...shared].map(([label]) => label),
       )
     }
   }
   return declared
+}
+
+const DECLARED = /'(edgecoder_[a-z0-9_]+)'\)?,([\s\S]{0,400}?)\)\s*[,;.\n}]/g
+
+/** Some parts name their metrics by what these have in common: `name('submits_total')`. */
+function spelledOut(source: string): string {
+  const [, maker, common] = /const (\w+) = \((?:(?!const )[^`])*`(edgecoder_[a-z]+_)\$\{/.exec(source) ?? []
+  if (maker === undefined) return source
+  return source.replaceAll(new RegExp(`\\b${maker}\\('([a-z_]+)'`, 'g'), `${maker}('${common}$1'`)
 }
 
 /** The metric that a series belongs to. */

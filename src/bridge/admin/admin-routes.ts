@@ -19,6 +19,7 @@ import {
   ModelsJson,
   NodeStatusJson,
   PeersJson,
+  QualityJson,
   QueueJson,
   WhyIdleJson,
   WorkersJson,
@@ -81,6 +82,12 @@ export const ADMIN_ROUTES = {
     path: '/coordinator/workers',
     summary: 'Attached workers and those lately gone.',
     response: WorkersJson,
+  },
+  coordinatorQuality: {
+    ...get,
+    path: '/coordinator/quality',
+    summary: 'What became of attempts, by model and by worker, and how long tasks waited.',
+    response: QualityJson,
   },
   coordinatorPeers: {
     ...get,

@@ -1,4 +1,5 @@
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Log } from '../../ports/log.js'
 import type { AuditEvent, LedgerOffice } from '../../roles/coordinator/ledger-office.js'
 import { eventStream } from '../event-stream.js'
@@ -28,7 +29,7 @@ export function mountLedgerOffice(surface: Surface, components: OfficeComponents
     coordinator === undefined ? notHere(node, 'coordinator') : (coordinator.ledgerOffice() ?? unpaid())
   mountVerify(surface, components, open)
   mountBackup(surface, components, open)
-  mountSlices(surface, open)
+  mountSlices(surface, audit, open)
   mount(surface, ROUTES.ledgerProof, async ({ query: { log, index, task }, signal }) => {
     const office = open()
     if (isRefusal(office)) return office
@@ -70,7 +71,7 @@ export function mountLedgerOffice(surface: Surface, components: OfficeComponents
   })
 }
 
-function mountSlices(surface: Surface, open: () => LedgerOffice | Refusal): void {
+function mountSlices(surface: Surface, audit: Audit, open: () => LedgerOffice | Refusal): void {
   mount(surface, ROUTES.ledgerSlices, () => {
     const office = open()
     if (isRefusal(office)) return office
@@ -80,7 +81,8 @@ function mountSlices(surface: Surface, open: () => LedgerOffice | Refusal): void
     const office = open()
     if (isRefusal(office)) return office
     const given = await office.slices.giveBack(body.account)
-    return isRefusal(given) ? given : { amount: String(given.amount) }
+    const answer = isRefusal(given) ? given : { amount: String(given.amount) }
+    return audited(audit, answer, () => ({ kind: 'slice-returned', of: body.account }))
   })
 }
 

@@ -38,7 +38,7 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
   })
   mountCoordinator(surface, components)
   mountLedger(surface, components)
-  mountEconomy(surface, () => components.coordinator?.economy() ?? noEconomy(components))
+  mountEconomy(surface, audit, () => components.coordinator?.economy() ?? noEconomy(components))
   mountPolicy(surface, { network: node.network, clock, audit, policy: components.policy })
   mountKeys(surface, components)
 }
@@ -62,6 +62,16 @@ function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponent
   mount(surface, ROUTES.coordinatorWorkers, () =>
     coordinator === undefined ? none() : { workers: coordinator.workers() },
   )
+  mount(surface, ROUTES.coordinatorQuality, () => {
+    if (coordinator === undefined) return none()
+    const agents = new Map(coordinator.workers().map(({ peerId, agentId }) => [peerId, agentId]))
+    const { workers, ...quality } = coordinator.quality()
+    const named = workers.map((each) => {
+      const agentId = agents.get(each.peerId)
+      return agentId === undefined ? each : { ...each, agentId }
+    })
+    return { ...quality, workers: named }
+  })
   mount(surface, ROUTES.coordinatorPeers, () =>
     coordinator === undefined ? none() : { peers: node.peers() },
   )

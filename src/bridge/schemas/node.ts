@@ -145,6 +145,10 @@ export const QueueJson = z.object({
       }),
     )
     .readonly(),
+  accounts: z
+    .array(z.object({ account: z.string(), unfinished: z.number() }))
+    .readonly()
+    .meta({ description: 'Accounts with the most unfinished tasks first.' }),
   tasks: z
     .array(
       z.object({
@@ -157,6 +161,38 @@ export const QueueJson = z.object({
         attempts: z.number(),
         worker: z.string().optional(),
         why: ProblemJson.optional(),
+      }),
+    )
+    .readonly(),
+})
+
+const attemptCounts = {
+  success: z.number(),
+  failure: z.number().meta({ description: "By the worker's own fault." }),
+  lost: z.number().meta({ description: 'Of workers that vanished.' }),
+}
+
+const SpreadJson = z.object({ p50Ms: z.number(), p99Ms: z.number(), samples: z.number() })
+
+export const QualityJson = z.object({
+  sinceMs: z.number(),
+  attempts: z.object(attemptCounts),
+  done: z.number(),
+  doneAtFirst: z.number().meta({ description: 'By the first worker that had it.' }),
+  retries: z.number().meta({ description: 'Leases beyond the first one of a task.' }),
+  wait: SpreadJson.optional().meta({ description: 'From submit to the first lease, of the newest.' }),
+  run: SpreadJson.optional().meta({ description: 'From lease to end, of those that succeeded.' }),
+  models: z.array(z.object({ model: z.string(), ...attemptCounts, doneAtFirst: z.number() })).readonly(),
+  workers: z
+    .array(
+      z.object({
+        peerId: z.string(),
+        agentId: z.string().optional().meta({ description: 'Of one that is attached, or lately gone.' }),
+        ...attemptCounts,
+        reasons: z
+          .array(z.object({ code: z.string(), count: z.number() }))
+          .readonly()
+          .meta({ description: 'Why attempts failed, the most frequent first.' }),
       }),
     )
     .readonly(),

@@ -36,6 +36,8 @@ export const AUDIT_KINDS = [
   'log-readmitted',
   'log-confirmed',
   'hold-released',
+  'fees-drawn',
+  'slice-returned',
   'backup-created',
   'backup-restored',
 ] as const

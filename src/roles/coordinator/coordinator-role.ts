@@ -31,6 +31,7 @@ import type { GatewayDesk } from './gateway-desk.js'
 import type { Journal } from './journal.js'
 import type { LedgerOffice } from './ledger-office.js'
 import { ledgerStatusOf } from './ledger-views.js'
+import type { AssignmentQuality, QualityView } from './quality.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
 import type { TaskBook } from './task-book.js'
 import type { TaskMeter } from './task-meter.js'
@@ -52,6 +53,7 @@ export interface CoordinatorParts {
   readonly assigner: Assigner
   readonly announcer: Announcer
   readonly meter: TaskMeter
+  readonly quality: AssignmentQuality
 }
 
 interface Ports {
@@ -145,6 +147,10 @@ export class CoordinatorRole implements Coordinator {
     )
   }
 
+  quality(): QualityView {
+    return this.#parts.quality.view()
+  }
+
   queue(limit: number): QueueView {
     return queueOf(this.#parts, this.#ports.clock, limit)
   }
@@ -219,6 +225,7 @@ export class CoordinatorRole implements Coordinator {
       running: book.count('running'),
       workers: workers.size,
       gateways: gateways.size,
+      oldestMs: this.status().oldestQueuedMs,
     })
     assigner.touch()
   }

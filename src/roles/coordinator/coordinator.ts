@@ -4,6 +4,7 @@ import type { TaskStateName } from '../../core/task/task.js'
 import type { LogView, PeerView } from '../replication/replication.js'
 import type { Economy } from './economy.js'
 import type { LedgerOffice } from './ledger-office.js'
+import type { QualityView } from './quality.js'
 
 /** A coordinator peer: durable queue, leases and assignment. */
 export interface Coordinator {
@@ -13,6 +14,8 @@ export interface Coordinator {
   status(): CoordinatorStatus
   /** Waiting and running tasks by class, oldest first within a class, at most `limit` in all. */
   queue(limit: number): QueueView
+  /** What became of attempts since it started. */
+  quality(): QualityView
   /** Attached workers and those lately gone. */
   workers(): readonly WorkerView[]
   /** Why a task stands where it stands: every candidate with every reason why not. */
@@ -100,6 +103,8 @@ export interface QueueView {
     readonly oldestMs: number
     readonly feasibleWorkers: number
   }[]
+  /** Those with the most unfinished tasks first. */
+  readonly accounts: readonly { readonly account: string; readonly unfinished: number }[]
   readonly tasks: readonly {
     readonly id: string
     readonly account: string

@@ -1,6 +1,7 @@
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import { createScheduler } from '../../core/scheduler/create-scheduler.js'
 import { createWatch } from '../../core/task/watch.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
@@ -23,6 +24,7 @@ import { GatewayDesk } from './gateway-desk.js'
 import { createJournal, type Journal } from './journal.js'
 import { createLedgerOffice } from './ledger-office.js'
 import { PaidAccounting } from './paid-accounting.js'
+import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
@@ -31,6 +33,7 @@ import { WorkerDesk } from './worker-desk.js'
 export interface CoordinatorComponents {
   readonly network: Network
   readonly store: Store
+  readonly audit: Audit
   readonly clock: Clock
   readonly random: Random
   readonly signer: Signer
@@ -54,7 +57,7 @@ export interface CoordinatorInit extends Partial<CoordinatorLimits> {
 export function createCoordinator(components: CoordinatorComponents, init: CoordinatorInit): Coordinator {
   const { networkId, ...given } = init
   const limits: CoordinatorLimits = { ...DEFAULT_LIMITS, ...given }
-  const { network, store, clock, signer, log, metrics, policy } = components
+  const { network, store, clock, signer, log, metrics, policy, audit } = components
   const scheduler = createScheduler({ limits: limits.queue })
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
@@ -68,25 +71,28 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const paid = ledger && new PaidAccounting(ledger.logs)
   const accounting = paid ?? createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })
+  const quality = new AssignmentQuality(clock)
   const ids = protocolIds(networkId)
   const touch = (): void => assigner.touch()
   const outlets: TaskOutlets = {
     tell: (...tell: Parameters<GatewayDesk['tell']>) => gateways.tell(...tell),
     grant: (...grant: Parameters<WorkerDesk['grant']>) => {
       meter.granted(grant[0].task)
+      quality.granted(grant[0].task)
       workers.grant(...grant)
     },
     revoke: (...revoke: Parameters<WorkerDesk['revoke']>) => workers.revoke(...revoke),
     leased: (worker: string, taskId: string) => workers.leased(worker, taskId),
     released: (worker: string, taskId: string) => workers.released(worker, taskId),
-    recorded: (worker: string, outcome: 'success' | 'failure' | 'lost') => {
+    recorded: (...[worker, outcome, task]: Parameters<TaskOutlets['recorded']>) => {
       meter.recorded(outcome)
+      quality.ended(worker, outcome, task)
       workers.recorded(worker, outcome)
     },
     storming: (): boolean => workers.storming(),
   }
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
-  const shared = { network, clock, log, journal, accounting, scheduler, book, policy, touch }
+  const shared = { network, clock, log, audit, journal, accounting, scheduler, book, policy, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
   const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses }, limits)
   const agentId = (worker: string): string => workers.agentId(worker)
@@ -112,7 +118,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...ends }
+  const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, quality, ...ends }
   return new CoordinatorRole({ network, clock, log }, parts, ids)
 }
 

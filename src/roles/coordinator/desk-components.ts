@@ -1,6 +1,7 @@
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import type { Scheduler } from '../../core/scheduler/scheduler.js'
 import type { Watch } from '../../core/task/watch.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Log } from '../../ports/log.js'
 import type { Accounting } from './accounting.js'
 import type { AllotmentDesk } from './allotment-desk.js'
@@ -13,6 +14,7 @@ import type { WorkerSession } from './worker-session.js'
 /** What both desks stand on. */
 interface DeskComponents extends ControlLinkComponents {
   readonly log: Log
+  readonly audit: Audit
   readonly scheduler: Scheduler
   readonly book: TaskBook
   readonly accounting: Accounting

@@ -158,6 +158,16 @@ export class WorkerDesk implements WorkerOutlets {
     const why = this.#admits(link.peerId, hello.agentId) ?? this.#full(link.peerId)
     if (why !== undefined) {
       this.#components.log.info('worker-refused', { peer: link.peerId, agent: hello.agentId, code: why.code })
+      if (why.code === 'not-admitted') {
+        const facts = { role: 'worker', agent: hello.agentId }
+        this.#components.audit.note({
+          kind: 'admission-refused',
+          by: 'node',
+          of: link.peerId,
+          outcome: 'refused',
+          facts,
+        })
+      }
       return why
     }
     const session = this.#attach(link, hello)

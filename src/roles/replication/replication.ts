@@ -1,5 +1,6 @@
 import type { LedgerView } from '../../core/ledger/records.js'
 import type { Refusal } from '../../core/refusal.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
@@ -136,6 +137,7 @@ export interface Replication {
 export interface ReplicationComponents {
   readonly network: Network
   readonly store: Store
+  readonly audit: Audit
   readonly clock: Clock
   readonly random: Random
   readonly signer: Signer

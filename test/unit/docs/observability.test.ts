@@ -9,7 +9,6 @@ import {
   metricOf,
   seriesOf,
 } from '../../helpers/observability-files.js'
-import { readPage, tableRows } from '../../helpers/pages.js'
 
 /** Made by Prometheus, and by the library that measures the process. */
 const FOREIGN = /^(up|process_|nodejs_)/
@@ -72,14 +71,6 @@ it('panels have their own ids and places', () => {
   expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
   expect(new Set(panels.map(({ gridPos: { x, y } }) => `${x}/${y}`)).size).toBe(panels.length)
   for (const { gridPos } of panels) expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24)
-})
-
-it('the table of metrics in OPERATING is that of the sources', () => {
-  const rows = tableRows(readPage('docs/OPERATING.md')).map(
-    ([name = '']) => /^`(edgecoder_\w+)`$/.exec(name)?.[1],
-  )
-  const named = rows.filter((name) => name !== undefined)
-  expect(named.toSorted()).toEqual([...declared.keys()].toSorted())
 })
 
 /** Leaf commands, as one types them. */

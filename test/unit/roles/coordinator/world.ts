@@ -34,6 +34,7 @@ import { TaskKind } from '../../../../src/wire/generated/edgecoder/task/v1/task_
 import { CONTROL_FRAME_BYTES } from '../../../../src/wire/limits.js'
 import { peerIdOf } from '../../../../src/wire/peer-id.js'
 import { protocolIds } from '../../../../src/wire/protocol-ids.js'
+import { memoryAudit } from '../../../helpers/memory-audit.js'
 
 export const NETWORK = 'test-net'
 export const IDS = protocolIds(NETWORK)
@@ -111,6 +112,7 @@ export class World implements Surroundings {
       {
         network: this.#watched(this.mesh.network(this.signer.peerId)),
         store: this.store,
+        audit: memoryAudit(),
         clock: this.clock,
         random: createSeededRandom(2, this.clock),
         signer: this.signer,
