@@ -252,6 +252,28 @@ add(
     },
   }),
 )
+const lastSeal = { origin: head.origin, checkpoint }
+const sealAnswer = (value: object) => frames.ledger.encode({ body: { case: 'sealAnswer', value } })
+add(
+  'seals are asked for',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'sealAsk', value: { ask: 3, origin: head.origin } } }),
+)
+add(
+  'seals are asked for of no log',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'sealAsk', value: { ask: 3 } } }),
+)
+add('a seal', frames.ledger, sealAnswer({ ask: 3, seals: [lastSeal] }))
+add('nothing was cosigned', frames.ledger, sealAnswer({ ask: 3 }))
+add('the log was begun already', frames.ledger, sealAnswer({ ask: 3, begun: checkpoint }))
+add(
+  'it cannot be said yet what was cosigned',
+  frames.ledger,
+  sealAnswer({ ask: 3, why: { code: 'policy-behind', detail: 'not here', retryAfterMs: 2_000 } }),
+)
+add('a seal without its checkpoint', frames.ledger, sealAnswer({ ask: 3, seals: [{ origin: head.origin }] }))
+add('seventeen seals', frames.ledger, sealAnswer({ ask: 3, seals: Array(17).fill(lastSeal) }))
 add(
   'another size was cosigned last',
   frames.ledger,

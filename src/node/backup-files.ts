@@ -13,6 +13,7 @@ import {
 } from '../roles/ledger/backup-file.js'
 import type { EvidenceReader } from '../roles/ledger/evidence.js'
 import { statesOf } from '../roles/ledger/file-states.js'
+import type { EarlierLogs } from '../roles/ledger/log-line.js'
 import { type RestoredLog, type RestoreOptions, restoreBackup } from '../roles/ledger/restore.js'
 import { mirrorPrefix, REPLICAS, writtenPrefix } from '../roles/replication/log-name.js'
 import { loadIdentity } from '../services/identity/identity.js'
@@ -153,12 +154,13 @@ export async function auditBackupFile(
   const read = known.filter(({ name }) => name === (wanted ?? name))
   if (read.length === 0) throw new EdgeCoderError('not-found', `${path} has no log ${wanted ?? ''}`)
   const evidence = await evidenceOver(path, keys, known, signal)
+  const earlier = earlierIn(path, keys, known)
   const reports: AuditReport[] = []
   for (const key of read) {
     const parts = backupParts(chunksOf(path), expectedBy(keys), key.name)
     const report = await auditParts(
       parts,
-      { evidence },
+      { evidence, earlier },
       { key },
       {
         signal,
@@ -183,8 +185,17 @@ async function evidenceOver(
   if (evidence === undefined) throw new EdgeCoderError('not-found', 'this takes the policy of the network')
   if (logs.length < 2) return evidence
   const read = logs.map((key) => ({ key, parts: backupParts(chunksOf(path), expectedBy(keys), key.name) }))
-  const states = await statesOf(read, { evidence }, signal === undefined ? {} : { signal })
+  const parts = { evidence, earlier: earlierIn(path, keys, logs) }
+  const states = await statesOf(read, parts, signal === undefined ? {} : { signal })
   return keys.evidence(states) ?? evidence
+}
+
+/** Logs of the file, as ones that others in it go on from. */
+function earlierIn(path: string, keys: LedgerKeys, logs: readonly NoteKey[]): EarlierLogs {
+  return (origin, size) => {
+    const key = logs.find(({ name }) => name === origin)
+    return key && { key, entries: () => backedUpEntries(path, keys, origin, size) }
+  }
 }
 
 function keyIn(keys: LedgerKeys, origin: string): NoteKey {

@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { z } from 'zod'
 import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
@@ -127,7 +129,8 @@ describe('a home that is handed over', () => {
     await allFinal(HOME, 1)
     before = await wallet(HOME)
     expect(BigInt(before.held)).toBeGreaterThan(0n)
-    await held.mesh.kill(HOME)
+    // Else the gateway would have it done by a slice, at whichever coordinator is there first.
+    await held.mesh.kill('gateway', HOME)
     await handOver(2, NEXT)
     // Killed while it takes the home over, or right after.
     await until('the successor to hear of it', async () => (await written(NEXT, 2)) !== undefined, WITHIN_MS)
@@ -143,6 +146,7 @@ describe('a home that is handed over', () => {
   }, 240_000)
 
   it('has what was under way done and paid once, and takes new tasks', async () => {
+    await held.mesh.start(['gateway'])
     await attachedTo(NEXT)
     await finish('two', NEXT)
     const after = await wallet(NEXT)
@@ -179,15 +183,41 @@ describe('a home that is handed over', () => {
     await expectClean(NEXT)
   }, 240_000)
 
+  it('comes back from a backup with all that its successor writes', async () => {
+    const file = join(held.mesh.dir, 'next.backup')
+    const [kept, own] = [await allFinal(NEXT, 2), await status(NEXT)]
+    const { available } = await wallet(NEXT)
+    const at = (...args: readonly string[]) => held.mesh.cli(['--json', '--node', NEXT, ...args])
+    expect((await at('backup', 'create', '--out', file)).code).toBe(0)
+    const audit = await at('ledger', 'verify', '--backup', file, '--policy', network.folder)
+    expect([audit.code, audit.json()]).toMatchObject([0, { good: true, logs: [{}, {}, {}, {}] }])
+    await held.mesh.kill('gateway', NEXT)
+    rmSync(join(held.mesh.get(NEXT).node.dataDir, 'store'), { recursive: true })
+    const restored = await at('backup', 'restore', file, '--policy', network.folder)
+    expect([restored.code, restored.stderr]).toEqual([0, ''])
+    await held.mesh.start([NEXT])
+    await held.mesh.start(['gateway'])
+    const log = await allFinal(NEXT, 2)
+    expect(log.entries).toBeGreaterThanOrEqual(kept.entries)
+    expect((await status(NEXT)).entries).toBeGreaterThanOrEqual(own.entries)
+    expect(await wallet(NEXT)).toMatchObject({ isHome: true, available })
+  }, 240_000)
+
   it('can be handed back, with the right balance', async () => {
     const { available } = await wallet(NEXT)
     await handOver(3, HOME)
     await allFinal(HOME, 3)
     expect(await wallet(HOME)).toMatchObject({ isHome: true, available })
     expect((await written(NEXT, 2))?.state).toBe('sealed')
+    // Else it would be refused at the coordinator that is not the home any more.
+    await until(
+      'the gateway to have heard of it',
+      async () =>
+        (await held.gateway.client().call(ADMIN_ROUTES.policyStatus)).newest?.sequence === network.sequence,
+      WITHIN_MS,
+    )
     await submit('five')
     await finish('five', HOME)
-    await attachedTo(HOME)
     await allFinal(HOME, 3)
     for (const name of ALL) {
       const { logs } = await status(name)

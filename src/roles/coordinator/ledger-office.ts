@@ -11,6 +11,7 @@ import type { AuditReport } from '../ledger/audit.js'
 import { auditLog } from '../ledger/audit-log.js'
 import { type BackedUpLog, backupLogs } from '../ledger/backup.js'
 import { BREATH_ENTRIES } from '../ledger/constants.js'
+import { earlierIn } from '../ledger/continued-mirror.js'
 import type { LibraryLog } from '../ledger/log-library.js'
 import type { Head } from '../ledger/log-open.js'
 import { withProgress } from '../ledger/progress.js'
@@ -243,7 +244,8 @@ class StoredLedgerOffice implements LedgerOffice {
               mismatches: mismatchCount,
             })
           const options = { signal: aborted, onProgress, breathe }
-          return auditLog({ store, evidence: ledger.evidence }, { key, prefix }, options)
+          const parts = { store, evidence: ledger.evidence, earlier: earlierIn(ledger.library) }
+          return auditLog(parts, { key, prefix }, options)
         }, signal)
         const report = yield* work
         log.info('log-audited', { origin: key.name, size: report.size, mismatches: report.mismatchCount })

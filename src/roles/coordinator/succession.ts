@@ -125,8 +125,10 @@ export class Succession {
   async #goOn(each: Succeeding): Promise<void> {
     const { library, replication } = this.#components
     const cut = replication()?.cut(each.origin)
-    if (cut === undefined) return
-    if (isRefusal(cut) && cut.code !== 'log-unconfirmed') this.#waits(each, cut)
+    // Replication has not looked at the newest policy yet.
+    if (cut === undefined || (isRefusal(cut) && cut.code === 'not-found')) {
+      this.#shows(this.#views.get(each.origin) ?? each, 'the others are asked what they cosigned last')
+    } else if (isRefusal(cut) && cut.code !== 'log-unconfirmed') this.#waits(each, cut)
     else if (isRefusal(cut) || library.find(each.origin)?.head !== undefined) await this.#lost(each)
     else await this.#begin(each, cut)
   }

@@ -13,6 +13,7 @@ import { AuditState } from './audit-state.js'
 import { BREATH_ENTRIES, REPLAYED_TOGETHER, TOLD_MISMATCHES } from './constants.js'
 import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
+import { type EarlierLogs, readGenesis, replayLine } from './log-line.js'
 import type { LogPart } from './log-reader.js'
 import { LogTree } from './log-tree.js'
 import { lookAhead } from './look-ahead.js'
@@ -78,6 +79,7 @@ export class AuditRun {
   readonly state = new AuditState()
   readonly #key: NoteKey
   readonly #evidence: EvidenceReader
+  readonly #earlier: EarlierLogs
   readonly #signaturesBefore: number
   readonly #kinds: Partial<Record<EntryKind, number>> = {}
   readonly #mismatches: Mismatch[] = []
@@ -85,9 +87,11 @@ export class AuditRun {
   #checkpoints = 0
   #mismatchCount = 0
 
-  constructor(key: NoteKey, evidence: EvidenceReader) {
+  /** @param earlier the logs that one of a later epoch goes on from */
+  constructor(key: NoteKey, evidence: EvidenceReader, earlier: EarlierLogs = () => undefined) {
     this.#key = key
     this.#evidence = evidence
+    this.#earlier = earlier
     this.#signaturesBefore = evidence.signatures
   }
 
@@ -109,6 +113,7 @@ export class AuditRun {
     const most = breathe === undefined ? REPLAYED_TOGETHER : BREATH_ENTRIES
     try {
       for await (const [piece, checked] of lookAhead(piecesOf(parts, most), (each) => this.#check(each))) {
+        if (this.size === 0 && !(await this.#goOn(piece.entries[0], breathe))) return false
         if (signal?.aborted === true) return false
         this.enter(piece.entries, checked.entries)
         await breathe?.()
@@ -163,6 +168,17 @@ export class AuditRun {
       mismatches: this.#mismatches,
       mismatchCount: this.#mismatchCount,
     }
+  }
+
+  /** A log of a later epoch begins with the state that follows from those before it; they are read, not audited. */
+  async #goOn(first: Uint8Array | undefined, breathe: AuditOptions['breathe']): Promise<boolean> {
+    const parts = { earlier: this.#earlier, evidence: this.#evidence }
+    const state = { view: this.state, absorb: this.state.absorb.bind(this.state) }
+    const refused = await replayLine(readGenesis(first)?.continues, parts, state, () => breathe?.())
+    if (refused === undefined) return true
+    const detail = `the logs that it goes on from cannot be read: ${refused.detail}`
+    this.mismatch({ where: 'log', at: 0, code: refused.code, detail })
+    return false
   }
 
   async #check({ entries, end }: Piece) {

@@ -20,13 +20,19 @@ interface Components {
   readonly openMirror?: typeof openLogMirror
 }
 
+interface Place {
+  readonly key: NoteKey
+  readonly prefix: string
+  /** A restore is filling the place. */
+  readonly restoring?: boolean
+}
+
 /** The logs of a library, as ones that another goes on from. */
 export function earlierIn(library: Pick<LogLibrary, 'find'>): EarlierLogs {
-  return (origin) => {
-    const log = library.find(origin)
-    if (log === undefined) return undefined
-    const { key, reader } = log
-    return { key, size: reader.size, entries: (from, to) => reader.entries(from, to) }
+  return (origin, size) => {
+    const { key, reader } = library.find(origin) ?? {}
+    if (key === undefined || reader === undefined || reader.size < size) return undefined
+    return { key, entries: () => reader.entries(0, size) }
   }
 }
 
@@ -37,24 +43,21 @@ export function earlierIn(library: Pick<LogLibrary, 'find'>): EarlierLogs {
  *
  * @throws EdgeCoderError `store-corrupt`
  */
-export async function openContinuedMirror(
-  components: Components,
-  init: { readonly key: NoteKey; readonly prefix: string },
-): Promise<LogMirror> {
+export async function openContinuedMirror(components: Components, place: Place): Promise<LogMirror> {
   const { openMirror = openLogMirror } = components
-  const open = (): Promise<LogMirror> => openMirror(components, init)
-  return new ContinuedMirror(components, init.prefix, open, await open())
+  const open = (): Promise<LogMirror> => openMirror(components, place)
+  return new ContinuedMirror(components, place, open, await open())
 }
 
 class ContinuedMirror implements LogMirror {
   readonly #components: Components
-  readonly #prefix: string
+  readonly #place: Place
   readonly #open: () => Promise<LogMirror>
   #mirror: LogMirror
 
-  constructor(components: Components, prefix: string, open: () => Promise<LogMirror>, mirror: LogMirror) {
+  constructor(components: Components, place: Place, open: () => Promise<LogMirror>, mirror: LogMirror) {
     this.#components = components
-    this.#prefix = prefix
+    this.#place = place
     this.#open = open
     this.#mirror = mirror
   }
@@ -105,7 +108,7 @@ class ContinuedMirror implements LogMirror {
     if (differs !== undefined) return differs
     const refused = await continueLog(
       { store, evidence, earlier: earlierIn(library) },
-      { cut, prefix: this.#prefix },
+      { ...this.#place, cut },
       signal === undefined ? {} : { signal },
     )
     // Where it lay before there may have been another state.

@@ -3,6 +3,7 @@ import { type AuditOptions, AuditRun } from './audit.js'
 import type { AuditState } from './audit-state.js'
 import type { EvidenceReader } from './evidence.js'
 import type { LogStates } from './log-library.js'
+import type { EarlierLogs } from './log-line.js'
 import type { LogPart } from './log-reader.js'
 import { trusting } from './trusting-evidence.js'
 
@@ -19,12 +20,12 @@ interface FileLog {
  */
 export async function statesOf(
   logs: Iterable<FileLog>,
-  { evidence }: { readonly evidence: EvidenceReader },
+  { evidence, earlier }: { readonly evidence: EvidenceReader; readonly earlier?: EarlierLogs },
   options: Pick<AuditOptions, 'signal' | 'onProgress'> = {},
 ): Promise<LogStates> {
   const states = new Map<string, { readonly state: AuditState; readonly size: number }>()
   for (const { key, parts } of logs) {
-    const run = new AuditRun(key, trusting(evidence))
+    const run = new AuditRun(key, trusting(evidence), earlier)
     await run.replay(parts, options)
     states.set(key.name, { state: run.state, size: run.size })
   }

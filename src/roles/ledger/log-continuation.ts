@@ -20,6 +20,13 @@ interface Components {
   readonly earlier: EarlierLogs
 }
 
+interface Place {
+  readonly cut: LogCut
+  readonly prefix: string
+  /** A restore is filling the place: its flag says so before and after. */
+  readonly restoring?: boolean
+}
+
 export interface ContinuationProgress {
   /** Entries of earlier epochs applied so far, of `total`. */
   readonly entries: number
@@ -44,19 +51,19 @@ interface ContinuationOptions {
  */
 export async function continueLog(
   { store, evidence, earlier }: Components,
-  { cut, prefix }: { readonly cut: LogCut; readonly prefix: string },
+  { cut, prefix, restoring = false }: Place,
   { signal, onProgress }: ContinuationOptions = {},
 ): Promise<Refusal | undefined> {
   const keys = logKeys(prefix)
   if ((await store.get(keys.head)) !== undefined || (await isContinued(store, keys, cut))) return undefined
   const flag = await readFlag(store, keys)
-  if (flag === 'restoring') return flagRefusal(flag)
   // A log that is filled again from others is to be confirmed before it is gone on with: that holds on.
-  const isRefilled = flag === 'unconfirmed'
+  const kept = flag === 'unconfirmed' ? flag : restoring ? 'restoring' : undefined
+  if (flag === 'restoring' && kept === undefined) return flagRefusal(flag)
   const line = await lineBefore(cut, earlier)
   if (isRefusal(line)) return line
   const total = line.reduce((sum, each) => sum + each.cut.size, 0)
-  if (!isRefilled) await store.commit([flagWrite(keys, 'continuing')])
+  await store.commit([flagWrite(keys, kept ?? 'continuing')])
   await wipeLog(store, keys)
   const state = new StoredLine(store, keys)
   const stopped = new Stopped()
@@ -74,7 +81,7 @@ export async function continueLog(
   }
   await state.flush()
   await store.commit([
-    ...(isRefilled ? [] : [flagWrite(keys, undefined)]),
+    flagWrite(keys, kept),
     { type: 'put', key: keys.continued, value: Buffer.from(cutText(cut)) },
   ])
   return undefined

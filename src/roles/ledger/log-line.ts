@@ -15,17 +15,15 @@ import { trusting } from './trusting-evidence.js'
 /** What counts of a log whose home was handed over: its first entries, and the root over them. */
 export type LogCut = NonNullable<EntryOf<'genesis'>['continues']>
 
-/** An earlier log of a line, wherever its entries come from. */
-export interface EarlierLog {
+/** The first entries of an earlier log of a line, wherever they come from. */
+export interface EarlierEntries {
   readonly key: NoteKey
-  /** Entries of it that are there. */
-  readonly size: number
-  /** Entries `from` up to `to`, in order. */
-  entries(from: number, to: number): AsyncIterable<Uint8Array>
+  /** In order, from the first on; at each call from there again. */
+  entries(): AsyncIterable<Uint8Array>
 }
 
-/** @returns undefined = no log of that name is there */
-export type EarlierLogs = (origin: string) => EarlierLog | undefined
+/** @returns undefined = not so many of it are there */
+export type EarlierLogs = (origin: string, size: number) => EarlierEntries | undefined
 
 /** Where what follows from entries is put. */
 export interface LineState {
@@ -51,8 +49,8 @@ export function readGenesis(encoded: Uint8Array | undefined): EntryOf<'genesis'>
 export async function lineBefore(
   cut: LogCut | undefined,
   earlier: EarlierLogs,
-): Promise<readonly { readonly log: EarlierLog; readonly cut: LogCut }[] | Refusal> {
-  const line: { log: EarlierLog; cut: LogCut }[] = []
+): Promise<readonly { readonly log: EarlierEntries; readonly cut: LogCut }[] | Refusal> {
+  const line: { log: EarlierEntries; cut: LogCut }[] = []
   let later = Number.POSITIVE_INFINITY
   for (let at = cut; at !== undefined && at.size > 0; ) {
     const { origin, size } = at
@@ -60,13 +58,13 @@ export async function lineBefore(
     if (epoch >= later)
       return refusal('wrong-evidence', `a log goes on from ${origin}, which is not before it`)
     later = epoch
-    const log = earlier(origin)
-    if (log === undefined || log.size < size) {
-      const detail = `${size} entries of ${origin} are gone on from, here are ${log?.size ?? 0}`
+    const log = earlier(origin, size)
+    if (log === undefined) {
+      const detail = `it goes on from ${size} entries of ${origin}, which are not all here`
       return refusal('not-final', detail, { next: 'Get the rest of that log first.' })
     }
     line.unshift({ log, cut: at })
-    at = readGenesis(await firstOf(log.entries(0, 1)))?.continues
+    at = readGenesis(await firstOf(log.entries()))?.continues
   }
   return line
 }
@@ -97,13 +95,13 @@ export async function replayLine(
 }
 
 async function replayLog(
-  { log, cut }: { readonly log: EarlierLog; readonly cut: LogCut },
+  { log, cut }: { readonly log: EarlierEntries; readonly cut: LogCut },
   evidence: EvidenceReader,
   state: LineState,
   step: (entries: number) => Promise<void> | void,
 ): Promise<Refusal | undefined> {
   let tree = LogTree.EMPTY
-  for await (const encoded of inSteps(log.entries(0, cut.size))) {
+  for await (const encoded of inSteps(log.entries())) {
     for (const [at, checked] of (await checkEntries(encoded, evidence)).entries()) {
       const refused = enter(checked, tree.size + at, log.key, state)
       if (refused !== undefined) return refused

@@ -52,6 +52,11 @@ export class HomeSeals {
     return seeker?.cut ?? refusal('not-found', `policy names no log ${origin} that is to be begun here`)
   }
 
+  /** May a log of one's own that is not open be filled from others? Not where it is about to be begun here. */
+  mayFill(origin: string): boolean {
+    return this.#seekers.get(origin)?.wasBegun ?? true
+  }
+
   onCut(listener: (origin: string, cut: LogCut) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -119,6 +124,7 @@ export class HomeSeals {
         logged.info('home-cut', { origin: log.origin, continues: origin, size })
         for (const listener of [...this.#listeners]) listener(log.origin, cut)
       },
+      begun: () => this.#shelf.desk(log.origin)?.follower?.wake(),
     })
     this.#seekers.set(log.origin, seeker)
     seeker.start()

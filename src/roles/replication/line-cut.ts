@@ -11,11 +11,14 @@ export type SealsOf = ReadonlyMap<string, SignedCheckpoint>
 /** All that have said so, by peer id. */
 export type LineSeals = ReadonlyMap<string, SealsOf>
 
+/** An earlier log of the line, as it is here. */
+export type SealedLog = Pick<LogDesk, 'known' | 'held' | 'size' | 'forked'>
+
 export interface LineRules {
   /** How many of so many coordinators make something final. */
   quorum(coordinators: number): number
   /** Groups of coordinators by whom something of the log beyond a size may have become final. */
-  rosters(log: LogDesk, size: number): readonly ReadonlySet<string>[]
+  rosters(log: SealedLog, size: number): readonly ReadonlySet<string>[]
   /** It contradicts itself: which of its histories holds, seals do not say. */
   forked(origin: string): boolean
   /** An admin lets the log be gone on with although there is evidence against its coordinator. */
@@ -42,7 +45,7 @@ interface Placing {
  * @returns `not-final` while seals of some are missing, naming them; `log-forked` when the line is frozen
  */
 export async function cutLine(
-  earlier: readonly LogDesk[],
+  earlier: readonly SealedLog[],
   seals: LineSeals,
   rules: LineRules,
 ): Promise<LogCut | Refusal> {
@@ -65,7 +68,7 @@ export async function cutLine(
   return { origin: earlier.at(-1)?.known.origin ?? '', size: 0, root: sha256Tree.empty }
 }
 
-async function place(log: LogDesk, seals: LineSeals, rules: LineRules): Promise<Placing> {
+async function place(log: SealedLog, seals: LineSeals, rules: LineRules): Promise<Placing> {
   const { origin } = log.known
   const sizes = new Map<string, number>()
   const ahead: string[] = []
@@ -108,7 +111,7 @@ function missingOf(
  * and the line is cut as if it had not.
  */
 async function isVoid(
-  log: LogDesk,
+  log: SealedLog,
   { sizes }: Placing,
   {
     later,
@@ -116,7 +119,7 @@ async function isVoid(
     rosters,
     rules,
   }: {
-    readonly later: readonly LogDesk[]
+    readonly later: readonly SealedLog[]
     readonly placings: ReadonlyMap<string, Placing>
     readonly rosters: readonly ReadonlySet<string>[]
     readonly rules: LineRules
@@ -138,7 +141,7 @@ async function isVoid(
 }
 
 /** What a quorum has cosigned of a log that contradicts itself is all that holds of it. */
-function readmittedCut({ known: { origin }, size }: LogDesk, { final }: LineRules): LogCut | Refusal {
+function readmittedCut({ known: { origin }, size }: SealedLog, { final }: LineRules): LogCut | Refusal {
   const sure = final(origin)
   if (sure !== undefined && sure.size <= size) return { origin, size: sure.size, root: sure.root }
   return refusal('log-forked', `no checkpoint of ${origin} that enough have cosigned is here`, {

@@ -30,6 +30,8 @@ interface ShelfEvents {
   final(origin: string, note: Uint8Array): void
   /** Policy names logs that it did not name before. */
   opened(): void
+  /** May the mirror of a log take what others have? */
+  mayFill(origin: string): boolean
   /** A log was isolated, with this evidence. */
   isolated(evidence: Uint8Array): void
 }
@@ -239,7 +241,7 @@ export class LogShelf {
       claims,
       events: {
         link: (peerId) => this.#events.link(peerId),
-        isolated: () => this.#isUseless(known),
+        isolated: () => this.#isUseless(known) || !this.#events.mayFill(origin),
         grown: () => this.#events.grown(origin),
         forked,
         refused: (found) => void desk.refused(found).catch((cause: unknown) => this.#fault(cause)),

@@ -70,6 +70,7 @@ export class Replicator implements Replication, LinkDesk {
       grown: (origin) => this.#grown(origin),
       final: (origin, note) => this.#tellFinal(origin, note),
       opened: () => this.#opened(),
+      mayFill: (origin) => this.#seals.mayFill(origin),
       isolated: (evidence) => this.#spread(evidence),
     })
     this.#seals = new HomeSeals(parts, init, { shelf: this.#shelf, links: () => this.#links.values() })

@@ -31,6 +31,8 @@ export interface SealEvents {
   /** Where these seals cut the line of logs; or why they are not enough. */
   cut(seals: LineSeals): Promise<LogCut | Refusal>
   found(cut: LogCut): void
+  /** Others hold entries of the very log: it was begun here before, and is here no more. */
+  begun(): void
 }
 
 interface Asked {
@@ -67,6 +69,11 @@ export class SealSeeker {
   /** What the log goes on from, or why that is not known yet. */
   get cut(): LogCut | Refusal {
     return this.#cut
+  }
+
+  /** What others hold of the log has to be fetched, and it is not to be begun again. */
+  get wasBegun(): boolean {
+    return this.#begun > 0 && !('size' in this.#cut)
   }
 
   start(): void {
@@ -185,6 +192,7 @@ export class SealSeeker {
         return undefined
       }
       this.#begun = Math.max(this.#begun, head.size)
+      if (this.wasBegun) this.#events.begun()
     }
     const opened = new Map<string, SignedCheckpoint>()
     for (const { origin, checkpoint } of seals) {

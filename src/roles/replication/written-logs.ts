@@ -51,8 +51,9 @@ export class WrittenLogs {
     return this.#logs.get(origin)?.seeker
   }
 
-  /** Some may be longer. */
+  /** Some may be longer. Of what was handed over nothing is asked for any more. */
   grown(): void {
+    for (const { sealed, seeker } of this.#logs.values()) if (sealed()) seeker.stop()
     for (const { own, age, seeker } of this.#open()) {
       if (own.head === undefined) continue
       age.grown(own.head.size)

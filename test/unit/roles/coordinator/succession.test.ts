@@ -2,6 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { isRefusal } from '../../../../src/core/refusal.js'
 import type { LedgerOffice } from '../../../../src/roles/coordinator/ledger-office.js'
+import type { AuditReport } from '../../../../src/roles/ledger/audit.js'
 import { logKeys } from '../../../../src/roles/ledger/log-keys.js'
 import { writtenPrefix } from '../../../../src/roles/replication/log-name.js'
 import { logOrigin } from '../../../../src/wire/checkpoint.js'
@@ -47,6 +48,14 @@ function officeOf(seat: Seat): LedgerOffice {
 }
 
 const never = new AbortController().signal
+async function audited(seat: Seat): Promise<readonly AuditReport[]> {
+  const events = officeOf(seat).audit(undefined, never)
+  if (isRefusal(events)) throw new Error(events.detail)
+  const reports: AuditReport[] = []
+  for await (const event of events) if (event.type === 'report') reports.push(event.report)
+  return reports
+}
+
 const reconcile = (seat: Seat) => officeOf(seat).reconcile(never)
 
 async function transfer(gateway: FakeGateway, sent: MessageInitShape<typeof TransferSchema>) {
@@ -143,6 +152,11 @@ describe('a home that moves in good order', () => {
     expect((await next.wallet('alice')).held).toBe(0n)
     const ended = await trio.run(reconcile(next))
     expect(ended).toMatchObject({ clean: true, differences: [] })
+    for (const seat of trio.seats) {
+      const reports = await trio.run(audited(seat))
+      expect(reports.map(({ origin }) => origin)).toContain(originOf(2))
+      for (const report of reports) expect(report).toMatchObject({ complete: true, mismatches: [] })
+    }
   })
 
   it('proves what became of tasks before, and pays no transfer twice', async () => {

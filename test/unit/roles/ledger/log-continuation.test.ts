@@ -1,107 +1,36 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_TERMS } from '../../../../src/core/economy/terms.js'
 import { indexOf } from '../../../../src/core/ledger/line.js'
-import { isRefusal } from '../../../../src/core/refusal.js'
-import type { Store } from '../../../../src/ports/store.js'
+import { auditLog, auditParts } from '../../../../src/roles/ledger/audit-log.js'
+import { backupLogs } from '../../../../src/roles/ledger/backup.js'
 import { earlierIn, openContinuedMirror } from '../../../../src/roles/ledger/continued-mirror.js'
-import { continueLog, continuingGenesis } from '../../../../src/roles/ledger/log-continuation.js'
+import { continueLog } from '../../../../src/roles/ledger/log-continuation.js'
+import { flagWrite, readFlag } from '../../../../src/roles/ledger/log-flag.js'
 import { logKeys } from '../../../../src/roles/ledger/log-keys.js'
 import type { LibraryLog } from '../../../../src/roles/ledger/log-library.js'
-import type { LogCut } from '../../../../src/roles/ledger/log-line.js'
 import { rebuildLog } from '../../../../src/roles/ledger/log-rebuild.js'
-import { type LogWriter, openLogWriter, type Wish } from '../../../../src/roles/ledger/log-writer.js'
+import { restoreBackup } from '../../../../src/roles/ledger/restore.js'
 import { createVirtualClock } from '../../../../src/services/clock/virtual-clock.js'
-import { createMetrics } from '../../../../src/services/observe/metrics.js'
 import { createMemoryDisk } from '../../../../src/services/store/memory-store.js'
-import { logOrigin } from '../../../../src/wire/checkpoint.js'
 import { sha256Tree } from '../../../../src/wire/tree-hash.js'
 import {
-  commitAll,
-  contentOf,
-  firstWishes,
-  KEYS,
-  mustAppend,
-  ORIGIN,
-  openOwnLog,
-  someWishes,
-} from '../../../helpers/ledger-log.js'
-import { HOME, NETWORK, seededSigner, signedEvidence, Wishes } from '../../../helpers/signed-ledger.js'
-
-const SUCCESSOR = seededSigner(7)
-const NEXT = 'ledger|w1'
-const NEXT_ORIGIN = logOrigin(NETWORK, HOME, 2)
-const NOW_MS = 1_800_000_100_000
-const FIRST_POLICY = new Uint8Array(32).fill(9)
-
-const wishes = new Wishes()
-const WISHES = [...(await firstWishes(wishes)), ...(await someWishes(wishes, 200))]
-
-/** A log of 807 entries, on a store of its own. */
-async function old(): Promise<{ readonly store: Store; readonly log: LogWriter }> {
-  const store = createMemoryDisk().open()
-  const log = await openOwnLog(store)
-  for (const wish of WISHES) mustAppend(log, wish)
-  await commitAll(log, store)
-  return { store, log }
-}
-
-async function cutOf({ reader }: LibraryLog, size: number): Promise<LogCut> {
-  const root = await reader.rootAt(size)
-  if (root === undefined) throw new Error('a tile is missing')
-  return { origin: ORIGIN, size, root }
-}
-
-/** State records of a log, as text, by table and key. */
-async function stateOf(store: Store, prefix: string): Promise<ReadonlyMap<string, string>> {
-  const content = await contentOf(store)
-  const under = `${prefix}|s|`
-  return new Map(
-    [...content].flatMap(([key, value]) => (key.startsWith(under) ? [[key.slice(under.length), value]] : [])),
-  )
-}
-
-/** The state of a log that ended at a size. */
-async function stateAt(size: number): Promise<ReadonlyMap<string, string>> {
-  const store = createMemoryDisk().open()
-  const log = await openOwnLog(store)
-  for (const wish of WISHES.slice(0, size)) mustAppend(log, wish)
-  await commitAll(log, store)
-  return stateOf(store, 'ledger|0')
-}
-
-const libraryOf = (...logs: readonly LibraryLog[]) => ({
-  find: (origin: string) => logs.find(({ key }) => key.name === origin),
-})
-
-function continued(store: Store, log: LibraryLog, cut: LogCut, signal?: AbortSignal) {
-  const parts = { store, evidence: signedEvidence(), earlier: earlierIn(libraryOf(log)) }
-  return continueLog(parts, { cut, prefix: NEXT }, signal === undefined ? {} : { signal })
-}
-
-function openNext(store: Store, signer = SUCCESSOR): Promise<LogWriter> {
-  const clock = createVirtualClock(NOW_MS)
-  return openLogWriter(
-    { store, signer, clock, metrics: createMetrics() },
-    { origin: NEXT_ORIGIN, prefix: NEXT },
-  )
-}
-
-function genesis(log: LogWriter, cut: LogCut): Wish {
-  const name = { network: NETWORK, home: HOME, epoch: 2, coordinator: SUCCESSOR.peerId }
-  const entry = continuingGenesis(log.state, name, { cut, first: FIRST_POLICY, timeMs: NOW_MS })
-  return { kind: 'genesis', entry, evidence: { sequence: 0, terms: DEFAULT_TERMS } }
-}
-
-/** The log of the second epoch, begun where the first was cut, and what is written in it then. */
-async function begun(size: number) {
-  const { log } = await old()
-  const cut = await cutOf(log, size)
-  const store = createMemoryDisk().open()
-  expect(await continued(store, log, cut)).toBeUndefined()
-  const next = await openNext(store)
-  mustAppend(next, genesis(next, cut))
-  return { log, cut, store, next }
-}
+  begun,
+  continued,
+  cutOf,
+  FIRST_POLICY,
+  genesis,
+  libraryOf,
+  NEXT,
+  NEXT_ORIGIN,
+  old,
+  openNext,
+  SUCCESSOR,
+  stateAt,
+  stateOf,
+  WISHES,
+  wishes,
+} from '../../../helpers/continued-log.js'
+import { commitAll, contentOf, mustAppend, ORIGIN, openOwnLog } from '../../../helpers/ledger-log.js'
+import { NETWORK, signedEvidence } from '../../../helpers/signed-ledger.js'
 
 describe('a log of a later epoch', () => {
   it.each([1, 7, 300, 807])('goes on with the state at the cut, at %i entries', async (size) => {
@@ -195,12 +124,19 @@ describe('making the state', () => {
     await expect(openNext(store)).rejects.toMatchObject({ code: 'log-unconfirmed' })
   })
 
-  it('leaves alone what a restore put there', async () => {
+  it('leaves alone what is being restored there', async () => {
     const { log } = await old()
     const store = createMemoryDisk().open()
-    const keys = logKeys(NEXT)
-    await store.commit([{ type: 'put', key: keys.flag, value: Buffer.from('unconfirmed') }])
+    await store.commit([flagWrite(logKeys(NEXT), 'restoring')])
     expect(await continued(store, log, await cutOf(log, 7))).toMatchObject({ code: 'log-unconfirmed' })
+  })
+
+  it('is made where a lost log is filled again, which is to be confirmed all the same', async () => {
+    const { log } = await old()
+    const store = createMemoryDisk().open()
+    await store.commit([flagWrite(logKeys(NEXT), 'unconfirmed')])
+    expect(await continued(store, log, await cutOf(log, 7))).toBeUndefined()
+    expect(await readFlag(store, logKeys(NEXT))).toBe('unconfirmed')
   })
 })
 
@@ -234,14 +170,73 @@ describe('its mirror', () => {
     const other = createMemoryDisk().open()
     const fork = await openOwnLog(other)
     for (const wish of WISHES.slice(0, 399)) mustAppend(fork, wish)
-    for (const wish of WISHES.slice(403)) if (!isRefusal(fork.append(wish))) continue
+    for (const wish of WISHES.slice(403)) fork.append(wish)
     await commitAll(fork, other)
     expect(fork.size).toBeGreaterThan(400)
     const parts = { store: createMemoryDisk().open(), evidence: signedEvidence(), library: libraryOf(fork) }
     const mirror = await openContinuedMirror(parts, { key: next.key, prefix: NEXT })
     expect(await mirror.follow(next.reader.parts(0))).toMatchObject({ code: 'not-final' })
     expect([log.size, mirror.head]).toEqual([807, undefined])
-    expect(KEYS.head).toBe('ledger|0|h')
+  })
+})
+
+describe('of a log of a later epoch', () => {
+  it('an audit begins with the logs before it, and says so when they are not there', async () => {
+    const { log, store, next } = await begun(400)
+    mustAppend(next, await wishes.transfer('bob', 'ann', 5n))
+    await commitAll(next, store)
+    const where = { key: next.key, prefix: NEXT }
+    const earlier = earlierIn(libraryOf(log))
+    const audited = await auditLog({ store, evidence: signedEvidence(), earlier }, where)
+    expect(audited).toMatchObject({ complete: true, size: 2, mismatchCount: 0 })
+    expect(audited.records).toBe((await stateOf(store, NEXT)).size)
+    const alone = await auditLog({ store, evidence: signedEvidence() }, where)
+    expect(alone).toMatchObject({ complete: false, size: 0, mismatchCount: 1 })
+    expect(alone.mismatches).toMatchObject([{ where: 'log', code: 'not-final' }])
+    const key = logKeys(NEXT).record('balance', 'bob')
+    await store.commit([{ type: 'put', key, value: Uint8Array.of(0) }])
+    const hurt = await auditLog({ store, evidence: signedEvidence(), earlier }, where)
+    expect(hurt.mismatches).toMatchObject([{ where: 'state', code: 'store-corrupt' }])
+    const parts = { evidence: signedEvidence(), earlier }
+    expect(await auditParts(next.reader.parts(0), parts, where)).toMatchObject({
+      complete: true,
+      mismatchCount: 0,
+    })
+  })
+
+  it('a backup holds it behind the log before it, and both come back, the interrupted one too', async () => {
+    const { log, store, next } = await begun(400)
+    mustAppend(next, await wishes.transfer('bob', 'ann', 5n))
+    await commitAll(next, store)
+    const chunks: Uint8Array[] = []
+    const parts = { signer: SUCCESSOR, clock: createVirtualClock(1_800_000_000_000) }
+    for await (const chunk of backupLogs(parts, { network: NETWORK, logs: [next, log] })) chunks.push(chunk)
+    const file = Buffer.concat(chunks)
+    const there = createMemoryDisk().open()
+    const restore = (signal?: AbortSignal) =>
+      restoreBackup(
+        { store: there, evidenceOf: async () => signedEvidence() },
+        async function* () {
+          yield file
+        },
+        {
+          network: NETWORK,
+          coordinator: SUCCESSOR.peerId,
+          prefixOf: (origin) => (origin === ORIGIN ? 'ledger|r|old' : NEXT),
+        },
+        signal === undefined ? {} : { signal },
+      )
+    const stop = new AbortController()
+    const stopped = restore(stop.signal)
+    stop.abort()
+    expect(await stopped).toMatchObject({ refused: true })
+    expect(await restore()).toEqual([
+      { origin: ORIGIN, size: 807, own: false },
+      { origin: NEXT_ORIGIN, size: 2, own: true },
+    ])
+    expect(await stateOf(there, NEXT)).toEqual(await stateOf(store, NEXT))
+    const again = await openNext(there)
+    expect([again.head, again.closed]).toMatchObject([next.head ?? {}, { code: 'log-unconfirmed' }])
   })
 })
 
