@@ -1,6 +1,5 @@
-// `npx tsx scripts/simulate-ledger.ts --seed 7` plays one seed of coordinators that copy and cosign each
-// other's logs. `npx tsx scripts/simulate-ledger.ts --seeds 1000 [--from 1]` plays many, and says which of
-// them broke a promise.
+// `npx tsx scripts/simulate-ledger.ts --seed 7` plays one seed of coordinators that copy and cosign each other's logs.
+// `npx tsx scripts/simulate-ledger.ts --seeds 1000 [--from 1]` plays many, and says which of them broke a promise.
 import '../src/services/network/node-20.js'
 import { parseArgs } from 'node:util'
 import { simulateLedger } from '../test/simulation/ledger/simulate-ledger.js'

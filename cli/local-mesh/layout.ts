@@ -19,7 +19,7 @@ const BRIDGE_PORT = 4310
  * Lays out a new local mesh: a key and a folder for each peer, free ports, and a network file that lists them
  * all, or names the signed policy that does.
  *
- * @param paid tasks are paid, in credits that its policy grants; only with one coordinator, the home of all
+ * @param paid tasks are paid, in credits that its policy grants; the first coordinator is the home of its
  *   accounts
  */
 export async function layOutMesh(
@@ -38,7 +38,7 @@ export async function layOutMesh(
     }
   }
   const networkFile = join(dir, 'network.json')
-  const policy = paid && size.coordinators === 1 ? await makeLocalPolicy(dir, nodes) : undefined
+  const policy = paid ? await makeLocalPolicy(dir, nodes) : undefined
   writeFileSync(networkFile, JSON.stringify(networkOf(nodes, policy), null, 2))
   const mesh = { networkFile, nodes }
   writeMeshFile(dir, mesh)

@@ -44,11 +44,7 @@ async function newMesh(dir: string, size: MeshSize, say: (text: string) => void)
   say(`making a new local mesh in ${dir}`)
   const { layOutMesh } = await import('./layout.js')
   const mesh = await layOutMesh(dir, size, { paid: true })
-  say(
-    size.coordinators === 1
-      ? 'tasks are paid: the account "local" has credits, the account "lender" earns them'
-      : 'tasks are not paid: only a local mesh of one coordinator has credits yet',
-  )
+  say('tasks are paid: the account "local" has credits, the account "lender" earns them')
   return mesh
 }
 

@@ -78,7 +78,7 @@ describe('an account whose home is lost', () => {
       'the home to see the slice in its copy of the other log',
       async () => {
         const { stdout } = await held.mesh.cli(['wallet', 'balance', 'local', '--node', HOME])
-        return /^In slices +0\.\d+ credits, which other homes may spend$/m.test(stdout)
+        return /^In slices: +0\.\d+ credits, which other homes may spend$/m.test(stdout)
       },
       WITHIN_MS,
     )

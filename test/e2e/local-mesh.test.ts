@@ -34,12 +34,12 @@ class LocalMesh {
   }
 }
 
-describe('edgecoder up, on a new folder,', () => {
+describe('edgecoder up, on a new folder, with two coordinators,', () => {
   const mesh = new LocalMesh()
   let up: CliRun
 
   beforeAll(async () => {
-    up = await mesh.cli('up', '--workers', '1')
+    up = await mesh.cli('up', '--workers', '1', '--coordinators', '2')
   }, WITHIN_MS)
   afterAll(() => mesh.remove(), 60_000)
 
@@ -53,7 +53,8 @@ describe('edgecoder up, on a new folder,', () => {
     expect(payment?.state).toBe('settled')
     const cost = BigInt(payment?.cost ?? 0)
     expect(cost > 0n).toBe(true)
-    expect(await mesh.wallet('local')).toBe(FIRST_CREDITS * CREDIT - cost)
+    // The other coordinator may have been allotted some of it meanwhile.
+    expect(await mesh.wallet('local')).toBeLessThanOrEqual(FIRST_CREDITS * CREDIT - cost)
     const earned = await mesh.wallet('lender')
     expect(earned > 0n && earned < cost).toBe(true)
     await until('the task to be settled for good', async () => {
@@ -94,7 +95,7 @@ describe('edgecoder up, on a new folder,', () => {
       expect(await mesh.cli('admin', 'policy', ...args)).toMatchObject({ code: 0 })
     }
     await until('the grant', async () => (await mesh.wallet('local')) === before + 5n * CREDIT)
-    for (const node of ['coordinator', 'gateway', 'worker']) {
+    for (const node of ['coordinator-1', 'coordinator-2', 'gateway', 'worker']) {
       expect(readFileSync(join(mesh.dir, node, 'runtime.log'), 'utf8')).not.toContain(passphrase)
     }
   })

@@ -27,6 +27,8 @@ export interface LineRecord {
   readonly epoch: number
   /** Entries of it that count. */
   readonly size: number
+  /** Over those entries; undefined = there are none. */
+  readonly root: Uint8Array | undefined
   /** Entries that count of all earlier epochs together. */
   readonly before: number
 }

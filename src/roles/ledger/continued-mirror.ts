@@ -23,8 +23,6 @@ interface Components {
 interface Place {
   readonly key: NoteKey
   readonly prefix: string
-  /** A restore is filling the place. */
-  readonly restoring?: boolean
 }
 
 /** The logs of a library, as ones that another goes on from. */

@@ -7,7 +7,7 @@ import { logOrigin } from '../../wire/checkpoint.js'
 import { derivedEntryId, type EntryOf } from '../../wire/ledger/entry.js'
 import { CHECKED_TOGETHER } from './constants.js'
 import type { EvidenceReader } from './evidence.js'
-import { flagRefusal, flagWrite, readFlag } from './log-flag.js'
+import { flagWrite, readFlag } from './log-flag.js'
 import { type LogKeys, logKeys } from './log-keys.js'
 import { type EarlierLogs, type LineState, type LogCut, lineBefore, replayLine } from './log-line.js'
 import { LogState } from './log-state.js'
@@ -23,8 +23,6 @@ interface Components {
 interface Place {
   readonly cut: LogCut
   readonly prefix: string
-  /** A restore is filling the place: its flag says so before and after. */
-  readonly restoring?: boolean
 }
 
 export interface ContinuationProgress {
@@ -46,20 +44,19 @@ interface ContinuationOptions {
  *
  * @param init.cut what it goes on from; of size 0 = from nothing @param init.prefix of its keys in the store
  * @returns `not-final` when the logs before it are not there as far as they count; `log-forked` when they are
- *   others; `log-unconfirmed` while a restore to this place is unfinished; `cancelled` by the signal
+ *   others; `cancelled` by the signal
  * @throws EdgeCoderError of the store
  */
 export async function continueLog(
   { store, evidence, earlier }: Components,
-  { cut, prefix, restoring = false }: Place,
+  { cut, prefix }: Place,
   { signal, onProgress }: ContinuationOptions = {},
 ): Promise<Refusal | undefined> {
   const keys = logKeys(prefix)
   if ((await store.get(keys.head)) !== undefined || (await isContinued(store, keys, cut))) return undefined
   const flag = await readFlag(store, keys)
-  // A log that is filled again from others is to be confirmed before it is gone on with: that holds on.
-  const kept = flag === 'unconfirmed' ? flag : restoring ? 'restoring' : undefined
-  if (flag === 'restoring' && kept === undefined) return flagRefusal(flag)
+  // What a restore says of the place holds on: the log does not open by this.
+  const kept = flag === 'continuing' ? undefined : flag
   const line = await lineBefore(cut, earlier)
   if (isRefusal(line)) return line
   const total = line.reduce((sum, each) => sum + each.cut.size, 0)

@@ -140,7 +140,7 @@ async function restoreLog(
   if (broken) await wipeLog(store, keys)
   const isLater = (readLogOrigin(key.name)?.epoch ?? FIRST_EPOCH) > FIRST_EPOCH
   const mirror = isLater
-    ? await openContinuedMirror(components, { key, prefix, restoring: true })
+    ? await openContinuedMirror(components, { key, prefix })
     : await openLogMirror(components, { key, prefix })
   const refused = await mirror.follow(partsAfter(parts, there?.size ?? 0), options)
   if (refused !== undefined) {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { TransferInEvidence } from '../../core/ledger/facts.js'
+import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import { parcelOf } from '../../core/ledger/parcel.js'
 import { quorumOf } from '../../core/ledger/quorum.js'
 import type { LedgerView } from '../../core/ledger/records.js'
@@ -10,7 +11,7 @@ import { type NoteKey, noteKey } from '../../wire/note-key.js'
 import { publicKeyOf } from '../../wire/peer-id.js'
 import { type EpochWriter, writerOf } from '../policy/home-epochs.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
-import { countedSize } from './counted-size.js'
+import { countedPart } from './counted-part.js'
 import type { LogStates } from './log-library.js'
 import { type CheckedProof, checkProof, type OpenCheckpoint } from './proof-check.js'
 import { RecentMap } from './recent-map.js'
@@ -66,12 +67,13 @@ export class ArrivalProofs {
     if (parcel === undefined) {
       return refusal('wrong-evidence', `entry ${proof.index} of ${home} sends nothing elsewhere`)
     }
-    const { index, cosigners } = proof
+    const { index, cosigners, size, root } = proof
     const latest = at.view.get('home', home)?.epoch ?? epoch
-    const counts = countedSize(this.#library?.(), { network: at.network, home, epoch }, latest)
+    const counts = countedPart(this.#library?.(), { network: at.network, home, epoch }, latest)
     if (counts === undefined) {
       return refusal('not-final', `it is not known here yet how much of epoch ${epoch} of ${home} counts`)
     }
+    const isCut = size === counts.size && counts.root !== undefined && sameBytes(root, counts.root)
     const roster = this.#chain.coordinatorsAt(inForce)
     const signed = [...roster].filter(
       (peer) => peer === writer.coordinator || cosigners.includes(cosignerName(at.network, peer)),
@@ -81,8 +83,9 @@ export class ArrivalProofs {
       home,
       epoch,
       index,
-      final: signed.length >= quorumOf(Math.max(1, roster.size)),
-      withinCut: index < counts,
+      // What a log was cut at is as final as the beginning of the log that goes on from there.
+      final: signed.length >= quorumOf(Math.max(1, roster.size)) || isCut,
+      withinCut: index < counts.size,
     }
   }
 

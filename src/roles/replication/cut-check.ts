@@ -4,7 +4,10 @@ import type { LogLibrary } from '../ledger/log-library.js'
 import { lineBefore, readGenesis } from '../ledger/log-line.js'
 import { type HeldLog, placed, sizeOf } from './held-log.js'
 
-/** How far a coordinator went along with a log itself: what it cosigned of it last, or signed. */
+/**
+ * How far a coordinator went along with a log itself: what it cosigned last, or, of its own, what became
+ * final.
+ */
 interface Stand {
   readonly size: number
   readonly root: Uint8Array
@@ -13,7 +16,7 @@ interface Stand {
 /** An earlier epoch of the same home. */
 export interface EarlierEpoch {
   readonly origin: string
-  /** Undefined = nothing of it was cosigned or signed here. */
+  /** Undefined = nothing of it was cosigned here. */
   readonly stand: Stand | undefined
 }
 

@@ -1,12 +1,12 @@
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
-import { openCheckpoint, type SignedCheckpoint } from '../../wire/checkpoint.js'
+import { openCheckpoint, type SignedCheckpoint, withSignatures } from '../../wire/checkpoint.js'
 import { isMalformed } from '../../wire/frame.js'
 import type { SealAnswer, SealAsk } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
 import { readFlag } from '../ledger/log-flag.js'
 import { logKeys } from '../ledger/log-keys.js'
 import type { LogCut } from '../ledger/log-line.js'
 import type { CoordinatorLink } from './coordinator-link.js'
-import { cutLine, type LineRules, type SealsOf } from './line-cut.js'
+import { cutLine, type LineRules, type LineSeals, type SealsOf } from './line-cut.js'
 import { cosignerKey, type KnownLog } from './log-name.js'
 import type { LogShelf, ShelfComponents, ShelfInit } from './log-shelf.js'
 import { SealDesk } from './seal-desk.js'
@@ -118,7 +118,7 @@ export class HomeSeals {
       earlier: () => this.#shelf.before(log).map(({ known }) => known),
       cosigner: (peerId) => cosignerKey(this.#init.networkId, peerId),
       own: () => this.#own(log),
-      cut: (seals) => cutLine(this.#shelf.before(log), seals, this.#rules()),
+      cut: (seals) => this.#cut(log, seals),
       found: (cut) => {
         const { origin, size } = cut
         logged.info('home-cut', { origin: log.origin, continues: origin, size })
@@ -128,6 +128,18 @@ export class HomeSeals {
     })
     this.#seekers.set(log.origin, seeker)
     seeker.start()
+  }
+
+  /** With the checkpoint that it lies at kept: others may need it, and who gave it may be gone then. */
+  async #cut(log: KnownLog, seals: LineSeals): Promise<LogCut | Refusal> {
+    const cut = await cutLine(this.#shelf.before(log), seals, this.#rules())
+    if (isRefusal(cut)) return cut
+    for (const of of seals.values()) {
+      const seal = of.get(cut.origin)
+      if (seal?.size !== cut.size || cut.size <= this.#shelf.cuts.size(cut.origin)) continue
+      await this.#shelf.cuts.put(cut.origin, withSignatures(seal, []), seal)
+    }
+    return cut
   }
 
   /** What this coordinator itself cosigned last counts as what others did. */

@@ -18,6 +18,8 @@ export interface DeskEvents {
   /** Cosignatures that make it final, besides the log's own signature. */
   needed(): number
   isolated(): boolean
+  /** Is this what the log was cut at, as a log says that is final itself? It is as final, whoever cosigned it. */
+  isCut(checkpoint: SignedCheckpoint): boolean
   /** Evidence against the log's coordinator was found here. */
   found(evidence: Uint8Array): void
   becameFinal(size: number): void
@@ -188,7 +190,7 @@ export class LogDesk {
     }
     if (link !== undefined)
       this.claim(link.peerId, Math.max(this.claims.get(link.peerId) ?? 0, checkpoint.size))
-    if (enough) await this.keepFinal(note, checkpoint)
+    if (enough || this.#events.isCut(checkpoint)) await this.keepFinal(note, checkpoint)
   }
 
   /** Keeps a note that enough have cosigned. @throws EdgeCoderError of the store */

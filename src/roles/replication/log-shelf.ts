@@ -1,7 +1,7 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import { FIRST_EPOCH } from '../../core/ledger/line.js'
 import type { Refusal } from '../../core/refusal.js'
-import { cosignerName } from '../../wire/checkpoint.js'
+import { cosignerName, type SignedCheckpoint } from '../../wire/checkpoint.js'
 import type { CosignAnswer, LogHead } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { noteKey } from '../../wire/note-key.js'
@@ -10,6 +10,7 @@ import type { LogMirror } from '../ledger/log-mirror.js'
 import { Accusations } from './accusations.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import { CosignSeeker } from './cosign-seeker.js'
+import { CutNotes } from './cut-notes.js'
 import { type EvidenceKeys, upheld } from './evidence-check.js'
 import { LogDesk } from './log-desk.js'
 import { LogFollower } from './log-follower.js'
@@ -46,6 +47,9 @@ export class LogShelf {
   /** What was cosigned last of each. */
   readonly cosigned: NoteBook
   readonly finals: NoteBook
+  /** Where logs were cut that this coordinator goes on with. */
+  readonly cuts: NoteBook
+  readonly #cutNotes: CutNotes
   readonly #parts: ShelfComponents
   readonly #init: ShelfInit
   readonly #events: ShelfEvents
@@ -64,6 +68,9 @@ export class LogShelf {
     this.accusations = new Accusations(parts, `${init.prefix}|x`)
     this.cosigned = new NoteBook(parts.store, `${init.prefix}|w`)
     this.finals = new NoteBook(parts.store, `${init.prefix}|q`)
+    this.cuts = new NoteBook(parts.store, `${init.prefix}|s`)
+    const logs = { desk: (origin: string) => this.desk(origin), desks: () => this.desks() }
+    this.#cutNotes = new CutNotes(init.networkId, this, logs)
     this.written = new WrittenLogs(parts.clock, init.own)
   }
 
@@ -88,6 +95,15 @@ export class LogShelf {
     return this.#init.logs().flatMap((name) => knownLog(this.#init.networkId, name) ?? [])
   }
 
+  /** Logs whose final checkpoints this coordinator tells others: those written here, and those they go on from. */
+  told(): readonly string[] {
+    const line = this.written.origins.flatMap((origin) => {
+      const known = this.#desks.get(origin)?.known
+      return known === undefined ? [] : [origin, ...this.before(known).map((log) => log.known.origin)]
+    })
+    return [...new Set(line)]
+  }
+
   /** Logs of earlier epochs of the same home, the latest first. */
   before({ home, epoch }: Pick<KnownLog, 'home' | 'epoch'>): readonly LogDesk[] {
     const earlier = [...this.#desks.values()].filter(
@@ -96,8 +112,9 @@ export class LogShelf {
     return earlier.sort((a, b) => b.known.epoch - a.known.epoch)
   }
 
-  *finalNotes(): Iterable<Uint8Array> {
-    for (const origin of this.#desks.keys()) {
+  /** @param origins left out = of all logs */
+  *finalNotes(origins: Iterable<string> = this.#desks.keys()): Iterable<Uint8Array> {
+    for (const origin of origins) {
       const note = this.finals.get(origin)?.note
       if (note !== undefined) yield note
     }
@@ -203,12 +220,17 @@ export class LogShelf {
     for (const known of this.known()) {
       if (this.#desks.has(known.origin)) continue
       await this.finals.load(known.key, this.#witnesses(known))
+      await this.cuts.load(known.key, [])
       const own = this.written.find(known.origin)
       if (own === undefined) await this.#openMirror(known)
       else this.#openOwn(known, own)
       more = true
     }
-    if (more) this.#events.opened()
+    if (!more) return
+    this.#events.opened()
+    for (const home of new Set([...this.#desks.values()].map(({ known }) => known.home))) {
+      await this.#cutNotes.settle(home)
+    }
   }
 
   #openOwn(known: KnownLog, own: OwnLog, claims = new Map<string, number>()): void {
@@ -279,13 +301,16 @@ export class LogShelf {
     return !this.#sealed(known) || accusations.forked(known.origin)
   }
 
-  /** Once enough others have cosigned a log, what it leaves out can never have been final. */
+  /**
+   * Once enough others have cosigned a log, what it leaves out can never have been final. Of a log that was
+   * written here it is known what was: nobody else is given the cosignatures that make it so.
+   */
   async #cutFault({ known, held }: LogDesk): Promise<Refusal | undefined> {
     const { origin, epoch } = known
     if (epoch === FIRST_EPOCH || this.#fitting.has(origin) || this.finals.size(origin) > 0) return undefined
-    const earlier = this.before(known).map(({ known: { origin: name, coordinator }, held: { head } }) => {
-      const own = coordinator === this.#parts.signer.peerId
-      return { origin: name, stand: own ? head : this.cosigned.get(name)?.checkpoint }
+    const earlier = this.before(known).map(({ known: { origin: name, coordinator } }) => {
+      const book = coordinator === this.#parts.signer.peerId ? this.finals : this.cosigned
+      return { origin: name, stand: book.get(name)?.checkpoint }
     })
     const library = { find: (name: string) => this.#desks.get(name)?.held }
     const fault = await this.#parts.cutFault(held, earlier, library)
@@ -299,16 +324,18 @@ export class LogShelf {
       witnesses: () => this.#witnesses(known),
       needed: () => this.#quorum() - 1,
       isolated: () => this.accusations.has(origin),
+      isCut: (checkpoint: SignedCheckpoint) => this.#cutNotes.isCut(known, checkpoint),
       found: (evidence: Uint8Array) => void this.found(evidence),
       fault: (cause: unknown) => this.#fault(cause),
-      becameFinal: (size: number) => this.#becameFinal(origin, size),
+      becameFinal: (size: number) => this.#becameFinal(known, size),
       ownDiffers: (size: number) => this.#ownDiffers(origin, size),
     }
     return new LogDesk(known, held, claims, { finals: this.finals, events })
   }
 
-  #becameFinal(origin: string, size: number): void {
+  #becameFinal({ origin, home }: KnownLog, size: number): void {
     this.written.final(origin, size)
+    this.#cutNotes.settle(home).catch((cause: unknown) => this.#fault(cause))
     const note = this.finals.get(origin)?.note
     if (note !== undefined) this.#events.final(origin, note)
     this.#desks.get(origin)?.witness?.progressed()

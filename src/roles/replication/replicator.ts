@@ -288,7 +288,7 @@ export class Replicator implements Replication, LinkDesk {
 
   #compareHeads(): void {
     const heads = this.#shelf.heads().slice(0, TOLD_LOGS)
-    const finals = this.#shelf.written.origins.flatMap((origin) => this.finalNote(origin) ?? [])
+    const finals = [...this.#shelf.finalNotes(this.#shelf.told())]
     for (const link of this.#links.values()) {
       link.say({ case: 'heads', value: { heads } })
       for (const checkpoint of finals) link.say({ case: 'headNews', value: { checkpoint } })
@@ -321,7 +321,7 @@ export class Replicator implements Replication, LinkDesk {
   }
 
   #tellFinal(origin: string, note: Uint8Array): void {
-    if (this.#shelf.desk(origin)?.known.coordinator !== this.#parts.network.peerId) return
+    if (!this.#shelf.told().includes(origin)) return
     for (const link of this.#links.values()) link.say({ case: 'headNews', value: { checkpoint: note } })
   }
 

@@ -1,7 +1,7 @@
 import { isRefusal } from '../../../src/core/refusal.js'
 import { AuditState } from '../../../src/roles/ledger/audit-state.js'
 import { earlierIn } from '../../../src/roles/ledger/continued-mirror.js'
-import { countedSize } from '../../../src/roles/ledger/counted-size.js'
+import { countedPart } from '../../../src/roles/ledger/counted-part.js'
 import type { LogLibrary } from '../../../src/roles/ledger/log-library.js'
 import { replayLine } from '../../../src/roles/ledger/log-line.js'
 import type { LogName } from '../../../src/roles/replication/log-name.js'
@@ -27,10 +27,13 @@ export async function judgeLines(
     const latest = epochs.at(-1)
     if (latest === undefined || latest.epoch === 1) continue
     for (const log of epochs) {
-      const counts = countedSize(library, { network: LEDGER_NETWORK, ...log }, latest.epoch)
+      const counts = countedPart(library, { network: LEDGER_NETWORK, ...log }, latest.epoch)
       const final = finals.largest(originOf(log))
-      if (final <= (counts ?? 0)) continue
-      report('what is final survives a hand-over', `${final} of ${originOf(log)} was final, ${counts} count`)
+      if (final <= (counts?.size ?? 0)) continue
+      report(
+        'what is final survives a hand-over',
+        `${final} of ${originOf(log)} was final, ${counts?.size} count`,
+      )
     }
     await judgeCredits(latest, library, report)
   }

@@ -1,3 +1,5 @@
+import { countedPart } from '../../../src/roles/ledger/counted-part.js'
+import type { LogLibrary } from '../../../src/roles/ledger/log-library.js'
 import type { LogWriter } from '../../../src/roles/ledger/log-writer.js'
 import type { HeldLog } from '../../../src/roles/replication/held-log.js'
 import type { LogName } from '../../../src/roles/replication/log-name.js'
@@ -10,6 +12,7 @@ import { type Sabotage, SimProcess, type SimWorld } from '../sim-process.js'
 import { TraceHash } from '../trace.js'
 import { verifyInTurn } from '../verify-in-turn.js'
 import { CosignCheck, FinalCheck, headKey, markOf } from './checks.js'
+import { LEDGER_NETWORK } from './entries.js'
 import { breakLedger } from './faults.js'
 import { HonestLedger } from './honest-ledger.js'
 import { judgeLines } from './line-check.js'
@@ -199,8 +202,12 @@ class LedgerSimulation {
         const view = replication.view().logs.find(({ origin }) => origin === originOf(log))
         const writer = this.#writerOf(log)
         const size = writer?.head?.size ?? 0
-        // Of a sealed log only what a quorum had cosigned before is final.
+        // Of a sealed log only what a quorum had cosigned before is final, and what it was cut at.
         const mustBeFinal = !this.#isOver(log)
+        const counted = mustBeFinal ? 0 : (this.#countedOf(log, replication.library) ?? 0)
+        if ((view?.finalSize ?? 0) < counted) {
+          found.push(`${name} has ${view?.finalSize} final of ${originOf(log)}, cut at ${counted}`)
+        }
         const begun = writer !== undefined || !mustBeFinal
         if (!begun) found.push(`${originOf(log)} is not begun: ${this.#whyNotBegun(log)}`)
         else if (view?.size !== size || (mustBeFinal && view.finalSize !== size)) {
@@ -220,6 +227,12 @@ class LedgerSimulation {
       const isForked = this.#nameOf(home) === liar?.name && liar.wrong.lie === 'fork'
       return epoch === 1 || (!isForked && !this.#plan.hasty)
     })
+  }
+
+  /** Entries of a log that count, as its successor says; undefined = nobody says anything final. */
+  #countedOf(log: LogName, library: LogLibrary): number | undefined {
+    const latest = Math.max(...this.#logs().flatMap(({ home, epoch }) => (home === log.home ? [epoch] : [])))
+    return countedPart(library, { ...log, network: LEDGER_NETWORK }, latest)?.size
   }
 
   #writerOf(log: LogName): LogWriter | undefined {

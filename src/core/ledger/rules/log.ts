@@ -30,7 +30,7 @@ export const genesis: Rule<'genesis'> = (draft, { entry, evidence }) => {
   if (sequence < (draft.get('policy', '')?.sequence ?? 0)) {
     return refusal('entry-conflict', `policy ${sequence} is older than the one in force`)
   }
-  if (epoch !== FIRST_EPOCH) draft.set({ table: 'line', key: '', value: lineAfter(draft) })
+  if (epoch !== FIRST_EPOCH) draft.set({ table: 'line', key: '', value: lineAfter(draft, continues?.root) })
   draft.set({ table: 'log', key: '', value: { network, home, epoch, coordinator, size: 0 } })
   draft.set({ table: 'home', key: home, value: { epoch, coordinator } })
   draft.set({ table: 'policy', key: '', value: { sequence, digest, terms } })
@@ -41,9 +41,9 @@ export const genesis: Rule<'genesis'> = (draft, { entry, evidence }) => {
 }
 
 /** What a log that begins now goes on from, by the state that it goes on with. */
-function lineAfter(draft: Draft): LineRecord {
+function lineAfter(draft: Draft, root: Uint8Array | undefined): LineRecord {
   const { epoch, size } = draft.get('log', '') ?? { epoch: 0, size: 0 }
-  return { epoch, size, before: entriesBefore(draft) + size }
+  return { epoch, size, root, before: entriesBefore(draft) + size }
 }
 
 /** A policy message comes into force: the one that follows the present one, and no other. */

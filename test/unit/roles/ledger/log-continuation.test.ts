@@ -4,7 +4,6 @@ import { auditLog, auditParts } from '../../../../src/roles/ledger/audit-log.js'
 import { backupLogs } from '../../../../src/roles/ledger/backup.js'
 import { earlierIn, openContinuedMirror } from '../../../../src/roles/ledger/continued-mirror.js'
 import { continueLog } from '../../../../src/roles/ledger/log-continuation.js'
-import { flagWrite, readFlag } from '../../../../src/roles/ledger/log-flag.js'
 import { logKeys } from '../../../../src/roles/ledger/log-keys.js'
 import type { LibraryLog } from '../../../../src/roles/ledger/log-library.js'
 import { rebuildLog } from '../../../../src/roles/ledger/log-rebuild.js'
@@ -41,7 +40,7 @@ describe('a log of a later epoch', () => {
   })
 
   it('is written on, opens again, and knows what was said before the cut', async () => {
-    const { store, next } = await begun(400)
+    const { store, next, cut } = await begun(400)
     const wish = WISHES[300]
     if (wish === undefined) throw new Error('there are 807')
     expect(next.append(wish)).toEqual({ outcome: 'existed', index: 300 - 400 })
@@ -50,7 +49,10 @@ describe('a log of a later epoch', () => {
     expect([index, next.append(more)]).toEqual([1, { outcome: 'existed', index: 1 }])
     await commitAll(next, store)
     const again = await openNext(store)
-    expect([again.size, again.state.get('line', '')]).toEqual([2, { epoch: 1, size: 400, before: 400 }])
+    expect([again.size, again.state.get('line', '')]).toMatchObject([
+      2,
+      { epoch: 1, size: 400, root: cut.root, before: 400 },
+    ])
     expect([indexOf(again.state, 401), indexOf(again.state, 399)]).toEqual([1, undefined])
   })
 
@@ -73,7 +75,7 @@ describe('a log of a later epoch', () => {
     expect(await continueLog(parts, { cut, prefix: NEXT })).toBeUndefined()
     const next = await openNext(store)
     mustAppend(next, genesis(next, cut))
-    expect(next.state.get('line', '')).toEqual({ epoch: 0, size: 0, before: 0 })
+    expect(next.state.get('line', '')).toEqual({ epoch: 0, size: 0, root: undefined, before: 0 })
   })
 })
 
@@ -124,19 +126,16 @@ describe('making the state', () => {
     await expect(openNext(store)).rejects.toMatchObject({ code: 'log-unconfirmed' })
   })
 
-  it('leaves alone what is being restored there', async () => {
+  it.each(['unconfirmed', 'restoring'])('leaves a place closed that was %s', async (flag) => {
     const { log } = await old()
     const store = createMemoryDisk().open()
-    await store.commit([flagWrite(logKeys(NEXT), 'restoring')])
-    expect(await continued(store, log, await cutOf(log, 7))).toMatchObject({ code: 'log-unconfirmed' })
-  })
-
-  it('is made where a lost log is filled again, which is to be confirmed all the same', async () => {
-    const { log } = await old()
-    const store = createMemoryDisk().open()
-    await store.commit([flagWrite(logKeys(NEXT), 'unconfirmed')])
+    const keys = logKeys(NEXT)
+    await store.commit([{ type: 'put', key: keys.flag, value: Buffer.from(flag) }])
     expect(await continued(store, log, await cutOf(log, 7))).toBeUndefined()
-    expect(await readFlag(store, logKeys(NEXT))).toBe('unconfirmed')
+    expect(Buffer.from((await store.get(keys.flag)) ?? []).toString()).toBe(flag)
+    expect(await stateOf(store, NEXT)).toEqual(await stateAt(7))
+    if (flag === 'unconfirmed')
+      expect((await openNext(store)).closed).toMatchObject({ code: 'log-unconfirmed' })
   })
 })
 

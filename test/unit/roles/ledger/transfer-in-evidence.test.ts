@@ -70,8 +70,13 @@ async function judged(entry: TransferIn, states?: LogStates): Promise<string> {
   return isRefusal(outcome) ? outcome.code : 'ok'
 }
 
+interface Line extends Omit<LineRecord, 'root'> {
+  readonly root?: Uint8Array
+  readonly finalSize: number
+}
+
 /** Logs of later epochs of the first home, as they are here: what each goes on from. */
-function epochs(lines: Readonly<Record<number, LineRecord & { readonly finalSize: number }>>): LogStates {
+function epochs(lines: Readonly<Record<number, Line>>): LogStates {
   const lineOf = (origin: string) =>
     Object.entries(lines).find(
       ([epoch]) => origin === logOrigin(homes.network, first.peerId, Number(epoch)),
@@ -80,8 +85,9 @@ function epochs(lines: Readonly<Record<number, LineRecord & { readonly finalSize
     find(origin) {
       const line = lineOf(origin)
       if (line === undefined) return undefined
+      const { epoch, size, before, root } = line
       const state = new AuditState()
-      state.absorb([{ table: 'line', key: '', value: line }])
+      state.absorb([{ table: 'line', key: '', value: { epoch, size, root, before } }])
       return { state }
     },
     finalSize: (origin) => lineOf(origin)?.finalSize ?? 0,
@@ -168,6 +174,20 @@ describe('an arrival', () => {
     expect(await judged(entry, cutAt(index + 1, 1))).toBe('ok')
     expect(await judged(entry, cutAt(index, 1))).toBe('not-home')
     expect(await judged(entry, cutAt(index + 1, 0))).toBe('not-final')
+  })
+
+  it('needs no cosignatures under the checkpoint that its home was cut at', async () => {
+    const proof = await proofOf(last(), [])
+    const [index, size] = [last(), first.desk.log.size]
+    const entry = arrivalOf(proof, { index })
+    const root = first.desk.log.head?.root ?? new Uint8Array()
+    const cut = (line: object) => epochs({ 2: { epoch: 1, size, before: size, root, finalSize: 1, ...line } })
+    expect(await judged(entry, cut({}))).toBe('not-final')
+    await homes.say('handover', { home: first.peerId, epoch: 2, coordinator: third.peerId })
+    expect(await judged(entry, cut({}))).toBe('ok')
+    expect(await judged(entry, cut({ finalSize: 0 }))).toBe('not-final')
+    expect(await judged(entry, cut({ size: size + 1 }))).toBe('not-final')
+    expect(await judged(entry, cut({ root: new Uint8Array(32) }))).toBe('not-final')
   })
 
   it('counts over several epochs as far as each goes on from the one before', async () => {

@@ -31,6 +31,7 @@ const EVENTS = {
   witnesses: () => [],
   needed: () => 1,
   isolated: () => false,
+  isCut: () => false,
   found() {},
   becameFinal() {},
   fault() {},
