@@ -7,6 +7,7 @@ import { noteKey } from '../../wire/note-key.js'
 import { openContinuedMirror } from '../ledger/continued-mirror.js'
 import type { LogMirror } from '../ledger/log-mirror.js'
 import { Accusations } from './accusations.js'
+import { KEEP_AGAIN_MS } from './constants.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import { CosignSeeker } from './cosign-seeker.js'
 import { CutJudge } from './cut-judge.js'
@@ -61,6 +62,7 @@ export class LogShelf {
   readonly #listeners = new Set<(origin: string, size: number) => void>()
   readonly #differs = new Set<(size: number, origin: string) => void>()
   #loaded = false
+  #stopped = false
   #opening: Promise<void> | undefined
 
   constructor(parts: ShelfComponents, init: ShelfInit, events: ShelfEvents) {
@@ -185,6 +187,7 @@ export class LogShelf {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true
     this.written.stop()
     for (const desk of this.#desks.values()) {
       desk.follower?.stop()
@@ -264,13 +267,22 @@ export class LogShelf {
       links: () => this.#events.links(),
       cosigner: (peerId) => cosignerKey(this.#init.networkId, peerId),
       quorum: () => this.#quorum(),
-      final: (note, checkpoint) => {
-        desk.keepFinal(note, checkpoint).catch((cause: unknown) => this.#fault(cause))
-      },
+      final: (note, checkpoint) => this.#keepFinal(desk, note, checkpoint),
       shown: (note) => desk.news(note, undefined),
     })
     this.#desks.set(origin, desk)
     this.written.serve(own, seeker, () => this.#sealed(known), desk.finalSize)
+  }
+
+  /** Nobody shows it again: what a full disk prevented is tried until it is kept, or something larger is. */
+  #keepFinal(desk: LogDesk, note: Uint8Array, checkpoint: SignedCheckpoint): void {
+    desk.keepFinal(note, checkpoint).catch((cause: unknown) => {
+      this.#fault(cause)
+      if (this.#stopped) return
+      this.#parts.clock.after(KEEP_AGAIN_MS, () => {
+        if (!this.#stopped) this.#keepFinal(desk, note, checkpoint)
+      })
+    })
   }
 
   async #openMirror(known: KnownLog): Promise<void> {
