@@ -282,6 +282,68 @@ add(
   }),
 )
 add(
+  'a coordinator that knows snapshots says hello',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'hello', value: { heads: { heads: [head] }, snapshots: true } } }),
+)
+add(
+  'a snapshot is asked for',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'snapshotAsk', value: { ask: 3, origin: head.origin, above: 2n } } }),
+)
+add(
+  'what a snapshot is of',
+  frames.ledger,
+  frames.ledger.encode({
+    body: {
+      case: 'snapshotHead',
+      value: { ask: 3, checkpoint, frontier: [hash, hash], final: checkpoint, proof: [hash] },
+    },
+  }),
+)
+add(
+  'what a snapshot is of, without a frontier',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'snapshotHead', value: { ask: 3, checkpoint, final: checkpoint } } }),
+)
+add(
+  'the next records are asked for',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'snapshotNext', value: { ask: 4, after: 'b|user', snapshot: 3 } } }),
+)
+add(
+  'the next records of no snapshot',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'snapshotNext', value: { ask: 4, after: 'b|user' } } }),
+)
+add(
+  'the last records of a snapshot',
+  frames.ledger,
+  frames.ledger.encode({
+    body: {
+      case: 'snapshotPiece',
+      value: { ask: 4, records: [{ key: 'b|user2', value: Uint8Array.of(5) }], last: true },
+    },
+  }),
+)
+add(
+  'a record without a key',
+  frames.ledger,
+  frames.ledger.encode({
+    body: { case: 'snapshotPiece', value: { ask: 4, records: [{ value: Uint8Array.of(5) }] } },
+  }),
+)
+add(
+  'a record of 64 KiB',
+  frames.ledger,
+  frames.ledger.encode({
+    body: {
+      case: 'snapshotPiece',
+      value: { ask: 4, records: [{ key: 'b|x', value: new Uint8Array(65_536) }] },
+    },
+  }),
+)
+add(
   'evidence of a fork',
   frames.evidence,
   frames.evidence.encode({

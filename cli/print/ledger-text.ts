@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
+import { creditsText } from '../credits.js'
 import { duration } from './duration.js'
 import { facts, table } from './table.js'
 
@@ -56,14 +57,21 @@ function logsText({ logs }: Answer<'ledgerStatus'>): string {
   if (others.length === 0) return ''
   return table(
     ['log', 'here', 'final', 'behind', 'standing'],
-    others.map(({ origin, size, finalSize, claimedSize, isolated }) => [
-      origin,
-      String(size),
-      String(finalSize),
-      String(Math.max(0, claimedSize - size)),
-      isolated ? 'isolated: see the evidence' : 'followed',
+    others.map((log) => [
+      log.origin,
+      String(log.size),
+      String(log.finalSize),
+      String(Math.max(0, log.claimedSize - log.size)),
+      standingText(log),
     ]),
   )
+}
+
+function standingText({ size, isolated, tip }: Answer<'ledgerStatus'>['logs'][number]): string {
+  if (isolated) return 'isolated: see the evidence'
+  if (tip === undefined) return 'followed'
+  const proven = tip.proven ? 'proven' : `proven ${size} of ${tip.startSize}`
+  return `followed at ${tip.size} by a snapshot of ${tip.from}, ${proven}`
 }
 
 function peersText({ peers }: Answer<'ledgerStatus'>): string {
@@ -77,4 +85,13 @@ function peersText({ peers }: Answer<'ledgerStatus'>): string {
       String(behindEntries),
     ]),
   )
+}
+
+/** `ledger slice list` for people. */
+export function slicesText({ slices }: Answer<'ledgerSlices'>): string {
+  if (slices.length === 0) return 'no credits of other homes are here'
+  const rows = slices.map(({ account, home, at, amount, idleMs }) => {
+    return [account, `${creditsText(BigInt(amount))} credits`, duration(idleMs), home, at]
+  })
+  return table(['account', 'left', 'idle for', 'its home', 'spent at'], rows)
 }

@@ -251,7 +251,8 @@ export async function restoreBackupFile(
   }
 }
 
-async function peerIdIn(dataDir: string): Promise<string> {
+/** Peer id of the coordinator whose data folder it is. @throws EdgeCoderError `not-found` */
+export async function peerIdIn(dataDir: string): Promise<string> {
   const file = identityFileOf(dataDir)
   if (!existsSync(file)) {
     throw new EdgeCoderError('not-found', `there is no ${file}: a backup holds no key`, {

@@ -240,6 +240,15 @@ export const LedgerStatusJson = z.object({
         finalSize: z.number(),
         claimedSize: z.number().meta({ description: 'Entries that somebody says there are.' }),
         isolated: z.boolean().meta({ description: 'There is evidence against its coordinator.' }),
+        tip: z
+          .object({
+            size: z.number().meta({ description: 'Entries up to which the state was followed.' }),
+            startSize: z.number().meta({ description: 'Entries that the snapshot was of.' }),
+            from: z.string().meta({ description: 'Peer id of who gave it.' }),
+            proven: z.boolean().meta({ description: 'Entries up to its start came to the same state.' }),
+          })
+          .optional()
+          .meta({ description: 'Its end, ahead of its entries, from a snapshot; nothing is signed by it.' }),
       }),
     )
     .readonly()

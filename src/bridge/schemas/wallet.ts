@@ -70,17 +70,19 @@ export const PaymentJson = z
   })
   .meta({ id: 'Payment' })
 
+/** Microcredits that are to be moved. */
+export const paidAmount = z
+  .string()
+  .regex(/^[1-9]\d{0,18}$/, { message: 'must be a whole number above 0', abort: true })
+  .refine((text) => BigInt(text) <= MOST_MICROCREDITS, { message: 'must be below 2^63' })
+
 export const TransferRequestJson = z
   .strictObject({
     id: taskId.optional().meta({
       description: 'The idempotency key, here or in the header Idempotency-Key: 1 to 64 of A-Z a-z 0-9 . _ -',
     }),
     to: accountName,
-    amount: z
-      .string()
-      .regex(/^[1-9]\d{0,18}$/, { message: 'must be a whole number above 0', abort: true })
-      .refine((text) => BigInt(text) <= MOST_MICROCREDITS, { message: 'must be below 2^63' })
-      .meta({ description: 'Microcredits, a whole number above 0.' }),
+    amount: paidAmount.meta({ description: 'Microcredits, a whole number above 0.' }),
     note: z
       .string()
       .refine((text) => Buffer.byteLength(text) <= NOTE_BYTES, { message: `at most ${NOTE_BYTES} bytes` })

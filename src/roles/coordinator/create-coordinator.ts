@@ -18,8 +18,9 @@ import type { Coordinator } from './coordinator.js'
 import { CoordinatorRole } from './coordinator-role.js'
 import { createCredits } from './credits.js'
 import { LedgerEconomy } from './economy-views.js'
+import { FeeDesk } from './fee-desk.js'
 import { GatewayDesk } from './gateway-desk.js'
-import { createJournal } from './journal.js'
+import { createJournal, type Journal } from './journal.js'
 import { createLedgerOffice } from './ledger-office.js'
 import { PaidAccounting } from './paid-accounting.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
@@ -59,7 +60,11 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const journal = createJournal({ store, clock, log, metrics })
   const { chain, copied, addressesOf = () => [] } = components
   const ledger =
-    chain && new ReplicatedLedger({ ...components, journal, chain, addressesOf, copied }, { networkId })
+    chain &&
+    new ReplicatedLedger(
+      { ...components, journal, chain, addressesOf, copied },
+      { networkId, sliceIdleMs: limits.sliceIdleMs },
+    )
   const paid = ledger && new PaidAccounting(ledger.logs)
   const accounting = paid ?? createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })
@@ -105,9 +110,16 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     ledger &&
     paid &&
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
-  const economy =
-    ledger && new LedgerEconomy({ logs: ledger.logs, chain: ledger.chain, library: () => ledger.library })
+  const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...ends }
   return new CoordinatorRole({ network, clock, log }, parts, ids)
+}
+
+function createEconomy(
+  { logs, chain, library }: ReplicatedLedger,
+  { journal, clock, signer }: { readonly journal: Journal } & Pick<CoordinatorComponents, 'clock' | 'signer'>,
+): LedgerEconomy {
+  const fees = new FeeDesk({ logs, library: () => library, journal, clock, signer })
+  return new LedgerEconomy({ logs, chain, library: () => library, fees })
 }

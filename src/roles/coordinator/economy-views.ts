@@ -23,6 +23,7 @@ import type { LogLibrary } from '../ledger/log-library.js'
 import type {
   Economy,
   EconomyWindows,
+  Fees,
   IssuanceView,
   OpenIssuanceView,
   PricesView,
@@ -36,6 +37,7 @@ import type { WrittenLogs } from './written-logs.js'
 interface Components extends IssuanceSources {
   readonly logs: WrittenLogs<WrittenLog>
   readonly library: () => LogLibrary
+  readonly fees: Fees
 }
 
 /** What is shown of the economy: read from the ledger, and computed again each time. */
@@ -44,6 +46,10 @@ export class LedgerEconomy implements Economy {
 
   constructor(components: Components) {
     this.#components = components
+  }
+
+  get fees(): Fees {
+    return this.#components.fees
   }
 
   async windows(limit: number): Promise<EconomyWindows> {

@@ -23,6 +23,7 @@ import type { EntryPlace } from './line-entries.js'
 import type { PaidAccounting } from './paid-accounting.js'
 import { Reconciler, type Reconciliation } from './reconciler.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
+import { createSliceOffice, type SliceOffice } from './slice-office.js'
 import type { TaskBook } from './task-book.js'
 import { lastEntryOf } from './task-entries.js'
 import { endedMsOf } from './task-entry.js'
@@ -80,6 +81,7 @@ export interface LedgerOffice {
   backup(signal: AbortSignal): AsyncIterable<Uint8Array> | Refusal
   /** Compares all that should agree; see {@link Reconciler}. */
   reconcile(signal: AbortSignal): Promise<Reconciliation>
+  readonly slices: SliceOffice
   /** Evidence against other coordinators, each as a file. */
   evidence(): readonly FrozenLog[]
   /** An admin has looked at the evidence against a log, and lets it be taken again. */
@@ -115,6 +117,7 @@ export function createLedgerOffice(components: Components, init: Init): LedgerOf
 }
 
 class StoredLedgerOffice implements LedgerOffice {
+  readonly slices: SliceOffice
   readonly #components: Components
   readonly #init: Init
   readonly #reconciler: Reconciler
@@ -123,6 +126,7 @@ class StoredLedgerOffice implements LedgerOffice {
   constructor(components: Components, init: Init) {
     this.#components = components
     this.#init = init
+    this.slices = createSliceOffice({ logs: components.ledger.logs, journal: components.journal })
     this.#reconciler = new Reconciler(components, () => this.#breathe())
   }
 

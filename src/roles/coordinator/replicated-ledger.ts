@@ -46,6 +46,7 @@ interface Components {
 
 interface Init {
   readonly networkId: string
+  readonly sliceIdleMs: number
 }
 
 /** The logs that this coordinator writes, and the others' logs, each copied to all. */
@@ -200,14 +201,14 @@ export class ReplicatedLedger {
   }
 
   #written(home: string, epoch: number): WrittenLog {
-    const { networkId } = this.#init
+    const { networkId, sliceIdleMs } = this.#init
     const components: WrittenLogComponents = {
       ...this.#components,
       library: this.library,
       finalNote: (origin) => this.#replication?.finalNote(origin),
       grown: () => this.#replication?.grown(),
     }
-    return new WrittenLog(components, { networkId, home, epoch })
+    return new WrittenLog(components, { networkId, home, epoch, sliceIdleMs })
   }
 
   #flagOf({ prefix }: WrittenLog) {

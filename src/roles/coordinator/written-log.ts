@@ -38,6 +38,8 @@ export interface WrittenName {
   readonly networkId: string
   readonly home: string
   readonly epoch: number
+  /** @see CoordinatorLimits */
+  readonly sliceIdleMs: number
 }
 
 /** One log that this coordinator writes, and all that goes on in it. */
@@ -57,7 +59,7 @@ export class WrittenLog {
   readonly economy: EconomyDesk
   #serves = false
 
-  constructor(components: WrittenLogComponents, { networkId, home, epoch }: WrittenName) {
+  constructor(components: WrittenLogComponents, { networkId, home, epoch, sliceIdleMs }: WrittenName) {
     const { chain, library, signer } = components
     this.home = home
     this.epoch = epoch
@@ -67,7 +69,7 @@ export class WrittenLog {
     this.desk = new LedgerDesk({ ...components, moved }, { networkId, home, epoch, prefix })
     const { desk: ledger } = this
     this.accounting = new LedgerAccounting({ ...components, ledger, isGateway: chainGateways(chain) })
-    this.slices = new Slices({ ...components, ledger }, prefix)
+    this.slices = new Slices({ ...components, ledger }, { prefix, idleMs: sliceIdleMs })
     this.arrivals = new Arrivals({ ...components, ledger }, { networkId, prefix: `${prefix}|a` })
     this.economy = new EconomyDesk({ ...components, ledger, library: () => library })
   }

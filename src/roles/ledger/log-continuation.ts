@@ -119,7 +119,7 @@ export function continuingGenesis(
 }
 
 /** State on its way to the disk, in parts. */
-class StoredLine implements LineState {
+export class StoredLine implements LineState {
   readonly #store: Store
   readonly #state: LogState
   #changes = new Overlay({ get: () => undefined })

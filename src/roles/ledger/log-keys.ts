@@ -76,6 +76,7 @@ export interface LogKeys {
   /** Says that there are wallet rows for all that its entries did. */
   readonly walletMark: string
   walletRow(account: string, index: number): string
+  readonly walletRows: Range
   /** Rows of entries before `index`. */
   walletRowsBefore(account: string, index: number): Range
   /** Records of all tables, that of the log first. */
@@ -117,6 +118,7 @@ export function logKeys(prefix: string): LogKeys {
     record: (table, key) => tableOf(table) + keyText(key),
     records: (table) => ({ gte: tableOf(table), lt: `${tableOf(table).slice(0, -1)}}` }),
     walletMark: `${prefix}|w`,
+    walletRows: under('w'),
     walletRow: (account, index) => `${prefix}|w|${account}|${padded(index)}`,
     walletRowsBefore: (account, index) => numbered(`w|${account}`, 0, index),
     numberIn: (key) => Number(key.slice(-DIGITS)),

@@ -9,6 +9,7 @@ import { type HeldLog, placed, sizeOf } from './held-log.js'
 import type { LogFollower } from './log-follower.js'
 import type { KnownLog } from './log-name.js'
 import type { NoteBook } from './note-book.js'
+import type { TipDesk } from './tip-desk.js'
 import type { Witness } from './witness.js'
 
 /** What a desk tells, and asks. */
@@ -48,6 +49,7 @@ export class LogDesk {
   readonly claims: Map<string, number>
   follower: LogFollower | undefined
   witness: Witness | undefined
+  tip: TipDesk | undefined
   readonly #finals: NoteBook
   readonly #events: DeskEvents
   readonly #news = new Map<string, News>()
@@ -92,6 +94,7 @@ export class LogDesk {
   claim(peerId: string, size: number): void {
     this.claims.set(peerId, size)
     this.follower?.wake()
+    this.tip?.look()
   }
 
   /**
@@ -110,6 +113,7 @@ export class LogDesk {
   /** More of the log is here. */
   grown(): void {
     this.witness?.progressed()
+    this.tip?.look()
     const ahead = this.#ahead
     this.#ahead = undefined
     if (ahead !== undefined) this.news(ahead, undefined)

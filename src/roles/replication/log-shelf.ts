@@ -1,6 +1,5 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import { FIRST_EPOCH } from '../../core/ledger/line.js'
-import type { Refusal } from '../../core/refusal.js'
 import { cosignerName, type SignedCheckpoint } from '../../wire/checkpoint.js'
 import type { CosignAnswer, LogHead } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
 import type { NoteKey } from '../../wire/note-key.js'
@@ -10,6 +9,7 @@ import type { LogMirror } from '../ledger/log-mirror.js'
 import { Accusations } from './accusations.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import { CosignSeeker } from './cosign-seeker.js'
+import { CutJudge } from './cut-judge.js'
 import { CutNotes } from './cut-notes.js'
 import { type EvidenceKeys, upheld } from './evidence-check.js'
 import { LogDesk } from './log-desk.js'
@@ -17,12 +17,14 @@ import { LogFollower } from './log-follower.js'
 import { cosignerKey, type KnownLog, knownLog, mirrorPrefix } from './log-name.js'
 import { NoteBook } from './note-book.js'
 import type { OwnLog, ReplicationComponents, ReplicationInit } from './replication.js'
+import { TipDesk } from './tip-desk.js'
 import { Witness } from './witness.js'
 import { WrittenLogs } from './written-logs.js'
 
 /** With all that may be left out put in. */
 export type ShelfComponents = Required<ReplicationComponents>
-export type ShelfInit = ReplicationInit & Required<Pick<ReplicationInit, 'quorum' | 'sealRosters'>>
+export type ShelfInit = ReplicationInit &
+  Required<Pick<ReplicationInit, 'quorum' | 'sealRosters' | 'snapshotLag'>>
 
 interface ShelfEvents {
   link(peerId: string): CoordinatorLink | undefined
@@ -54,8 +56,8 @@ export class LogShelf {
   readonly #init: ShelfInit
   readonly #events: ShelfEvents
   readonly #desks = new Map<string, LogDesk>()
-  /** Logs of which it was found, in this life, that they leave out nothing that was cosigned here. */
-  readonly #fitting = new Set<string>()
+  readonly #judge: CutJudge
+  readonly #giving = new Set<string>()
   readonly #listeners = new Set<(origin: string, size: number) => void>()
   readonly #differs = new Set<(size: number, origin: string) => void>()
   #loaded = false
@@ -69,8 +71,15 @@ export class LogShelf {
     this.cosigned = new NoteBook(parts.store, `${init.prefix}|w`)
     this.finals = new NoteBook(parts.store, `${init.prefix}|q`)
     this.cuts = new NoteBook(parts.store, `${init.prefix}|s`)
-    const logs = { desk: (origin: string) => this.desk(origin), desks: () => this.desks() }
+    const logs = {
+      desk: (origin: string) => this.desk(origin),
+      desks: () => this.desks(),
+      before: (log: KnownLog) => this.before(log),
+    }
     this.#cutNotes = new CutNotes(init.networkId, this, logs)
+    const { cosigned, finals } = this
+    const { cutFault, signer } = parts
+    this.#judge = new CutJudge({ self: signer.peerId, cosigned, finals, cutFault }, logs)
     this.written = new WrittenLogs(parts.clock, init.own)
   }
 
@@ -171,14 +180,23 @@ export class LogShelf {
 
   async stop(): Promise<void> {
     this.written.stop()
-    for (const desk of this.#desks.values()) desk.follower?.stop()
+    for (const desk of this.#desks.values()) {
+      desk.follower?.stop()
+      desk.tip?.stop()
+    }
     await this.#opening?.catch(() => {})
-    for (const desk of this.#desks.values()) await desk.follower?.idle()
+    for (const desk of this.#desks.values()) {
+      await desk.follower?.idle()
+      await desk.tip?.idle()
+    }
   }
 
   opened(link: CoordinatorLink): void {
     this.written.opened(link)
-    for (const desk of this.#desks.values()) desk.follower?.wake()
+    for (const desk of this.#desks.values()) {
+      desk.follower?.wake()
+      desk.tip?.look()
+    }
   }
 
   gone(link: CoordinatorLink): void {
@@ -267,17 +285,20 @@ export class LogShelf {
         grown: () => this.#events.grown(origin),
         forked,
         refused: (found) => void desk.refused(found).catch((cause: unknown) => this.#fault(cause)),
+        paused: () => desk.tip?.comesAlone ?? false,
+        cut: () => desk.tip?.cut,
       },
     })
     // A log of one's own that is only being filled again is not cosigned: its signature is there already.
     if (known.coordinator !== signer.peerId) {
       const key = noteKey('cosignature', cosignerName(networkId, signer.peerId), signer.publicKey)
+      desk.tip = await this.#openTip(known, mirror, desk, desk.follower)
       desk.witness = new Witness({ ...this.#parts, cosigned: this.cosigned }, key, {
         held: mirror,
         isolated: () => this.accusations.has(origin),
         forked,
         sealed: () => this.#sealed(known),
-        cutFault: () => this.#cutFault(desk),
+        cutFault: () => this.#judge.fault(desk),
       })
     }
     this.#desks.set(origin, desk)
@@ -301,21 +322,27 @@ export class LogShelf {
     return !this.#sealed(known) || accusations.forked(known.origin)
   }
 
-  /**
-   * Once enough others have cosigned a log, what it leaves out can never have been final. Of a log that was
-   * written here it is known what was: nobody else is given the cosignatures that make it so.
-   */
-  async #cutFault({ known, held }: LogDesk): Promise<Refusal | undefined> {
-    const { origin, epoch } = known
-    if (epoch === FIRST_EPOCH || this.#fitting.has(origin) || this.finals.size(origin) > 0) return undefined
-    const earlier = this.before(known).map(({ known: { origin: name, coordinator } }) => {
-      const book = coordinator === this.#parts.signer.peerId ? this.finals : this.cosigned
-      return { origin: name, stand: book.get(name)?.checkpoint }
+  async #openTip(known: KnownLog, mirror: LogMirror, desk: LogDesk, follower: LogFollower): Promise<TipDesk> {
+    const { prefix, snapshotLag: lag } = this.#init
+    const init = {
+      known,
+      mirror,
+      claims: desk.claims,
+      prefix: mirrorPrefix(`${prefix}|u`, known.origin),
+      lag,
+      giving: this.#giving,
+    }
+    const tip = new TipDesk(this.#parts, init, {
+      link: (peerId) => this.#events.link(peerId),
+      witnesses: () => this.#witnesses(known),
+      needed: () => this.#quorum() - 1,
+      isolated: () => this.#isUseless(known),
+      forked: (found) => desk.forked(found),
+      reach: () => follower.reach,
+      freed: () => follower.wake(),
     })
-    const library = { find: (name: string) => this.#desks.get(name)?.held }
-    const fault = await this.#parts.cutFault(held, earlier, library)
-    if (fault === undefined) this.#fitting.add(origin)
-    return fault
+    await tip.open()
+    return tip
   }
 
   #desk(known: KnownLog, held: LogDesk['held'], claims: Map<string, number>): LogDesk {

@@ -17,6 +17,7 @@ export function replicationView(
     finalSize: desk.finalSize,
     claimedSize: desk.claimed,
     isolated: accusations.has(desk.known.origin),
+    ...(desk.tip?.view === undefined ? {} : { tip: desk.tip.view }),
   }))
   const behind = (peerId: string): number =>
     desks.reduce((sum, { size, claims }) => sum + Math.max(0, size - (claims.get(peerId) ?? 0)), 0)

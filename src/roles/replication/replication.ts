@@ -30,6 +30,18 @@ export interface OwnLog extends HeldLog {
   readonly signing?: boolean
 }
 
+/** A log's end that is here ahead of its entries: from a snapshot, which somebody else has made. */
+export interface TipView {
+  /** Entries that it is the state of. */
+  readonly size: number
+  /** Entries that the snapshot was of. */
+  readonly startSize: number
+  /** Peer id of who gave it. */
+  readonly from: string
+  /** Entries were replayed up to its start, and came to the same state. */
+  readonly proven: boolean
+}
+
 /** What is known of one log. */
 export interface LogView {
   readonly origin: string
@@ -42,6 +54,8 @@ export interface LogView {
   readonly claimedSize: number
   /** Nothing of it is taken until an admin decides: there is evidence against its coordinator. */
   readonly isolated: boolean
+  /** Absent = there is none: it is not far behind. */
+  readonly tip?: TipView
 }
 
 /** What is known of another coordinator. */
@@ -152,6 +166,11 @@ export interface ReplicationInit {
   readonly logs: () => readonly LogName[]
   /** Was the home of a log handed over since? Nothing further of it is cosigned then. Once true, always. */
   readonly sealed?: (log: LogName) => boolean
+  /**
+   * Behind by more entries, the state of a log is taken from another coordinator, followed from there, and
+   * proven once its entries are here; default `SNAPSHOT_LAG`.
+   */
+  readonly snapshotLag?: number
   /**
    * By which groups of coordinators something of a log, beyond a size, may have become final before its home
    * was handed over: a quorum of each has to seal it. Default: those that there are now.

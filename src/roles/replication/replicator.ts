@@ -34,6 +34,7 @@ import { RangeDesk } from './range-desk.js'
 import type { OwnLog, Replication, ReplicationView, Standing } from './replication.js'
 import { createReplicationMeter } from './replication-meter.js'
 import { replicationView } from './replication-view.js'
+import { SnapshotDesk } from './snapshot-desk.js'
 
 /** Links to the other coordinators, and who acts on what is said on them. */
 export class Replicator implements Replication, LinkDesk {
@@ -48,6 +49,7 @@ export class Replicator implements Replication, LinkDesk {
   readonly #dialler: Dialler
   readonly #gossip: HeadGossip
   readonly #ranges: RangeDesk
+  readonly #snapshots: SnapshotDesk
   readonly #links = new Map<string, CoordinatorLink>()
   /** Links that have not said hello. */
   readonly #greeting = new Set<CoordinatorLink>()
@@ -75,6 +77,14 @@ export class Replicator implements Replication, LinkDesk {
     })
     this.#seals = new HomeSeals(parts, init, { shelf: this.#shelf, links: () => this.#links.values() })
     this.#ranges = new RangeDesk(parts.log, (origin) => this.#shelf.offer(origin)?.held)
+    this.#snapshots = new SnapshotDesk(parts, {
+      held: (origin) => {
+        const isShown = !this.#shelf.accusations.has(origin)
+        return isShown ? this.#shelf.offer(origin)?.held : undefined
+      },
+      finalNote: (origin) => this.#shelf.finals.get(origin),
+      onFinal: (listener) => this.#shelf.onFinal(listener),
+    })
     this.#dialler = new Dialler(parts, this.#ids.ledger, {
       coordinators: () => init.coordinators(),
       linked: (peerId) => this.#linked(peerId),
@@ -116,6 +126,7 @@ export class Replicator implements Replication, LinkDesk {
     this.#dialler.stop()
     this.#seals.stop()
     await this.#shelf.stop()
+    await this.#snapshots.stop()
     for (const link of [...this.#links.values(), ...this.#greeting]) link.abort('shutting down')
   }
 
@@ -202,6 +213,8 @@ export class Replicator implements Replication, LinkDesk {
     else if (kind === 'rangeAsk') this.#ranges.ask(link, value)
     else if (kind === 'cosignAsk') this.#cosignAsked(link, value)
     else if (kind === 'cosignAnswer') this.#shelf.answered(link, value)
+    else if (kind === 'snapshotAsk') void this.#snapshots.ask(link, value)
+    else if (kind === 'snapshotNext') void this.#snapshots.next(link, value)
     else if (kind === 'sealAsk') this.#seals.asked(link, value)
     else if (kind === 'sealAnswer') this.#seals.answered(link, value)
     else this.#accused(link, value)
@@ -210,6 +223,7 @@ export class Replicator implements Replication, LinkDesk {
   closed(link: CoordinatorLink, reason: string): void {
     const greeting = this.#greeting.delete(link)
     const linked = this.#links.get(link.peerId) === link
+    void this.#snapshots.gone(link)
     // It gave way to another one.
     if (!greeting && !linked) return
     this.#parts.log.debug('coordinator-lost', { peer: link.peerId, reason, greeting })

@@ -3,6 +3,7 @@ import type { Store } from '../../../src/ports/store.js'
 import { type LedgerPlan, ledgerPlanOf } from './plan.js'
 import { RawLog } from './raw-log.js'
 import { type LedgerOptions, simulateLedger } from './simulate-ledger.js'
+import { credulous } from './snapshots.js'
 
 const SEEDS = 30
 /** A plan may leave out what a sabotage needs; of so many, one has it. */
@@ -27,6 +28,7 @@ const torn: LedgerPlan = {
   liar: { name: 'c5', wrong: { lie: 'fork', atMs: 1_000, group: ['c1', 'c2'] } },
   unrest: 0,
   handovers: [],
+  snapshots: undefined,
   faults: ['c1', 'c2'].flatMap((a) =>
     ['c3', 'c4'].map((b) => {
       return { type: 'cut', pair: [a, b], mode: 'closed', atMs: 0, forMs: 14_000 } as const
@@ -41,6 +43,7 @@ const replaced: LedgerPlan = {
   liar: undefined,
   unrest: 0,
   faults: [],
+  snapshots: undefined,
   hasty: false,
   handovers: [{ home: 'c1', epoch: 2, coordinator: 'c2', learntMs: { c2: 3_000, c3: 5_000, c4: 4_000 } }],
 }
@@ -102,6 +105,21 @@ describe('the checks find', () => {
     expect(await rulesBroken(hasty, none)).toContain(LOST)
   })
 
+  it('a coordinator that compares what it was given with itself', async () => {
+    let falseOnes = 0
+    const rules: string[] = []
+    for (const teller of ['c1', 'c2', 'c3']) {
+      const snapshots = { lag: 5, late: { name: 'c4', atMs: 8_000 }, teller }
+      const plan: LedgerPlan = { ...replaced, handovers: [], snapshots }
+      rules.push(...(await rulesBroken(plan, { sabotage: { store: credulous } })))
+      const careful = await simulateLedger(1, { plan })
+      expect(careful.violations).toEqual([])
+      falseOnes += careful.snapshots.false
+    }
+    expect(rules).toContain('what is proven is true')
+    expect(falseOnes).toBeGreaterThan(0)
+  })
+
   it('mirrors that do not look at what they take', async () => {
     const openMirror: LedgerOptions['openMirror'] = async ({ store }, { key, prefix }) =>
       new RawLog(store, key, prefix).asMirror()
@@ -110,6 +128,7 @@ describe('the checks find', () => {
       liar: { name: 'c1', wrong: { lie: 'mint', atMs: 1_000 } },
       faults: [],
       handovers: [],
+      snapshots: undefined,
     }
     const { violations } = await simulateLedger(1, {
       plan,

@@ -2,6 +2,7 @@ import { createSeededRandom } from '../../../src/services/clock/seeded-random.js
 import { createDice, type Dice } from '../dice.js'
 import { LIES } from './entries.js'
 import type { Wrong } from './lying-ledger.js'
+import { type SnapshotPlan, snapshotPlanOf } from './snapshots.js'
 
 /** Something that goes wrong for a while. Coordinators are named c1, c2, …; times are virtual milliseconds. */
 export type LedgerFault = { readonly atMs: number; readonly forMs: number } & (
@@ -23,6 +24,7 @@ export interface LedgerPlan {
   readonly handovers: readonly Handover[]
   /** The liar cosigns on what it knows to be handed over, and says what it cosigned before. */
   readonly deafLiar: boolean
+  readonly snapshots: SnapshotPlan | undefined
   /** Who goes on with the home first waits for nobody's seal. */
   readonly hasty: boolean
   readonly latencyMs: number
@@ -66,7 +68,8 @@ export function ledgerPlanOf(seed: number): LedgerPlan {
   const alone = handovers.length > 0 && dice.chance(0.6) ? [aloneOf(dice, handovers, liar?.name)] : []
   const hasty = dice.chance(0.15)
   const all = [...faults, ...alone]
-  return { seed, coordinators, liar, faults: all, handovers, deafLiar, hasty, ...weather }
+  const snapshots = snapshotPlanOf(seed, honest)
+  return { seed, coordinators, liar, faults: all, handovers, deafLiar, hasty, snapshots, ...weather }
 }
 
 /**

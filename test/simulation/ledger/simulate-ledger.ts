@@ -18,6 +18,7 @@ import { HonestLedger } from './honest-ledger.js'
 import { judgeLines } from './line-check.js'
 import { LyingLedger } from './lying-ledger.js'
 import { type LedgerPlan, ledgerPlanOf } from './plan.js'
+import { falsifying, SnapshotCheck, type SnapshotCounts } from './snapshots.js'
 import { unrest } from './unrest.js'
 import { type LedgerWorld, originOf, originOfPeer } from './world.js'
 
@@ -42,6 +43,7 @@ export interface LedgerSummary {
   readonly entries: number
   /** Logs of later epochs that became final. */
   readonly epochs: number
+  readonly snapshots: SnapshotCounts
   readonly virtualS: number
   readonly wallS: number
   readonly events: number
@@ -81,6 +83,7 @@ class LedgerSimulation {
   readonly #checks: readonly Check[]
   readonly #finals: FinalCheck
   readonly #cosigned: CosignCheck
+  readonly #snapshots: SnapshotCheck
   #busy = true
   #links = 0
   #entries = 0
@@ -94,7 +97,10 @@ class LedgerSimulation {
     this.#finals = new FinalCheck(report)
     const honest = (name: string): boolean => name !== plan.liar?.name
     this.#cosigned = new CosignCheck(report, honest, (name, origin) => this.#isSealed(name, origin))
-    this.#checks = [this.#hash, ...(options.watcher === undefined ? [] : [options.watcher]), this.#cosigned]
+    const isFalse = (peerId: string): boolean => this.#nameOf(peerId) === plan.snapshots?.teller
+    this.#snapshots = new SnapshotCheck(report, isFalse)
+    const watchers = options.watcher === undefined ? [] : [options.watcher]
+    this.#checks = [this.#hash, ...watchers, this.#cosigned, this.#snapshots]
     const nobody = new Set<string>()
     const sabotage = options.sabotage ?? {}
     const world: SimWorld = {
@@ -110,7 +116,10 @@ class LedgerSimulation {
       }),
       syncMs: plan.syncMs,
       sabotage: {
-        network: (network, _name, chance) => unrest(network, clock, chance, plan.unrest),
+        network: (network, name, chance) => {
+          const restless = unrest(network, clock, chance, plan.unrest)
+          return name === plan.snapshots?.teller ? falsifying(restless) : restless
+        },
         ...sabotage,
       },
       bootstrap: () => this.#addresses(),
@@ -129,6 +138,7 @@ class LedgerSimulation {
         return isHasty ? () => [] : options.sealRosters
       },
       ...(options.cutFault === undefined ? {} : { cutFault: options.cutFault }),
+      ...(plan.snapshots === undefined ? {} : { snapshotLag: plan.snapshots.lag }),
       final: (peerId, _origin, note) => {
         if (this.#honest.some((each) => each.peerId === peerId)) this.#finals.final(note)
       },
@@ -147,7 +157,11 @@ class LedgerSimulation {
   }
 
   async play(): Promise<void> {
-    for (const person of this.#people) person.start()
+    const { late } = this.#plan.snapshots ?? {}
+    for (const person of this.#people) {
+      if (person.name === late?.name) this.#clock.after(late.atMs, () => person.start())
+      else person.start()
+    }
     const mend = breakLedger(this.#plan.faults, {
       clock: this.#clock,
       mesh: this.#mesh,
@@ -170,6 +184,7 @@ class LedgerSimulation {
       faults: this.#plan.faults.length,
       entries: this.#entries,
       epochs: this.#logs().filter((log) => log.epoch > 1 && this.#finals.largest(originOf(log)) > 0).length,
+      snapshots: this.#snapshots.counts,
       virtualS: Math.round(this.#clock.monotonicMs() / 1000),
       events: this.#hash.events,
       traceHash: this.#hash.digest(),
@@ -212,7 +227,7 @@ class LedgerSimulation {
         if (!begun) found.push(`${originOf(log)} is not begun: ${this.#whyNotBegun(log)}`)
         else if (view?.size !== size || (mustBeFinal && view.finalSize !== size)) {
           found.push(`${name} has ${view?.size} of ${originOf(log)}, ${view?.finalSize} final, ${size} there`)
-        }
+        } else if (view.tip !== undefined) found.push(`${name} still has a tip of ${originOf(log)}`)
       }
     }
     return found

@@ -25,6 +25,8 @@ export interface LedgerWorld {
   readonly deaf: (at: string) => boolean
   readonly sealRosters?: (at: string) => ReplicationInit['sealRosters'] | undefined
   readonly cutFault?: ReplicationComponents['cutFault']
+  /** Behind by more entries, a coordinator asks for a snapshot. */
+  readonly snapshotLag?: number
   final(at: string, origin: string, note: Uint8Array): void
 }
 
@@ -58,7 +60,7 @@ export function replicate(
   { prefix, network = ports.network }: { readonly prefix: string; readonly network?: Network },
 ): Replication {
   const { peerId } = ports.signer
-  const { openMirror, quorum, cutFault } = world
+  const { openMirror, quorum, cutFault, snapshotLag } = world
   const sealRosters = world.sealRosters?.(peerId)
   const isWritten = (origin: string): boolean =>
     writtenBy(world, peerId).some((name) => originOf(name) === origin)
@@ -79,6 +81,7 @@ export function replicate(
       logs: () => world.logs(peerId),
       ...(quorum === undefined ? {} : { quorum }),
       ...(sealRosters === undefined ? {} : { sealRosters }),
+      ...(snapshotLag === undefined ? {} : { snapshotLag }),
       sealed: (log) => isSealed(world, peerId, log),
     },
   )

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { allotmentName, transitAccount } from '../../../../src/core/ledger/account-name.js'
 import type { Link } from '../../../../src/ports/network.js'
 import { AllotmentDesk } from '../../../../src/roles/coordinator/allotment-desk.js'
-import { SLICE_IDLE_MS, SLICE_LOOK_MS } from '../../../../src/roles/coordinator/constants.js'
+import { DEFAULT_LIMITS, SLICE_LOOKS } from '../../../../src/roles/coordinator/constants.js'
+import { createSliceOffice } from '../../../../src/roles/coordinator/slice-office.js'
 import { Slices } from '../../../../src/roles/coordinator/slices.js'
 import { WalletDesk } from '../../../../src/roles/coordinator/wallet-desk.js'
 import { systemClock } from '../../../../src/services/clock/system-clock.js'
@@ -18,6 +19,9 @@ import { seededSigner } from '../../../helpers/signed-ledger.js'
 const GATEWAY = seededSigner(61)
 const STRANGER = seededSigner(62)
 const GRANTED = 1_000_000n
+
+const SLICE_IDLE_MS = DEFAULT_LIMITS.sliceIdleMs
+const SLICE_LOOK_MS = SLICE_IDLE_MS / SLICE_LOOKS
 
 let homes: Homes
 let first: Home
@@ -193,7 +197,7 @@ describe('a slice that lies idle', () => {
     const clock = createVirtualClock(1_800_000_000_000)
     const { store, desk: ledger } = second
     const log = memoryLog()
-    const slices = new Slices({ store, clock, log, ledger }, 'ledger|0')
+    const slices = new Slices({ store, clock, log, ledger }, { prefix: 'ledger|0', idleMs: SLICE_IDLE_MS })
     await slices.start()
     const passes = async (ms: number): Promise<void> => {
       await clock.advance(ms)
@@ -212,6 +216,36 @@ describe('a slice that lies idle', () => {
       0n,
     )
     expect(log.events).toMatchObject([{ event: 'slice-returned' }])
+    expect(await homes.check(second)).toBeUndefined()
+    clock.dispose()
+  })
+})
+
+describe('a slice that an operator wants back', () => {
+  it('is listed, goes home at once, and what is reserved stays', async () => {
+    await want()
+    await everywhere()
+    const clock = createVirtualClock(1_800_000_000_000)
+    const { store, desk: ledger, journal } = second
+    const slices = new Slices(
+      { store, clock, log: memoryLog(), ledger },
+      { prefix: 'ledger|0', idleMs: SLICE_IDLE_MS },
+    )
+    const home = second.peerId
+    const office = createSliceOffice({
+      logs: { serving: [{ home, epoch: 1, serves: true, slices, desk: ledger }] },
+      journal,
+    })
+    await slices.start()
+    await clock.advance(7_000)
+    const there = { account: 'ann', home: first.peerId, at: home, amount: 100_000n, idleMs: 7_000 }
+    expect(office.list()).toEqual([there])
+    expect(await office.giveBack('bob')).toMatchObject({ code: 'not-found' })
+    expect(await office.giveBack('ann')).toEqual({ amount: 100_000n })
+    expect(office.list()).toEqual([])
+    expect(await office.giveBack('ann')).toMatchObject({ code: 'not-found' })
+    await everywhere()
+    expect([first.balance('ann'), second.balance(slice)]).toEqual([GRANTED, 0n])
     expect(await homes.check(second)).toBeUndefined()
     clock.dispose()
   })

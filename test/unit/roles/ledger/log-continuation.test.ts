@@ -6,6 +6,7 @@ import { earlierIn, openContinuedMirror } from '../../../../src/roles/ledger/con
 import { continueLog } from '../../../../src/roles/ledger/log-continuation.js'
 import { logKeys } from '../../../../src/roles/ledger/log-keys.js'
 import type { LibraryLog } from '../../../../src/roles/ledger/log-library.js'
+import { rebuildLog } from '../../../../src/roles/ledger/log-rebuild.js'
 import { restoreBackup } from '../../../../src/roles/ledger/restore.js'
 import { createVirtualClock } from '../../../../src/services/clock/virtual-clock.js'
 import { createMemoryDisk } from '../../../../src/services/store/memory-store.js'
@@ -235,5 +236,29 @@ describe('of a log of a later epoch', () => {
     expect(await stateOf(there, NEXT)).toEqual(await stateOf(store, NEXT))
     const again = await openNext(there)
     expect([again.head, again.closed]).toMatchObject([next.head ?? {}, { code: 'log-unconfirmed' }])
+  })
+})
+
+describe('a rebuild', () => {
+  it('of a log of a later epoch begins with what it goes on from', async () => {
+    const { log, store, next } = await begun(300)
+    const more = await wishes.transfer('bob', 'ann', 11n)
+    mustAppend(next, more)
+    await commitAll(next, store)
+    const whole = await contentOf(store)
+    const keys = logKeys(NEXT)
+    await store.commit([{ type: 'del', key: keys.record('account', 'bob') }])
+    const parts = { store, evidence: signedEvidence() }
+    const rebuilt = { key: next.key, prefix: NEXT }
+    const before = await contentOf(store)
+    expect(await rebuildLog({ ...parts, earlier: () => undefined }, rebuilt)).toMatchObject({
+      code: 'not-final',
+    })
+    expect(await contentOf(store)).toEqual(before)
+    expect(await rebuildLog({ ...parts, earlier: earlierIn(libraryOf(log)) }, rebuilt)).toBe(2)
+    const without = (content: ReadonlyMap<string, string>) =>
+      new Map([...content].filter(([key]) => key !== keys.verified))
+    expect(without(await contentOf(store))).toEqual(without(whole))
+    await openNext(store)
   })
 })
