@@ -159,7 +159,8 @@ function policyFinding({ newest, why, peers }: Answer<'policyStatus'>): Finding 
   if (newest === undefined)
     return unknown('policy', 'there is none yet', 'Wait for a bootstrap peer to bring it.')
   const leftMs = newest.expiresMs - newest.issuedMs - newest.ageMs
-  const detail = `message ${newest.sequence}, issued ${duration(newest.ageMs)} ago, expires in ${duration(leftMs)}`
+  const times = `issued ${duration(newest.ageMs)} ago, expires in ${duration(leftMs)}`
+  const detail = `message ${newest.sequence}, ${times}`
   const most = Math.max(0, ...peers.map(({ messages }) => messages))
   if (most > newest.sequence + 1) {
     const next = 'Wait a minute; if it stays so, edgecoder node logs says why they cannot be taken.'

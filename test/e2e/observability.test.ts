@@ -1,9 +1,10 @@
-import { chmodSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { CliRun } from '../helpers/cli.js'
+import { type CliRun, runCli } from '../helpers/cli.js'
 import { createHeldTasks, type HeldTasks } from '../helpers/held-tasks.js'
 import { expressions, metricOf, seriesOf } from '../helpers/observability-files.js'
+import { commandsOf, readPage, tableRows } from '../helpers/pages.js'
 import { SignedNetwork } from '../helpers/signed-network.js'
 
 interface Doctor {
@@ -73,6 +74,39 @@ it('doctor names what is open to others, and ends with 1', async () => {
     expect.objectContaining({ check: 'permissions', next: `chmod 600 ${key}` }),
   ])
 }, 60_000)
+
+/** The rows of the tables under "Each day, each week", as what they tell one to run. */
+function runbook(): readonly string[] {
+  const page = readPage('docs/OPERATING.md')
+  const from = page.indexOf('## Each day, each week')
+  const section = page.slice(from, page.indexOf('\n## ', from + 1))
+  const rows = tableRows(section).filter(([what]) => what !== 'do')
+  return rows.flatMap(([, commands = '']) =>
+    [...commands.matchAll(/`([^`]+)`/g)].map(([, each = '']) => each),
+  )
+}
+
+it('each command of the daily and weekly lists is answered well by a mesh that works', async () => {
+  const { dir, mesh } = held.mesh
+  writeFileSync(join(dir, 'coordinator.env'), `EDGE_NETWORK_FILE=${mesh.networkFile}\n`)
+  const { dataDir } = held.mesh.get('coordinator-1').node
+  const commands = runbook()
+  expect(commands.length).toBeGreaterThan(20)
+  for (const command of commands) {
+    const [, path] = /^curl -s http:\/\/127\.0\.0\.1:\d+(\/\S+)$/.exec(command) ?? []
+    if (path === undefined) {
+      const [words = []] = commandsOf(`\`${command}\``)
+      const args = words.map((word) => (word === './coordinator' ? dataDir : word))
+      const run = await runCli(['--json', ...args], { cwd: dir })
+      expect([command, run.code, run.stderr]).toEqual([command, 0, ''])
+    } else {
+      const name =
+        { coordinator: 'coordinator-1', inference: 'worker' }[path.split('/').at(-1) ?? ''] ?? 'gateway'
+      const answer = await fetch(`http://127.0.0.1:${held.mesh.get(name).node.adminPort}${path}`)
+      expect([command, answer.status, await answer.json()]).toMatchObject([command, 200, { ready: true }])
+    }
+  }
+}, 240_000)
 
 it('doctor says of a node that does not run what a start would meet', async () => {
   await held.mesh.kill('gateway')

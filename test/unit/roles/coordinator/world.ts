@@ -71,6 +71,7 @@ export class World implements Surroundings {
   readonly clock: VirtualClock
   readonly mesh: MemoryMesh
   readonly disk: MemoryDisk
+  readonly audit = memoryAudit()
   readonly signer = testSigner()
   readonly offences: { peer: string; offence: string }[] = []
   readonly logged: string[] = []
@@ -112,7 +113,7 @@ export class World implements Surroundings {
       {
         network: this.#watched(this.mesh.network(this.signer.peerId)),
         store: this.store,
-        audit: memoryAudit(),
+        audit: this.audit,
         clock: this.clock,
         random: createSeededRandom(2, this.clock),
         signer: this.signer,
