@@ -95,8 +95,9 @@ export const GATEWAY_WALLET_READS = 32
 export const HISTORY_ROWS = 50
 export const MOST_HISTORY_ROWS = 200
 /**
- * What the view of assignment quality keeps, once over and up to twice: workers and models told apart,
- * attempts whose begin is remembered, samples of waits and run times, and codes of failure told apart of one worker.
+ * What the view of assignment quality keeps, once over and up to twice: workers and models that are told
+ * apart, attempts whose begin is remembered, samples of waits and run times, and codes of failure of one
+ * worker.
  */
 export const QUALITY_WORKERS = 1_000
 export const QUALITY_MODELS = 128
