@@ -90,12 +90,11 @@ export function declaredMetrics(): ReadonlyMap<string, readonly string[]> {
   const declared = new Map<string, readonly string[]>()
   for (const path of filesBelow('src', '.ts')) {
     const source = readPage(path)
-    const shared = [...(/\[\.\.\.labels, ('[a-z_', ]+)\]/.exec(source)?.[1]?.matchAll(/[a-z_]+/g) ?? [])]
     for (const [, name = '', rest = ''] of spelledOut(source).matchAll(DECLARED)) {
       const labels = /\[((?:\s*'[a-z_]+',?)+)\s*\]/.exec(rest)?.[1] ?? ''
       declared.set(
         name,
-        [...labels.matchAll(/[a-z_]+/g), ...shared].map(([label]) => label),
+        [...labels.matchAll(/[a-z_]+/g)].map(([label]) => label),
       )
     }
   }

@@ -1,6 +1,6 @@
 import type { Store } from '../../ports/store.js'
 import { auditFiles, auditLines } from './audit-folder.js'
-import { type AuditHead, hashOf, readLine } from './audit-record.js'
+import { type AuditHead, hashOf } from './audit-record.js'
 
 const KEY = 'audit|sealed'
 
@@ -29,8 +29,8 @@ export class AuditAnchor {
     const sequence = Number(digits) - 1
     const file = (await auditFiles(folder)).findLast(({ from }) => from <= sequence)
     if (file === undefined) return `record ${sequence}, which was sealed, is gone`
-    for await (const { bytes } of auditLines(file.path)) {
-      if (readLine(bytes)?.sequence !== sequence) continue
+    for await (const { bytes, number } of auditLines(file.path)) {
+      if (file.from + number - 1 !== sequence) continue
       return hashOf(bytes) === hash ? undefined : `record ${sequence}, which was sealed, is another one now`
     }
     return `record ${sequence}, which was sealed, is gone`

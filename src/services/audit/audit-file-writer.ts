@@ -100,7 +100,7 @@ async function endOf(
   let size = 0
   let torn = 0
   for (const file of files.toReversed()) {
-    let last: AuditHead | undefined
+    let last: Uint8Array | undefined
     let bytes = 0
     let count = 0
     for await (const { bytes: line, length, ended } of linesOf(file.path)) {
@@ -108,12 +108,14 @@ async function endOf(
       else {
         count++
         bytes += length + 1
-        // A line that somebody spoiled is still followed by the next; a check tells which it was.
-        last = { sequence: (readLine(line)?.sequence ?? file.from + count - 1) + 1, previous: hashOf(line) }
+        last = line
       }
     }
     if (file === files.at(-1)) size = bytes
-    if (last !== undefined) return { head: last, size, torn }
+    if (last === undefined) continue
+    // A line that somebody spoiled is still followed by the next; a check tells which it was.
+    const sequence = (readLine(last)?.sequence ?? file.from + count - 1) + 1
+    return { head: { sequence, previous: hashOf(last) }, size, torn }
   }
   return { head: { sequence: files.at(-1)?.from ?? 0, previous: NOTHING_BEFORE }, size, torn }
 }
