@@ -14,6 +14,7 @@ import type { Signer } from '../../ports/signer.js'
 import type { Store, Write } from '../../ports/store.js'
 import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
+import type { Enrollment } from '../enrollment/enrollment.js'
 import { chainGateways } from '../ledger/chain-evidence.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
@@ -68,6 +69,8 @@ export interface CoordinatorComponents {
   readonly chain?: PolicyChain
   /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
   readonly copied?: Write | undefined
+  /** Answers workers that policy does not admit; of a network that has a signed policy. */
+  readonly enrollment?: Pick<Enrollment, 'answer' | 'confirmed'>
   /** Where another coordinator was last reached; left out = the network has to find it. */
   readonly addressesOf?: (peerId: string) => readonly string[]
 }
@@ -108,7 +111,8 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
   const shared = { network, clock, log, journal, accounting, scheduler, book, policy, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
-  const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses }, limits)
+  const { enrollment } = components
+  const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses, enrollment }, limits)
   const agentId = (worker: string): string => workers.agentId(worker)
   const unfinished = (account: string): Iterable<string> => book.unfinished(account)
   const { wallets, talk, transfers } = createCredits(

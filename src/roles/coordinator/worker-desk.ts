@@ -155,11 +155,15 @@ export class WorkerDesk implements WorkerOutlets {
   #greet(link: Link, first: WorkerToCoordinator): Greeting<WorkerToCoordinator> {
     if (first.body.case !== 'hello') return 'violation'
     const hello = first.body.value
-    const why = this.#admits(link.peerId, hello.agentId) ?? this.#full(link.peerId)
+    const stranger = this.#admits(link.peerId, hello.agentId)
+    const why = stranger ?? this.#full(link.peerId)
+    const guest = { peer: link.peerId, agent: hello.agentId, secret: hello.registrationSecret }
+    const { enrollment, log } = this.#components
     if (why !== undefined) {
-      this.#components.log.info('worker-refused', { peer: link.peerId, agent: hello.agentId, code: why.code })
-      return why
+      log.info('worker-refused', { peer: link.peerId, agent: hello.agentId, code: why.code })
+      return stranger === undefined || enrollment === undefined ? why : enrollment.answer(guest, stranger)
     }
+    if (hello.registrationSecret.length > 0) void enrollment?.confirmed(guest)
     const session = this.#attach(link, hello)
     const talk = createWorkerTalk(
       this.#components,
