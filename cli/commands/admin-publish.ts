@@ -2,10 +2,9 @@ import type { Command } from 'commander'
 import type { z } from 'zod'
 import { ADMIN_ROUTES, type AdminClient } from '../../src/bridge/admin-client.js'
 import { EdgeCoderError, ERRORS, isErrorCode } from '../../src/core/errors.js'
-import { isRefusal } from '../../src/core/refusal.js'
-import { PolicyChain } from '../../src/node/admin-policy.js'
 import { answerChain } from '../chain-answer.js'
 import { connect } from '../connection.js'
+import { chainAt } from '../enrollment-view.js'
 import { positive } from '../number-option.js'
 import { readMessage } from '../policy-files.js'
 import { policyStatusText } from '../print/policy-status-text.js'
@@ -92,21 +91,6 @@ async function reached(
     await new Promise((resolve) => {
       setTimeout(resolve, LOOK_MS)
     })
-  }
-}
-
-/** The chain of a node, every message of it checked here. @throws EdgeCoderError of one that does not hold */
-async function chainAt(node: AdminClient, signal: AbortSignal): Promise<PolicyChain> {
-  const chain = new PolicyChain()
-  for (let from = 0; ; ) {
-    const page = await node.call(ADMIN_ROUTES.policyMessages, { query: { from }, signal })
-    for (const message of page.messages) {
-      const taken = await chain.take(Buffer.from(message, 'base64'))
-      if (isRefusal(taken))
-        throw new EdgeCoderError(taken.code, `message ${from} of the node: ${taken.detail}`)
-      from++
-    }
-    if (page.messages.length === 0 || from >= page.total) return chain
   }
 }
 

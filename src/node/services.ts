@@ -16,6 +16,7 @@ import { openLevelStore } from '../services/store/level-store.js'
 import { protocolIds } from '../wire/protocol-ids.js'
 import { type Capabilities, findCapabilities } from './capabilities.js'
 import { claimStore, copiedStore } from './data-folder.js'
+import type { Guests } from './guests.js'
 import { type KnownCoordinators, openKnownCoordinators } from './known-coordinators.js'
 import type { Mode } from './mode.js'
 import type { NetworkFile } from './network-file.js'
@@ -48,7 +49,7 @@ export async function openServices(
   network: NetworkFile,
   mode: Mode,
   listen: readonly string[],
-  gate: (peerId: string) => boolean,
+  { gate, guests }: Pick<NetworkParts, 'gate' | 'guests'>,
 ): Promise<Services> {
   const log = createLog({ level: config.logLevel, format: config.logFormat })
   const metrics = createMetrics()
@@ -63,7 +64,7 @@ export async function openServices(
     const [known, capabilities, libp2p] = await Promise.all([
       openKnownCoordinators(store, bootstrap),
       mode.worker ? findCapabilities({ clock, log }, config, mode.sandbox) : NO_CAPABILITIES,
-      createLibp2p(config, network, mode, { identity, clock, log, metrics, listen, bootstrap, gate }),
+      createLibp2p(config, network, mode, { identity, clock, log, metrics, listen, bootstrap, gate, guests }),
     ])
     return {
       log,
@@ -101,6 +102,7 @@ interface NetworkParts {
   readonly listen: readonly string[]
   readonly bootstrap: readonly string[]
   readonly gate: (peerId: string) => boolean
+  readonly guests: Guests
 }
 
 /** Coordinators alone tell each other how far their logs go. */
@@ -114,7 +116,7 @@ function createLibp2p(
   config: Config,
   network: NetworkFile,
   mode: Mode,
-  { identity, clock, log, metrics, listen, bootstrap, gate }: NetworkParts,
+  { identity, clock, log, metrics, listen, bootstrap, gate, guests }: NetworkParts,
 ): Promise<Libp2pNetwork> {
   const serves = mode.coordinator || mode.gateway
   return createLibp2pNetwork(
@@ -124,6 +126,7 @@ function createLibp2p(
       log: log.child({ part: 'network' }),
       metrics,
       gate,
+      guests,
     },
     {
       networkId: network.id,

@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { accountName } from './parameters.js'
+
+const agentName = accountName.meta({
+  description: 'What its owner calls a node: 1 to 64 of A-Z a-z 0-9 . _ -',
+})
+const HOUR_MS = 3_600_000
+
+export const PeerParams = z.strictObject({ peer: z.string().regex(/^[A-Za-z0-9]{1,64}$/, 'a peer id') })
+export const TokenParams = z.strictObject({ id: z.string().regex(/^[0-9a-f]{16}$/, '16 hexadecimal digits') })
+
+export const TokenOrderJson = z.strictObject({
+  agent: agentName,
+  account: accountName,
+  use: z.enum(['enrol', 'rotate']).default('enrol').meta({
+    description: 'rotate = a node that is admitted has to present it before it expires.',
+  }),
+  ttlMs: z
+    .number()
+    .int()
+    .min(1)
+    .max(Number.MAX_SAFE_INTEGER)
+    .default(24 * HOUR_MS),
+  by: z
+    .string()
+    .regex(/^[\x20-\x7e]{0,64}$/, 'up to 64 printable characters')
+    .default('')
+    .meta({ description: 'Who wants it, by their own word.' }),
+})
+
+export const TokenJson = z.object({
+  id: z.string().meta({ description: 'The first 16 digits of the hash of its secret.' }),
+  agent: z.string(),
+  account: z.string(),
+  role: z.literal('worker'),
+  use: z.enum(['enrol', 'rotate']),
+  createdMs: z.number(),
+  expiresMs: z.number(),
+  by: z.string(),
+  state: z.enum(['open', 'spent', 'denied', 'revoked', 'expired']),
+  peer: z.string().optional().meta({ description: 'Who spent it.' }),
+})
+
+export const IssuedTokenJson = z.object({
+  text: z.string().meta({ description: 'The token; shown this once, and kept nowhere.' }),
+  token: TokenJson,
+})
+
+export const TokensJson = z.object({ tokens: z.array(TokenJson).readonly() })
+
+export const RequestJson = z.object({
+  peer: z.string(),
+  agent: z.string(),
+  account: z.string(),
+  role: z.literal('worker'),
+  sinceMs: z.number(),
+})
+
+export const RequestsJson = z.object({
+  coordinator: z.string().meta({ description: 'Peer id of who says so.' }),
+  requests: z
+    .array(
+      RequestJson.extend({
+        replaces: z.array(z.string()).readonly().meta({
+          description: 'Peers that the policy has as the same agent: this one would take their place.',
+        }),
+      }),
+    )
+    .readonly(),
+  overdue: z
+    .array(
+      z.object({
+        agent: z.string(),
+        account: z.string(),
+        peers: z.array(z.string()).readonly(),
+        dueMs: z.number().meta({ description: 'Until when its new token was to be presented.' }),
+      }),
+    )
+    .readonly()
+    .meta({ description: 'Rotations that are overdue.' }),
+})
+
+export const DenialJson = z.strictObject({
+  reason: z.string().regex(/^[^\p{Cc}\p{Cf}]{1,200}$/u, '1 to 200 characters of text'),
+})
