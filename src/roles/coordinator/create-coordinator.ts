@@ -14,7 +14,6 @@ import type { Signer } from '../../ports/signer.js'
 import type { Store, Write } from '../../ports/store.js'
 import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
-import type { Enrollment } from '../enrollment/enrollment.js'
 import { chainGateways } from '../ledger/chain-evidence.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
@@ -40,6 +39,7 @@ import type {
   WorkerView,
 } from './coordinator.js'
 import { createCredits } from './credits.js'
+import type { WorkerDeskComponents } from './desk-components.js'
 import type { Economy } from './economy.js'
 import { EconomyDesk } from './economy-desk.js'
 import { LedgerEconomy } from './economy-views.js'
@@ -70,7 +70,7 @@ export interface CoordinatorComponents {
   /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
   readonly copied?: Write | undefined
   /** Answers workers that policy does not admit; of a network that has a signed policy. */
-  readonly enrollment?: Pick<Enrollment, 'answer' | 'confirmed'>
+  readonly enrollment?: WorkerDeskComponents['enrollment']
   /** Where another coordinator was last reached; left out = the network has to find it. */
   readonly addressesOf?: (peerId: string) => readonly string[]
 }

@@ -25,7 +25,7 @@ export interface WorkerDeskComponents extends DeskComponents {
   /** Where a gateway can be dialled. */
   readonly gatewayAddresses: (gateway: string) => readonly string[]
   /** Answers those whom policy does not admit; left out where there is no signed policy. */
-  readonly enrollment?: Pick<Enrollment, 'answer' | 'confirmed'> | undefined
+  readonly enrollment?: Pick<Enrollment, 'answer' | 'confirmed' | 'standing'> | undefined
 }
 
 export interface GatewayDeskComponents extends DeskComponents {

@@ -149,7 +149,9 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #admits(peerId: string, agentId: string): Refusal | undefined {
-    return admits(this.#components.policy(), { peerId, agentId, role: 'worker' })
+    const { policy, enrollment } = this.#components
+    const why = admits(policy(), { peerId, agentId, role: 'worker' })
+    return why && (enrollment?.standing(peerId) ?? why)
   }
 
   #greet(link: Link, first: WorkerToCoordinator): Greeting<WorkerToCoordinator> {

@@ -37,7 +37,7 @@ import type {
   TokenView,
 } from './enrollment.js'
 import { EnrollmentBook } from './enrollment-book.js'
-import { pendingRefusal, standingRefusal, tokenView } from './enrollment-words.js'
+import { pendingRefusal, standingRefusal, strangerRefusal, tokenView } from './enrollment-words.js'
 import { WrongTokens } from './wrong-tokens.js'
 
 export interface EnrollmentComponents {
@@ -93,12 +93,16 @@ class EnrollmentDesk implements Enrollment {
 
   async answer(hello: GuestHello, why: Refusal): Promise<Refusal> {
     const { peer } = hello
-    const standing = standingRefusal(enrolledNode(this.#components.chain, peer)) ?? why
+    const standing = this.standing(peer) ?? strangerRefusal(hello.agent, why)
     if (hello.secret.length === 0) return this.#pending(peer) ?? standing
     const spent = this.#wrong.refusalFor(peer) ?? (await this.#guarded(() => this.#present(hello, false)))
     if (spent === undefined) return this.#pending(peer) ?? standing
     if (spent.code === 'registration-refused') this.#wrong.note(peer)
     return { ...spent, retryAfterMs: spent.retryAfterMs ?? REFUSED_AGAIN_MS }
+  }
+
+  standing(peer: string): Refusal | undefined {
+    return standingRefusal(enrolledNode(this.#components.chain, peer))
   }
 
   async confirmed(hello: GuestHello): Promise<void> {

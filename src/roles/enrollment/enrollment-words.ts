@@ -40,6 +40,13 @@ export function standingRefusal(node: EnrolledNode | undefined): Refusal | undef
   return refusal('not-admitted', `${agent} is ${state} since ${since}: ${reason}`, { next })
 }
 
+/** @param why the policy does not admit it */
+export function strangerRefusal(agent: string, why: Refusal): Refusal {
+  return refusal(why.code, why.detail, {
+    next: `Ask who runs the network for a registration token: edgecoder node enroll ${agent}`,
+  })
+}
+
 export function tokenView(record: RegistrationRecord, nowMs: number): TokenView {
   const { hash, revokedMs: _revoked, denied: _denied, spent, ...rest } = record
   return {

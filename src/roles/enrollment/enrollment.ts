@@ -20,6 +20,8 @@ export interface Enrollment {
    * @param why the policy does not admit it
    */
   answer(hello: GuestHello, why: Refusal): Promise<Refusal>
+  /** Why the policy holds a peer off that it once enrolled; undefined = it does not, or never enrolled it. */
+  standing(peer: string): Refusal | undefined
   /** A peer that is admitted showed a token: it is spent, if it is for this very node. Never throws. */
   confirmed(hello: GuestHello): Promise<void>
   /**
