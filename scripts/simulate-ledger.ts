@@ -18,12 +18,16 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`)
 const one = values.seed !== undefined
 const from = Number(values.seed ?? values.from)
 let broken = 0
+let epochs = 0
+const snapshots = { taken: 0, proven: 0, false: 0 }
 for (let seed = from; seed < from + (one ? 1 : Number(values.seeds)); seed++) {
   const summary = await simulateLedger(seed, one && !values.quiet ? { watcher: new TraceWriter(say) } : {})
   if (one) console.log(JSON.stringify(summary, undefined, 2))
+  epochs += summary.epochs
+  for (const what of ['taken', 'proven', 'false'] as const) snapshots[what] += summary.snapshots[what]
   if (summary.violations.length === 0) continue
   broken++
   say(`seed ${seed}: ${summary.violations.map(({ rule, detail }) => `${rule}: ${detail}`).join('\n  ')}`)
 }
-console.log(JSON.stringify({ from, seeds: one ? 1 : Number(values.seeds), broken }))
+console.log(JSON.stringify({ from, seeds: one ? 1 : Number(values.seeds), epochs, snapshots, broken }))
 process.exitCode = broken === 0 ? 0 : 1

@@ -252,11 +252,95 @@ add(
     },
   }),
 )
+const lastSeal = { origin: head.origin, checkpoint }
+const sealAnswer = (value: object) => frames.ledger.encode({ body: { case: 'sealAnswer', value } })
+add(
+  'seals are asked for',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'sealAsk', value: { ask: 3, origin: head.origin } } }),
+)
+add(
+  'seals are asked for of no log',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'sealAsk', value: { ask: 3 } } }),
+)
+add('a seal', frames.ledger, sealAnswer({ ask: 3, seals: [lastSeal] }))
+add('nothing was cosigned', frames.ledger, sealAnswer({ ask: 3 }))
+add('the log was begun already', frames.ledger, sealAnswer({ ask: 3, begun: checkpoint }))
+add(
+  'it cannot be said yet what was cosigned',
+  frames.ledger,
+  sealAnswer({ ask: 3, why: { code: 'policy-behind', detail: 'not here', retryAfterMs: 2_000 } }),
+)
+add('a seal without its checkpoint', frames.ledger, sealAnswer({ ask: 3, seals: [{ origin: head.origin }] }))
+add('seventeen seals', frames.ledger, sealAnswer({ ask: 3, seals: Array(17).fill(lastSeal) }))
 add(
   'another size was cosigned last',
   frames.ledger,
   frames.ledger.encode({
     body: { case: 'cosignAnswer', value: { ask: 2, outcome: { case: 'cosignedSize', value: 2n } } },
+  }),
+)
+add(
+  'a coordinator that knows snapshots says hello',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'hello', value: { heads: { heads: [head] }, snapshots: true } } }),
+)
+add(
+  'a snapshot is asked for',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'snapshotAsk', value: { ask: 3, origin: head.origin, above: 2n } } }),
+)
+add(
+  'what a snapshot is of',
+  frames.ledger,
+  frames.ledger.encode({
+    body: {
+      case: 'snapshotHead',
+      value: { ask: 3, checkpoint, frontier: [hash, hash], final: checkpoint, proof: [hash] },
+    },
+  }),
+)
+add(
+  'what a snapshot is of, without a frontier',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'snapshotHead', value: { ask: 3, checkpoint, final: checkpoint } } }),
+)
+add(
+  'the next records are asked for',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'snapshotNext', value: { ask: 4, after: 'b|user', snapshot: 3 } } }),
+)
+add(
+  'the next records of no snapshot',
+  frames.ledger,
+  frames.ledger.encode({ body: { case: 'snapshotNext', value: { ask: 4, after: 'b|user' } } }),
+)
+add(
+  'the last records of a snapshot',
+  frames.ledger,
+  frames.ledger.encode({
+    body: {
+      case: 'snapshotPiece',
+      value: { ask: 4, records: [{ key: 'b|user2', value: Uint8Array.of(5) }], last: true },
+    },
+  }),
+)
+add(
+  'a record without a key',
+  frames.ledger,
+  frames.ledger.encode({
+    body: { case: 'snapshotPiece', value: { ask: 4, records: [{ value: Uint8Array.of(5) }] } },
+  }),
+)
+add(
+  'a record of 64 KiB',
+  frames.ledger,
+  frames.ledger.encode({
+    body: {
+      case: 'snapshotPiece',
+      value: { ask: 4, records: [{ key: 'b|x', value: new Uint8Array(65_536) }] },
+    },
   }),
 )
 add(

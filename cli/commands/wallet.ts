@@ -3,13 +3,13 @@ import type { Command } from 'commander'
 import { LOCAL_ACCOUNT } from '../../src/bridge/admin/admin-routes.js'
 import { ADMIN_ROUTES, type AdminClient, WALLET_ROUTES } from '../../src/bridge/admin-client.js'
 import { TransferRequestJson } from '../../src/bridge/schemas/wallet.js'
-import { EdgeCoderError } from '../../src/core/errors.js'
 import { checked } from '../checked.js'
 import { confirmed } from '../confirm.js'
 import { connect, connectTo } from '../connection.js'
 import { credits, creditsText } from '../credits.js'
 import { whole } from '../number-option.js'
 import { historyText, transferText, walletText } from '../print/wallet-text.js'
+import { sentOnce } from '../sent-once.js'
 import { type Session, sessionOf } from '../session.js'
 
 interface HistoryOptions {
@@ -86,36 +86,12 @@ function registerTransfer(wallet: Command): void {
       const what = `${creditsText(BigInt(body.amount))} credits from ${from} to ${to}`
       if (options.yes !== true) await confirmed(`Send ${what}?`)
       session.out.say(`sending ${what}, as transfer ${body.id}`)
-      const sent = await send(session, body)
+      const sent = await sentOnce(body.id ?? '', () =>
+        connect(session, ['gateway']).call(WALLET_ROUTES.transfer, { body, signal: session.signal }),
+      )
       session.out.answer(sent, () => transferText(sent, what))
     })
 }
-
-/** Whoever does not learn what became of it must know that it can be sent again. */
-async function send(session: Session, body: TransferRequestJson) {
-  const client = connect(session, ['gateway'])
-  try {
-    return await client.call(WALLET_ROUTES.transfer, { body, signal: session.signal })
-  } catch (error) {
-    const unknown = error instanceof EdgeCoderError && UNKNOWN.has(error.code)
-    if (!unknown) throw error
-    throw new EdgeCoderError(error.code, `${error.message} It may have been sent all the same.`, {
-      next: `Send it again with --id ${body.id}: it is paid once.`,
-      cause: error,
-    })
-  }
-}
-
-/** A "no" after which the transfer may stand in the ledger. */
-const UNKNOWN: ReadonlySet<string> = new Set([
-  'unreachable',
-  'link-closed',
-  'cancelled',
-  'timed-out',
-  'store-full',
-  'store-failed',
-  'internal',
-])
 
 interface Asked {
   readonly client: AdminClient

@@ -72,6 +72,20 @@ export function supplyText(supply: Answer<'economySupply'>): string {
   ])
 }
 
+/** `economy fee list` for people. */
+export function feesText({ logs }: Answer<'economyFees'>): string {
+  const rows = logs.map(({ log, serves, earned, account = '-' }) => {
+    return [log, `${creditsText(BigInt(earned))} credits`, account, serves ? 'yes' : 'no']
+  })
+  return table(['log', 'earned', 'enrolled for', 'can be drawn'], rows)
+}
+
+/** `economy fee draw` for people. */
+export function drawnText({ log, index, account, amount, existed }: Answer<'economyFeeDraw'>): string {
+  const before = existed ? ' (it was drawn before)' : ''
+  return `${creditsText(BigInt(amount))} credits to ${account}: entry ${index} of ${log}${before}`
+}
+
 function priceCells(window: Windows['pricing']['open']): readonly string[] {
   const { startMs, tasks, holds, demand, capacity, multiplier, nextMultiplier } = window
   return [

@@ -7,12 +7,13 @@ const HISTORY_HEAD = ['when', 'what', 'credits', 'balance', 'standing', 'entry',
 
 /** `wallet balance` for people. */
 export function walletText(wallet: WalletJson): string {
-  const { account, home, isHome, available, held, final, allotted } = wallet
+  const { account, home, isHome, available, held, final, slices, allotted } = wallet
   const pending = BigInt(available) - BigInt(final)
   return facts([
     ['Account', account],
     ['Available', `${shown(available)}${pending === 0n ? '' : ` (${creditsText(pending)} of them pending)`}`],
     ['Reserved', shown(held)],
+    ['In slices', slices === '0' ? undefined : `${shown(slices)}, which other homes may spend`],
     ['Allotted', allotted === undefined ? undefined : shown(allotted)],
     ['Home', `${home}${isHome ? '' : ' (another coordinator than was asked)'}`],
   ])

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { on } from 'node:events'
+import { mkdtempSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -55,16 +56,20 @@ export function addressOf({ node }: NodeProcess): PeerAddress {
 /** With BENCH_PROFILE set to a folder: what makes a process ready for {@link profiled}. */
 export function profiling(): Readonly<Record<string, string>> {
   const folder = process.env['BENCH_PROFILE']
-  return folder === undefined ? {} : { NODE_OPTIONS: `--import ${PROFILER}` }
+  return folder === undefined ? {} : { NODE_OPTIONS: `--import ${PROFILER}`, BENCH_PROFILE: folder }
 }
 
 /** Runs `measure`; with BENCH_PROFILE set, the process leaves a CPU profile of that time in the folder it names. */
 export async function profiled<T>(node: NodeProcess, measure: () => Promise<T>): Promise<T> {
-  if (process.env['BENCH_PROFILE'] === undefined) return measure()
+  const folder = process.env['BENCH_PROFILE']
+  if (folder === undefined) return measure()
   node.signal('SIGUSR2')
   try {
     return await measure()
   } finally {
+    // Who is profiled has to live until it has written it.
+    const changes = on(watch(folder), 'change')
     node.signal('SIGUSR2')
+    for await (const [, name] of changes) if (String(name).endsWith('.cpuprofile')) break
   }
 }

@@ -1,5 +1,5 @@
 // Preloaded into a node process under profile: SIGUSR2 begins a CPU profile, the next one ends and writes it.
-import { writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector'
 import { join } from 'node:path'
 
@@ -18,6 +18,11 @@ process.on('SIGUSR2', () => {
   }
   session.post('Profiler.stop', (error, { profile } = {}) => {
     if (error) process.stderr.write(`cpu profile: ${error.message}\n`)
-    else writeFileSync(join(folder, `${process.pid}-${++count}.cpuprofile`), JSON.stringify(profile))
+    else {
+      const name = join(folder, `${process.pid}-${++count}.cpuprofile`)
+      writeFileSync(`${name}.part`, JSON.stringify(profile))
+      // Whoever waits for it sees it when it is whole.
+      renameSync(`${name}.part`, name)
+    }
   })
 })

@@ -39,6 +39,7 @@ export function replicationOf(
   { network, store }: LedgerPeer,
   own: OwnLog | undefined,
   all: readonly PeerAddress[],
+  quorum?: number,
 ): Replication {
   const clock = systemClock()
   const ports = { network, store, clock, log: QUIET_LOG, metrics: QUIET_METRICS, signer: IDENTITY.signer }
@@ -47,9 +48,10 @@ export function replicationOf(
     {
       networkId: NETWORK,
       prefix: 'ledger|r',
-      own,
+      own: own === undefined ? [] : [own],
       coordinators: () => all,
       logs: () => all.map(({ peerId }) => ({ home: peerId, epoch: 1, coordinator: peerId })),
+      ...(quorum === undefined ? {} : { quorum: () => quorum }),
     },
   )
 }

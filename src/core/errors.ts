@@ -97,6 +97,11 @@ export const ERRORS = {
     exit: 4,
     means: 'Only the home coordinator of an account, in its present epoch, may do this.',
   },
+  'home-moving': {
+    http: 503,
+    exit: 5,
+    means: 'The home of the account was handed over to this coordinator, which does not serve it yet.',
+  },
   'not-final': {
     http: 409,
     exit: 4,

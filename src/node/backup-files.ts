@@ -2,7 +2,6 @@ import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { EdgeCoderError } from '../core/errors.js'
 import { isRefusal, type Refusal, refusal } from '../core/refusal.js'
-import { FIRST_EPOCH, OWN_LOG } from '../roles/coordinator/ledger-desk.js'
 import { readTask } from '../roles/coordinator/task-record.js'
 import type { AuditReport } from '../roles/ledger/audit.js'
 import { auditParts } from '../roles/ledger/audit-log.js'
@@ -14,14 +13,15 @@ import {
 } from '../roles/ledger/backup-file.js'
 import type { EvidenceReader } from '../roles/ledger/evidence.js'
 import { statesOf } from '../roles/ledger/file-states.js'
+import type { EarlierLogs } from '../roles/ledger/log-line.js'
 import { type RestoredLog, type RestoreOptions, restoreBackup } from '../roles/ledger/restore.js'
-import { mirrorPrefix, REPLICAS } from '../roles/replication/log-name.js'
+import { mirrorPrefix, REPLICAS, writtenPrefix } from '../roles/replication/log-name.js'
 import { loadIdentity } from '../services/identity/identity.js'
 import { writePieces } from '../services/policy/whole-file.js'
 import { openLevelStore } from '../services/store/level-store.js'
-import { logOrigin } from '../wire/checkpoint.js'
 import type { BackupTask } from '../wire/ledger/backup-frame.js'
 import type { NoteKey } from '../wire/note-key.js'
+import { peerIdOf } from '../wire/peer-id.js'
 import { claimStore } from './data-folder.js'
 import type { LedgerKeys } from './ledger-keys.js'
 import { identityFileOf } from './services.js'
@@ -154,12 +154,13 @@ export async function auditBackupFile(
   const read = known.filter(({ name }) => name === (wanted ?? name))
   if (read.length === 0) throw new EdgeCoderError('not-found', `${path} has no log ${wanted ?? ''}`)
   const evidence = await evidenceOver(path, keys, known, signal)
+  const earlier = earlierIn(path, keys, known)
   const reports: AuditReport[] = []
   for (const key of read) {
     const parts = backupParts(chunksOf(path), expectedBy(keys), key.name)
     const report = await auditParts(
       parts,
-      { evidence },
+      { evidence, earlier },
       { key },
       {
         signal,
@@ -184,8 +185,17 @@ async function evidenceOver(
   if (evidence === undefined) throw new EdgeCoderError('not-found', 'this takes the policy of the network')
   if (logs.length < 2) return evidence
   const read = logs.map((key) => ({ key, parts: backupParts(chunksOf(path), expectedBy(keys), key.name) }))
-  const states = await statesOf(read, { evidence }, signal === undefined ? {} : { signal })
+  const parts = { evidence, earlier: earlierIn(path, keys, logs) }
+  const states = await statesOf(read, parts, signal === undefined ? {} : { signal })
   return keys.evidence(states) ?? evidence
+}
+
+/** Logs of the file, as ones that others in it go on from. */
+function earlierIn(path: string, keys: LedgerKeys, logs: readonly NoteKey[]): EarlierLogs {
+  return (origin, size) => {
+    const key = logs.find(({ name }) => name === origin)
+    return key && { key, entries: () => backedUpEntries(path, keys, origin, size) }
+  }
 }
 
 function keyIn(keys: LedgerKeys, origin: string): NoteKey {
@@ -220,10 +230,10 @@ export async function restoreBackupFile(
   const coordinator = await peerIdIn(dataDir)
   const leftOut = new Set<string>()
   const prefixOf = (origin: string): string | undefined => {
-    if (origin === logOrigin(network, coordinator, FIRST_EPOCH)) return OWN_LOG
-    if (keys.keyOf(origin) !== undefined) return mirrorPrefix(REPLICAS, origin)
-    leftOut.add(origin)
-    return undefined
+    const key = keys.keyOf(origin)
+    if (key === undefined) leftOut.add(origin)
+    else if (peerIdOf(key.publicKey) === coordinator) return writtenPrefix(network, coordinator, origin)
+    return key && mirrorPrefix(REPLICAS, origin)
   }
   const checkTask = ({ key, value }: BackupTask) => void readTask(key, value)
   const evidenceOf = (logs: readonly BackupContent[]) => {
@@ -241,7 +251,8 @@ export async function restoreBackupFile(
   }
 }
 
-async function peerIdIn(dataDir: string): Promise<string> {
+/** Peer id of the coordinator whose data folder it is. @throws EdgeCoderError `not-found` */
+export async function peerIdIn(dataDir: string): Promise<string> {
   const file = identityFileOf(dataDir)
   if (!existsSync(file)) {
     throw new EdgeCoderError('not-found', `there is no ${file}: a backup holds no key`, {

@@ -208,7 +208,7 @@ function createRoles(
           copied: services.copied,
           addressesOf: (peerId) => known.list().find((peer) => peer.peerId === peerId)?.addresses ?? [],
         },
-        { networkId, leaseMs: config.leaseMs },
+        { networkId, leaseMs: config.leaseMs, sliceIdleMs: config.sliceIdleMs },
       ),
     }),
     ...(mode.gateway && {

@@ -3,6 +3,7 @@ import { quorumOf } from '../core/ledger/quorum.js'
 import { chainStatements, termQuotes } from '../roles/ledger/chain-evidence.js'
 import { createEvidenceReader, type EvidenceReader } from '../roles/ledger/evidence.js'
 import type { LogStates } from '../roles/ledger/log-library.js'
+import { writerOf } from '../roles/policy/home-epochs.js'
 import { cosignerKey } from '../roles/replication/log-name.js'
 import { readLogOrigin } from '../wire/checkpoint.js'
 import { type NoteKey, noteKey } from '../wire/note-key.js'
@@ -71,9 +72,7 @@ export function ledgerKeysOf(coordinators: readonly string[]): LedgerKeys {
 /** Who writes a log, by policy. */
 function writerIn(chain: PolicyChain, network: string, origin: string): string | undefined {
   const name = readLogOrigin(origin)
-  if (name?.network !== network) return undefined
-  const latest = chain.state.get('home', name.home)
-  return latest?.epoch === name.epoch ? latest.coordinator : latest && name.home
+  return name?.network === network ? writerOf(chain, name)?.coordinator : undefined
 }
 
 function logKeysBy(

@@ -134,6 +134,12 @@ export const SETTINGS = {
     milliseconds(1_000, 600_000),
     'coordinator: how long a lease lasts without headway',
   ),
+  sliceIdleMs: setting(
+    'EDGE_SLICE_IDLE_MS',
+    '1800000',
+    milliseconds(60_000, 604_800_000),
+    'coordinator: after how long without use credits of another home go back to it',
+  ),
   drainMs: setting(
     'EDGE_DRAIN_MS',
     '30000',

@@ -8,6 +8,21 @@ export interface Range {
   readonly lt: string
   readonly reverse?: boolean
   readonly limit?: number
+  /** Values are empty then; those that are damaged are passed, too. */
+  readonly keysOnly?: boolean
+}
+
+/** All keys as they were at one moment. */
+export interface StoreSnapshot {
+  /**
+   * As {@link Store.range}, of that moment.
+   *
+   * @throws EdgeCoderError `store-failed` once it is closed, or when the store had to be opened anew after a
+   *   failed write
+   */
+  range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]>
+  /** Lets go of it. */
+  close(): Promise<void>
 }
 
 /**
@@ -25,6 +40,13 @@ export interface Store {
   getNow(key: string): Uint8Array | undefined
   /** A consistent view as of the first read. */
   range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]>
+  /**
+   * What is durable now, for reading that goes on later. What is written over meanwhile stays on the disk for
+   * as long as it is open: few at once, and each for minutes at most.
+   *
+   * @throws EdgeCoderError `store-failed` when the store is closed
+   */
+  snapshot(): StoreSnapshot
   /**
    * All or nothing, and on the disk (fsynced) when it resolves. Calls made while a write is under way share
    * the

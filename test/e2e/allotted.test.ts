@@ -74,6 +74,14 @@ describe('an account whose home is lost', () => {
     )
     const [home, there] = [await walletAt(HOME), await walletAt(spare)]
     expect(home.available + there.available).toBeLessThan(GRANTED)
+    await until(
+      'the home to see the slice in its copy of the other log',
+      async () => {
+        const { stdout } = await held.mesh.cli(['wallet', 'balance', 'local', '--node', HOME])
+        return /^In slices +0\.\d+ credits, which other homes may spend$/m.test(stdout)
+      },
+      WITHIN_MS,
+    )
   }, 120_000)
 
   it('is spent from the slice while its home is dead, and never twice', async () => {

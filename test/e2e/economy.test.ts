@@ -3,12 +3,14 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
 import { DEFAULT_TERMS } from '../../src/core/economy/terms.js'
 import { loadChain } from '../../src/node/admin-policy.js'
+import type { Store } from '../../src/ports/store.js'
 import { auditLog } from '../../src/roles/ledger/audit-log.js'
 import { chainStatements, termQuotes } from '../../src/roles/ledger/chain-evidence.js'
-import { createEvidenceReader } from '../../src/roles/ledger/evidence.js'
+import { createEvidenceReader, type EvidenceReader } from '../../src/roles/ledger/evidence.js'
+import { logKeys } from '../../src/roles/ledger/log-keys.js'
 import { openLevelStore } from '../../src/services/store/level-store.js'
 import { logOrigin } from '../../src/wire/checkpoint.js'
-import { noteKey } from '../../src/wire/note-key.js'
+import { type NoteKey, noteKey } from '../../src/wire/note-key.js'
 import { publicKeyOf } from '../../src/wire/peer-id.js'
 import { createHeldTasks, type HeldTasks } from '../helpers/held-tasks.js'
 import { SignedNetwork } from '../helpers/signed-network.js'
@@ -131,28 +133,74 @@ it('nothing is written while nobody works, however many windows pass', async () 
   expect((await idle()).entries).toBe(before.entries)
 })
 
-it('an audit from outside finds nothing wrong', async () => {
-  await held.mesh.kill('coordinator', 'gateway', 'worker')
+it('what the coordinator has earned is drawn to an account, once for an id', async () => {
+  const before = await lender()
+  const listed = await held.mesh.cli(['economy', 'fee', 'list'])
+  expect(listed.stdout).toContain(held.mesh.get('coordinator').node.peerId)
+  const draw = ['economy', 'fee', 'draw', '0.000002', '--to', 'lender', '--id', 'first']
+  const unsure = await held.mesh.cli(draw)
+  expect([unsure.code, await lender()]).toEqual([2, before])
+  for (const word of ['0.000002 credits to lender', 'it was drawn before']) {
+    const drawn = await held.mesh.cli([...draw, '--yes'])
+    expect([drawn.code, drawn.stdout]).toEqual([0, expect.stringContaining(word)])
+    expect(await lender()).toBe(before + 2n)
+  }
+  const tooMuch = await held.mesh.cli(['economy', 'fee', 'draw', '1000', '--to', 'lender', '--yes'])
+  expect(tooMuch.code).not.toBe(0)
+  expect(tooMuch.stderr).toMatch(/has \d+ microcredits, 1000000000 are needed/)
+})
+
+/** The coordinator's log as its disk has it; no process may run. */
+async function withLog<T>(
+  use: (store: Store, key: NoteKey, evidence: EvidenceReader) => Promise<T>,
+): Promise<T> {
   const { dataDir, peerId } = held.mesh.get('coordinator').node
   const chain = await loadChain(network.folder)
   const networkId = chain.head?.network ?? ''
-  const origin = logOrigin(networkId, peerId, 1)
-  const evidence = createEvidenceReader(
-    { statements: chainStatements(chain), quotes: termQuotes },
-    { network: networkId },
-  )
+  const statements = chainStatements(chain)
+  const evidence = createEvidenceReader({ statements, quotes: termQuotes }, { network: networkId })
+  const key = noteKey('note', logOrigin(networkId, peerId, 1), publicKeyOf(peerId) ?? new Uint8Array())
   const store = await openLevelStore(join(dataDir, 'store'))
   try {
-    const key = noteKey('note', origin, publicKeyOf(peerId) ?? new Uint8Array())
-    const report = await auditLog({ store, evidence }, { key, prefix: 'ledger|0' })
-    expect(report.mismatches).toEqual([])
-    const { kinds } = report
-    expect(report.complete).toBe(true)
-    expect(kinds['price-window']).toBeGreaterThanOrEqual(3)
-    expect(kinds['issuance-window']).toBeGreaterThanOrEqual(2)
-    expect(kinds.issue).toBe(kinds['issuance-window'])
-    expect(kinds['work-window']).toBe(kinds['issuance-window'])
+    return await use(store, key, evidence)
   } finally {
     await store.close()
   }
+}
+
+it('an audit from outside finds nothing wrong', async () => {
+  await held.mesh.kill('coordinator', 'gateway', 'worker')
+  const report = await withLog((store, key, evidence) =>
+    auditLog({ store, evidence }, { key, prefix: 'ledger|0' }),
+  )
+  expect(report.mismatches).toEqual([])
+  const { kinds } = report
+  expect(report.complete).toBe(true)
+  expect(kinds['price-window']).toBeGreaterThanOrEqual(3)
+  expect(kinds['issuance-window']).toBeGreaterThanOrEqual(2)
+  expect(kinds.issue).toBe(kinds['issuance-window'])
+  expect(kinds.fee).toBe(1)
+  expect(kinds['work-window']).toBe(kinds['issuance-window'])
+})
+
+it('a state that is damaged is told at the start, and made anew from the entries', async () => {
+  const keys = logKeys('ledger|0')
+  const balance = keys.record('balance', 'lender')
+  const had = await withLog(async (store) => {
+    const bytes = await store.get(balance)
+    await store.commit([{ type: 'put', key: balance, value: Buffer.from('nonsense') }])
+    return bytes
+  })
+  const coordinatorNode = held.mesh.get('coordinator')
+  coordinatorNode.start()
+  expect(await coordinatorNode.ended()).not.toBe(0)
+  expect(coordinatorNode.log.slice(-3_000)).toContain('edgecoder ledger rebuild')
+  const rebuild = ['--node', 'coordinator', 'ledger', 'rebuild', '--policy', network.folder]
+  expect((await held.mesh.cli(rebuild)).code).toBe(2)
+  const rebuilt = await held.mesh.cli([...rebuild, '--yes'])
+  expect([rebuilt.code, rebuilt.stdout]).toEqual([0, expect.stringContaining('was made anew from')])
+  expect(await withLog((store) => store.get(balance))).toEqual(had)
+  await held.mesh.start(['coordinator'])
+  const verified = await held.mesh.cli(['ledger', 'verify'])
+  expect(verified.code).toBe(0)
 })

@@ -22,7 +22,7 @@ export class FakeWallets implements Wallets {
     const rows = this.#rows.get(account)
     if (rows === undefined) return refusal('account-unknown', `no account ${account}`)
     const available = this.#has(account)
-    return { account, home: 'home', isHome: true, available, held: 3n, final: available - 1n }
+    return { account, home: 'home', isHome: true, available, held: 3n, final: available - 1n, slices: 5n }
   }
 
   async history(

@@ -26,13 +26,13 @@ export class Book {
   readonly applied: Applied[] = []
   #ids = 0
 
-  constructor(home: string, terms: EconomyTerms = DEFAULT_TERMS, epoch = 1) {
+  constructor(home: string, terms: EconomyTerms = DEFAULT_TERMS, epoch = 1, coordinator = home) {
     this.home = home
     const fields = {
       network: 'net',
       home,
       epoch,
-      coordinator: home,
+      coordinator,
       policy: POLICY_DIGEST,
       continues: undefined,
     }

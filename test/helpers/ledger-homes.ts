@@ -7,7 +7,7 @@ import { createJournal, type Journal } from '../../src/roles/coordinator/journal
 import { LedgerDesk } from '../../src/roles/coordinator/ledger-desk.js'
 import { chainStatements, termQuotes } from '../../src/roles/ledger/chain-evidence.js'
 import { createEvidenceReader, type EvidenceReader } from '../../src/roles/ledger/evidence.js'
-import type { LogLibrary } from '../../src/roles/ledger/log-library.js'
+import type { LogLibrary, LogStates } from '../../src/roles/ledger/log-library.js'
 import { type LogMirror, openLogMirror, type PartRefusal } from '../../src/roles/ledger/log-mirror.js'
 import type { Wish } from '../../src/roles/ledger/log-writer.js'
 import { PolicyChain } from '../../src/roles/policy/policy-chain.js'
@@ -100,9 +100,11 @@ export class Homes {
     return this.#finals.get(origin)
   }
 
-  evidence(): EvidenceReader {
+  /** @param states other logs */
+  evidence(states?: LogStates): EvidenceReader {
     const { network } = this
-    return createEvidenceReader({ statements: chainStatements(this.chain), quotes: termQuotes }, { network })
+    const statements = chainStatements(this.chain, states && (() => states))
+    return createEvidenceReader({ statements, quotes: termQuotes }, { network })
   }
 
   /** What others say of a log, who check it from its beginning. */
@@ -157,7 +159,10 @@ export class Home {
     const parts = { store: this.store, clock: systemClock(), log: this.logged, metrics, chain }
     this.journal = createJournal(parts)
     const { journal, signer } = this
-    this.desk = new LedgerDesk({ ...parts, journal, signer, grown() {} }, { networkId })
+    this.desk = new LedgerDesk(
+      { ...parts, journal, signer, grown() {} },
+      { networkId, home: this.peerId, epoch: 1, prefix: 'ledger|0' },
+    )
     await this.desk.open(false)
     this.desk.follow()
     const finalNote = (origin: string) => this.#homes.finalNote(origin)

@@ -1,3 +1,4 @@
+import type { Log } from '../../src/ports/log.js'
 import type { Store } from '../../src/ports/store.js'
 import { createLogCommitter } from '../../src/roles/ledger/log-committer.js'
 import { type LogWriter, openLogWriter, type Wish } from '../../src/roles/ledger/log-writer.js'
@@ -10,6 +11,7 @@ import { logOrigin } from '../../src/wire/checkpoint.js'
 import { noMetrics, quietLog } from '../contract/network/adapters.js'
 import { createDice } from '../simulation/dice.js'
 import { EntryMaker, LEDGER_NETWORK, simEvidence } from '../simulation/ledger/entries.js'
+import { type Says, saying } from './saying.js'
 import { seededSigner } from './signed-ledger.js'
 
 export const OWN = 'own'
@@ -17,9 +19,20 @@ const START_MS = 1_800_000_000_000
 
 let lives = 0
 
+interface ReplicatingOptions {
+  readonly snapshotLag?: number
+  /** What is said in the place of what is meant. */
+  readonly says?: Says
+  readonly log?: Log
+}
+
 /** What a log may say next; another call never says the same. */
 export async function* wishesOf(home: string, log: LogWriter): AsyncGenerator<Wish, never> {
-  const maker = new EntryMaker(home, createDice(createSeededRandom(1)), `life-${lives++}`)
+  const maker = new EntryMaker(
+    { home, coordinator: home },
+    createDice(createSeededRandom(1)),
+    `life-${lives++}`,
+  )
   for (;;) {
     const entry = maker.next(log.state)
     const proven = await simEvidence().prove(entry)
@@ -60,20 +73,27 @@ export class ReplicatingMesh {
   }
 
   /** @param own undefined = the own log is filled from the others */
-  async replicate(number: number, store: Store, own: LogWriter | undefined): Promise<Replication> {
+  async replicate(
+    number: number,
+    store: Store,
+    own: LogWriter | undefined,
+    { snapshotLag, says, log = quietLog }: ReplicatingOptions = {},
+  ): Promise<Replication> {
     const signer = seededSigner(number)
-    const network = this.#mesh.network(signer.peerId)
+    const plain = this.#mesh.network(signer.peerId)
+    const network = says === undefined ? plain : saying(plain, says)
     const ports = { network, store, clock: this.clock, random: this.#random, signer }
     const all = this.#all
     const replication = createReplication(
-      { ...ports, log: quietLog, metrics: noMetrics, evidence: simEvidence() },
+      { ...ports, log, metrics: noMetrics, evidence: simEvidence() },
       {
         networkId: LEDGER_NETWORK,
         prefix: 'others',
-        own,
+        own: own === undefined ? [] : [own],
         prefixOf: (origin) => (origin === this.originOf(number) ? OWN : undefined),
         coordinators: () => all,
         logs: () => all.map(({ peerId }) => ({ home: peerId, epoch: 1, coordinator: peerId })),
+        ...(snapshotLag === undefined ? {} : { snapshotLag }),
       },
     )
     await replication.start()

@@ -3,8 +3,8 @@ import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'n
 import { join } from 'node:path'
 
 const BLOCK_BYTES = 4096
-/** LevelDB opens again with 6 MiB, and has two logs and a table meanwhile. */
-const SIZE_MIB = 24
+/** LevelDB opens again with 20 MiB, and has two logs and a table meanwhile. */
+const SIZE_MIB = 72
 
 /** A disk of its own for one folder, that can be filled to the last block and emptied again. */
 export interface SmallDisk {

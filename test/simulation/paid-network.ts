@@ -30,6 +30,8 @@ interface Members {
   readonly gateways: readonly string[]
   readonly workers: readonly string[]
   readonly accounts: readonly string[]
+  /** Account that the first coordinator is enrolled for; left out = none. */
+  readonly owner?: string
 }
 
 /** A signed policy under which these members are paid, and its accounts have credits, each at a home in turn. */
@@ -61,6 +63,13 @@ export async function paidChain(members: Members): Promise<PolicyChain> {
     await say('enrol', { node: memberOf(peer), agent: `w${n}`, account: LENDER, role: 'worker' })
     await say('node-state', { peer, state: 'active', reason: '' })
   }
+  if (members.owner !== undefined)
+    await say('enrol', {
+      node: memberOf(homeOf(0)),
+      agent: 'c0',
+      account: members.owner,
+      role: 'coordinator',
+    })
   return chain
 }
 

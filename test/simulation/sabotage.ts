@@ -120,6 +120,7 @@ function over(store: Store, part: Partial<Store>): Store {
     get: (key) => store.get(key),
     getNow: (key) => store.getNow(key),
     range: (range) => store.range(range),
+    snapshot: () => store.snapshot(),
     commit: (writes: readonly Write[]) => store.commit(writes),
     close: () => store.close(),
     ...part,

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../src/ports/clock.js'
-import type { Range, Store, Write } from '../../src/ports/store.js'
+import type { Range, Store, StoreSnapshot, Write } from '../../src/ports/store.js'
 import { createMemoryDisk, type MemoryDisk } from '../../src/services/store/memory-store.js'
 import type { Dice } from './dice.js'
 import type { EventBody } from './events.js'
@@ -108,6 +108,10 @@ class TappedStore implements Store {
 
   range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]> {
     return this.#inner.range(range)
+  }
+
+  snapshot(): StoreSnapshot {
+    return this.#inner.snapshot()
   }
 
   async commit(writes: readonly Write[]): Promise<void> {

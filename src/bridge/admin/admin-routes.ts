@@ -1,7 +1,14 @@
 import { z } from 'zod'
 import { NO_BODY, NOTHING, PLAIN, type Route } from '../route.js'
 import { HistoryQuery } from '../routes/wallet-routes.js'
-import { EconomyPricesJson, EconomySupplyJson, EconomyWindowsJson } from '../schemas/economy.js'
+import {
+  EconomyFeesJson,
+  EconomyPricesJson,
+  EconomySupplyJson,
+  EconomyWindowsJson,
+  FeeDrawJson,
+  FeeDrawRequestJson,
+} from '../schemas/economy.js'
 import { CreatedKeyJson, KeyJson, KeyListJson, KeyRequestJson } from '../schemas/key.js'
 import {
   ConfigJson,
@@ -124,6 +131,19 @@ export const ADMIN_ROUTES = {
     path: '/economy/supply',
     summary: 'Where all credits of the log of the coordinator here are.',
     response: EconomySupplyJson,
+  },
+  economyFees: {
+    ...get,
+    path: '/economy/fees',
+    summary: 'What the coordinator here has earned and not drawn.',
+    response: EconomyFeesJson,
+  },
+  economyFeeDraw: {
+    ...post,
+    path: '/economy/fees/draw',
+    summary: 'Moves what it has earned to an account; once for an id.',
+    body: FeeDrawRequestJson,
+    response: FeeDrawJson,
   },
   keyList: { ...get, path: '/tokens', summary: 'API keys of the gateway here.', response: KeyListJson },
   keyCreate: {

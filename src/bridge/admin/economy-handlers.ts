@@ -19,6 +19,19 @@ export function mountEconomy(surface: Surface, economy: () => Economy | Refusal)
     const here = economy()
     return isRefusal(here) ? here : decimal(await here.supply())
   })
+  mount(surface, ROUTES.economyFees, () => {
+    const here = economy()
+    return isRefusal(here) ? here : decimal({ logs: here.fees.earned() })
+  })
+  mount(surface, ROUTES.economyFeeDraw, async ({ body: { amount, ...wanted } }) => {
+    const here = economy()
+    if (isRefusal(here)) return here
+    const drawn = await here.fees.draw({
+      ...wanted,
+      amount: amount === undefined ? undefined : BigInt(amount),
+    })
+    return isRefusal(drawn) ? drawn : decimal(drawn)
+  })
 }
 
 /** JSON has no bigint: amounts are decimal text, wherever they stand. */

@@ -27,6 +27,7 @@ export function mountLedgerOffice(surface: Surface, components: OfficeComponents
     coordinator === undefined ? notHere(node, 'coordinator') : (coordinator.ledgerOffice() ?? unpaid())
   mountVerify(surface, components, open)
   mountBackup(surface, components, open)
+  mountSlices(surface, open)
   mount(surface, ROUTES.ledgerProof, async ({ query: { log, index, task }, signal }) => {
     const office = open()
     if (isRefusal(office)) return office
@@ -58,6 +59,20 @@ export function mountLedgerOffice(surface: Surface, components: OfficeComponents
   mount(surface, ROUTES.ledgerRelease, async ({ body }) => {
     const office = open()
     return isRefusal(office) ? office : ((await office.release(body.task)) ?? DONE)
+  })
+}
+
+function mountSlices(surface: Surface, open: () => LedgerOffice | Refusal): void {
+  mount(surface, ROUTES.ledgerSlices, () => {
+    const office = open()
+    if (isRefusal(office)) return office
+    return { slices: office.slices.list().map((slice) => ({ ...slice, amount: String(slice.amount) })) }
+  })
+  mount(surface, ROUTES.ledgerSliceReturn, async ({ body }) => {
+    const office = open()
+    if (isRefusal(office)) return office
+    const given = await office.slices.giveBack(body.account)
+    return isRefusal(given) ? given : { amount: String(given.amount) }
   })
 }
 

@@ -8,8 +8,10 @@ import {
   ProofJson,
   paidTask,
   ReconciliationJson,
+  SliceReturnedJson,
+  SlicesJson,
 } from '../schemas/ledger.js'
-import { queryInteger } from '../schemas/parameters.js'
+import { accountName, queryInteger } from '../schemas/parameters.js'
 
 const get = { ...PLAIN, method: 'get', needs: 'admin' } as const
 const post = { method: 'post', needs: 'admin', params: NOTHING, query: NOTHING, body: NO_BODY } as const
@@ -67,6 +69,19 @@ export const LEDGER_ROUTES = {
     summary: 'Gives back what is held for a task that is not here.',
     body: z.strictObject({ task: paidTask }),
     response: DoneJson,
+  },
+  ledgerSlices: {
+    ...get,
+    path: '/ledger/slices',
+    summary: 'Credits of other homes that the coordinator here may spend.',
+    response: SlicesJson,
+  },
+  ledgerSliceReturn: {
+    ...post,
+    path: '/ledger/slices/return',
+    summary: 'Sends what is left of such credits back to the home of their account.',
+    body: z.strictObject({ account: accountName }),
+    response: SliceReturnedJson,
   },
   backup: {
     ...get,

@@ -10,7 +10,7 @@ import { historyJson, walletJson } from '../schemas/wallet.js'
 import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
 import { mountEconomy } from './economy-handlers.js'
 import { mountEnrollment } from './enrollment-handlers.js'
-import { models, nodeStatus, statusJson } from './node-status.js'
+import { ledgerJson, models, nodeStatus, statusJson } from './node-status.js'
 import { notHere, unpaid, unsigned } from './not-here.js'
 import { mountPolicy } from './policy-handlers.js'
 
@@ -80,7 +80,7 @@ function mountLedger(surface: Surface, { node, coordinator }: NodeComponents): v
   mount(surface, ROUTES.ledgerStatus, () => {
     if (coordinator === undefined) return notHere(node, 'coordinator')
     const status = coordinator.ledger()
-    return status === undefined ? unpaid() : statusJson(status)
+    return status === undefined ? unpaid() : ledgerJson(status)
   })
   mount(surface, ROUTES.wallet, async ({ params }) => {
     if (coordinator === undefined) return notHere(node, 'coordinator')

@@ -1,8 +1,10 @@
+import type { z } from 'zod'
 import type { Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
+import type { LedgerStatus } from '../../roles/coordinator/coordinator.js'
 import { type Roles, reasons } from '../health.js'
 import type { NodeControl } from '../node-control.js'
-import type { ModelsJson, NodeStatusJson } from '../schemas/node.js'
+import type { LedgerStatusJson, ModelsJson, NodeStatusJson } from '../schemas/node.js'
 import { type ProblemJson, problemJson } from '../schemas/problem.js'
 
 export function nodeStatus(node: NodeControl, roles: Roles, clock: Clock): NodeStatusJson {
@@ -39,6 +41,16 @@ export function statusJson<S extends { readonly notReady?: Refusal }>(
 ): Omit<S, 'notReady'> & { notReady?: ProblemJson } {
   const { notReady, ...rest } = status
   return { ...rest, ...(notReady === undefined ? {} : { notReady: problemJson(notReady) }) }
+}
+
+export function ledgerJson({ written, ...status }: LedgerStatus): z.input<typeof LedgerStatusJson> {
+  return {
+    ...statusJson(status),
+    written: written.map(({ why, ...log }) => ({
+      ...log,
+      ...(why === undefined ? {} : { why: problemJson(why) }),
+    })),
+  }
 }
 
 /** Models as the widest view here has them: the mesh's, the coordinator's own workers', or this worker's. */

@@ -1,4 +1,7 @@
 import { z } from 'zod'
+import { logName } from './ledger.js'
+import { accountName, taskId } from './parameters.js'
+import { paidAmount } from './wallet.js'
 
 const microcredits = z.string().meta({ description: 'Microcredits, a whole number.' })
 const work = z.string().meta({ description: 'Work units: microcredits at list prices, multiplier one.' })
@@ -84,4 +87,32 @@ export const EconomySupplyJson = z.object({
   accounts: microcredits,
   inTransit: microcredits,
   sum: microcredits.meta({ description: 'Of all balances: 0, or the log is wrong.' }),
+})
+
+export const EconomyFeesJson = z.object({
+  logs: z
+    .array(
+      z.object({
+        log: z.string(),
+        serves: z.boolean().meta({ description: 'It can be drawn from.' }),
+        earned: microcredits.meta({ description: 'Microcredits that were earned and not drawn.' }),
+        account: z.string().optional().meta({ description: 'That this coordinator is enrolled for.' }),
+      }),
+    )
+    .readonly(),
+})
+
+export const FeeDrawRequestJson = z.strictObject({
+  id: taskId.meta({ description: 'Asked again under the same id it is drawn once.' }),
+  amount: paidAmount.optional().meta({ description: 'Microcredits; all that is there when left out.' }),
+  account: accountName.optional(),
+  log: logName.optional(),
+})
+
+export const FeeDrawJson = z.object({
+  log: z.string(),
+  index: z.number(),
+  account: z.string(),
+  amount: microcredits,
+  existed: z.boolean().meta({ description: 'It had been drawn before.' }),
 })

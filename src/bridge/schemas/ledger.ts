@@ -94,6 +94,22 @@ export const EvidenceListJson = z.object({
     .meta({ description: 'Logs that are isolated.' }),
 })
 
+export const SlicesJson = z.object({
+  slices: z
+    .array(
+      z.object({
+        account: z.string(),
+        home: z.string().meta({ description: 'Peer id of the home that it goes back to.' }),
+        at: z.string().meta({ description: 'Peer id of the home here that may spend it.' }),
+        amount: microcredits,
+        idleMs: z.number().meta({ description: 'Since it was used last, as far as this process has seen.' }),
+      }),
+    )
+    .readonly(),
+})
+
+export const SliceReturnedJson = z.object({ amount: microcredits })
+
 export const DoneJson = z.object({ done: z.literal(true) })
 
 export function auditJson({ root, size, kinds, ...report }: AuditReport): AuditJson {

@@ -197,6 +197,25 @@ export const ModelsJson = z.object({
 
 export type ModelsJson = z.output<typeof ModelsJson>
 
+const WrittenLogJson = z
+  .object({
+    origin: z.string(),
+    home: z.string().meta({ description: 'Peer id of the coordinator that began the home.' }),
+    epoch: z.number().meta({ description: 'Grows with each hand-over of the home.' }),
+    state: z.enum(['serving', 'sealed', 'waiting', 'continuing', 'closed']).meta({
+      description:
+        '`sealed` = its home was handed over since; `waiting` = it is not known yet where the log before ' +
+        'it is cut; `continuing` = the state that it goes on with is being made; `closed` = see why.',
+    }),
+    entries: z.number().meta({
+      description: 'That are durable; while `continuing`: of the logs before it, applied again.',
+    }),
+    of: z.number().optional().meta({ description: 'While `continuing`: of so many.' }),
+    finalEntries: z.number(),
+    why: ProblemJson.optional(),
+  })
+  .meta({ id: 'WrittenLog' })
+
 export const LedgerStatusJson = z.object({
   origin: z.string().meta({ description: 'Name of the log, and of the key that signs its checkpoints.' }),
   entries: z.number().meta({ description: 'Durable, under a signed checkpoint.' }),
@@ -208,6 +227,10 @@ export const LedgerStatusJson = z.object({
     .meta({ description: 'Cosigned by enough coordinators: others may build on them.' }),
   unfinalAgeMs: z.number().meta({ description: 'Age of the oldest entry that is not final; 0 = all are.' }),
   quorum: z.number().meta({ description: 'How many coordinators must cosign, this one among them.' }),
+  written: z
+    .array(WrittenLogJson)
+    .readonly()
+    .meta({ description: 'Logs of homes that are, were or will be this coordinator’s.' }),
   logs: z
     .array(
       z.object({
@@ -217,6 +240,15 @@ export const LedgerStatusJson = z.object({
         finalSize: z.number(),
         claimedSize: z.number().meta({ description: 'Entries that somebody says there are.' }),
         isolated: z.boolean().meta({ description: 'There is evidence against its coordinator.' }),
+        tip: z
+          .object({
+            size: z.number().meta({ description: 'Entries up to which the state was followed.' }),
+            startSize: z.number().meta({ description: 'Entries that the snapshot was of.' }),
+            from: z.string().meta({ description: 'Peer id of who gave it.' }),
+            proven: z.boolean().meta({ description: 'Entries up to its start came to the same state.' }),
+          })
+          .optional()
+          .meta({ description: 'Its end, ahead of its entries, from a snapshot; nothing is signed by it.' }),
       }),
     )
     .readonly()

@@ -24,6 +24,9 @@ export const WalletJson = z
     available: microcredits,
     held: microcredits.meta({ description: 'Reserved for tasks that have not ended.' }),
     final: microcredits.meta({ description: 'Of what is available: what is final.' }),
+    slices: microcredits.meta({
+      description: 'Not among what is available: what other homes may spend, as far as it is known here.',
+    }),
     allotted: microcredits
       .optional()
       .meta({ description: 'Where the home is elsewhere: what the coordinator that was asked may spend.' }),
@@ -67,17 +70,19 @@ export const PaymentJson = z
   })
   .meta({ id: 'Payment' })
 
+/** Microcredits that are to be moved. */
+export const paidAmount = z
+  .string()
+  .regex(/^[1-9]\d{0,18}$/, { message: 'must be a whole number above 0', abort: true })
+  .refine((text) => BigInt(text) <= MOST_MICROCREDITS, { message: 'must be below 2^63' })
+
 export const TransferRequestJson = z
   .strictObject({
     id: taskId.optional().meta({
       description: 'The idempotency key, here or in the header Idempotency-Key: 1 to 64 of A-Z a-z 0-9 . _ -',
     }),
     to: accountName,
-    amount: z
-      .string()
-      .regex(/^[1-9]\d{0,18}$/, { message: 'must be a whole number above 0', abort: true })
-      .refine((text) => BigInt(text) <= MOST_MICROCREDITS, { message: 'must be below 2^63' })
-      .meta({ description: 'Microcredits, a whole number above 0.' }),
+    amount: paidAmount.meta({ description: 'Microcredits, a whole number above 0.' }),
     note: z
       .string()
       .refine((text) => Buffer.byteLength(text) <= NOTE_BYTES, { message: `at most ${NOTE_BYTES} bytes` })
@@ -104,12 +109,13 @@ export type TransferJson = z.output<typeof TransferJson>
 
 export function walletJson(view: WalletView | Refusal): WalletJson | Refusal {
   if (isRefusal(view)) return view
-  const { available, held, final, allotted, ...wallet } = view
+  const { available, held, final, slices, allotted, ...wallet } = view
   return {
     ...wallet,
     available: String(available),
     held: String(held),
     final: String(final),
+    slices: String(slices),
     ...(allotted === undefined ? {} : { allotted: String(allotted) }),
   }
 }

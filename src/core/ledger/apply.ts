@@ -3,6 +3,7 @@ import { type Refusal, refusal } from '../refusal.js'
 import { Draft, type Posting } from './draft.js'
 import type { Facts, FactsOf, HoldEvidence } from './facts.js'
 import { hexOf } from './hex.js'
+import { entriesBefore } from './line.js'
 import { sameBytes } from './merkle/tree-hash.js'
 import type { Change, LedgerView } from './records.js'
 import { type HoldRow, hold, holdRow } from './rules/hold.js'
@@ -28,6 +29,7 @@ export interface Applied {
 /** The log has this very entry already; in a log that is read again, that is a fault of its writer. */
 export interface Existed {
   readonly outcome: 'existed'
+  /** In this log; below zero = it is in the log of an earlier epoch, which this one goes on from. */
   readonly index: number
 }
 
@@ -73,16 +75,20 @@ export function apply(view: LedgerView, facts: Facts): Applied | Existed | Refus
   const key = `${facts.kind}/${hexOf(facts.entry.id)}`
   const known = view.get('entry', key)
   if (known !== undefined) {
-    if (sameBytes(known.digest, facts.digest)) return { outcome: 'existed', index: known.index }
-    return refusal('entry-conflict', `entry ${known.index} has the same id and says something else`)
+    const index = known.index - entriesBefore(view)
+    if (sameBytes(known.digest, facts.digest)) return { outcome: 'existed', index }
+    return refusal('entry-conflict', `entry ${index} has the same id and says something else`)
   }
   const misplaced = misplacedEntry(view, facts)
   if (misplaced !== undefined) return misplaced
   const draft = new Draft(view)
-  const refused = ruleOn(draft, facts)
+  const before = entriesBefore(view)
+  const refused = ruleOn(draft, before === 0 ? facts : { ...facts, index: before + facts.index })
   if (refused !== undefined) return refused
   draft.set({ table: 'log', key: '', value: { ...draft.log, size: facts.index + 1 } })
-  draft.set({ table: 'entry', key, value: { index: facts.index, digest: facts.digest } })
+  // A genesis has moved it.
+  const index = entriesBefore(draft) + facts.index
+  draft.set({ table: 'entry', key, value: { index, digest: facts.digest } })
   return { outcome: 'applied', ...draft.result() }
 }
 

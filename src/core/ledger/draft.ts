@@ -64,8 +64,12 @@ export class Draft implements LedgerView {
     return tally
   }
 
-  /** Moves credits. The only way a balance changes, so that every entry sums to zero. */
-  move(from: string, to: string, amount: bigint): Refusal | undefined {
+  /**
+   * Moves credits. The only way a balance changes, so that every entry sums to zero.
+   *
+   * @param had what `to` has, where it is known without looking
+   */
+  move(from: string, to: string, amount: bigint, had?: bigint): Refusal | undefined {
     invariant(amount >= 0n, 'credits move forward')
     if (amount === 0n || from === to) return undefined
     const has = this.get('balance', from) ?? 0n
@@ -75,7 +79,7 @@ export class Draft implements LedgerView {
         `${from} has ${has} microcredits, ${amount} are needed: ${amount - has} are missing`,
       )
     }
-    const more = (this.get('balance', to) ?? 0n) + amount
+    const more = (had ?? this.get('balance', to) ?? 0n) + amount
     if (more > MOST_BALANCE || amount - has > MOST_BALANCE) {
       return refusal('wrong-amount', `a balance of ${to} or ${from} would not fit in 64 bits`)
     }
@@ -114,10 +118,12 @@ export class Draft implements LedgerView {
 
   /** What the entry did. */
   result(): { readonly postings: readonly Posting[]; readonly changes: readonly Change[] } {
-    const postings = [...this.#postings]
-      .filter(([, amount]) => amount !== 0n)
-      .map(([account, amount]) => ({ account, amount }))
-    const sum = postings.reduce((total, { amount }) => total + amount, 0n)
+    const postings: Posting[] = []
+    let sum = 0n
+    for (const [account, amount] of this.#postings) {
+      if (amount !== 0n) postings.push({ account, amount })
+      sum += amount
+    }
     invariant(sum === 0n, 'the postings of an entry sum to zero')
     return { postings, changes: this.#state.changes() }
   }

@@ -16,6 +16,23 @@ export interface LogRecord {
   readonly size: number
 }
 
+/**
+ * What the log of a later epoch goes on from. Key: ''. A log of the first epoch has none.
+ *
+ * Indexes in records (of entries, windows, arrivals) are positions in the line of logs: an entry's index in
+ * its own log and `before` together. Below `before` they are of an earlier epoch, and in this log nowhere.
+ */
+export interface LineRecord {
+  /** The epoch that was cut; 0 = nothing was ever written in the earlier ones. */
+  readonly epoch: number
+  /** Entries of it that count. */
+  readonly size: number
+  /** Over those entries; undefined = there are none. */
+  readonly root: Uint8Array | undefined
+  /** Entries that count of all earlier epochs together. */
+  readonly before: number
+}
+
 /** The policy in force. Key: ''. */
 export interface PolicyRecord {
   readonly sequence: number
@@ -75,6 +92,7 @@ export interface PaidParts {
 
 /** Key: `kind/id`. Ids of one kind cannot be taken by another: some are foreseeable. */
 export interface EntryRecord {
+  /** Position in the line of logs; see {@link LineRecord}. */
   readonly index: number
   /** Digest of what the entry says, its time left out. */
   readonly digest: Uint8Array
@@ -203,6 +221,7 @@ export interface IssuanceRecord
 /** All state of a ledger, by table. */
 export interface LedgerRecords {
   readonly log: LogRecord
+  readonly line: LineRecord
   readonly policy: PolicyRecord
   readonly home: HomeRecord
   readonly account: AccountRecord

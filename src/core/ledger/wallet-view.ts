@@ -9,6 +9,8 @@ export interface WalletView {
   readonly held: bigint
   /** Of what is available: what no loss of a coordinator can undo, as enough others hold it. */
   readonly final: bigint
+  /** Not among what is available: what other homes may spend, by the copies of their logs that are here. */
+  readonly slices: bigint
   /** Where the home is elsewhere: microcredits that this coordinator may spend of it. */
   readonly allotted?: bigint
 }
@@ -18,7 +20,7 @@ export type EntryStanding = 'final' | 'pending'
 
 /** What one entry did to an account. */
 export interface WalletRowView {
-  /** Index of the entry in the log of the account's home. */
+  /** Position of the entry in the logs of the account’s home: its index, while that was not handed over. */
   readonly entry: number
   /** Wall clock of who wrote it. */
   readonly timeMs: number

@@ -1,6 +1,7 @@
 import { allotmentName } from '../../core/ledger/account-name.js'
 import { hexOf } from '../../core/ledger/hex.js'
 import { arrivalKey } from '../../core/ledger/parcel.js'
+import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal, refusal, toWire, type WireRefusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Link, Network } from '../../ports/network.js'
@@ -23,7 +24,8 @@ import type { TaskLog } from './ledger-accounting.js'
 import type { Action } from './ordered-inbox.js'
 
 interface Ledger {
-  readonly desk: TaskLog
+  /** The log that an account is spent in. */
+  readonly logOf: (account: string) => TaskLog | Refusal
   readonly library: LogLibrary
   readonly chain: PolicyChain
 }
@@ -89,27 +91,29 @@ export class AllotmentDesk {
     if (fault !== undefined || isMalformed(signed)) return fault ?? refusal('malformed', 'no order')
     if (ledger === undefined) return refusal('not-found', 'Tasks are not paid in this network.')
     const { signer: gateway, value: order } = signed
-    const { view } = ledger.desk
+    const log = ledger.logOf(order.account)
+    if (isRefusal(log)) return log
+    const { view } = log
     const id = allotEntryId(order)
     if (view.get('entry', `allot/${hexOf(id)}`) !== undefined) return 0n
     const isGateway = chainGateways(ledger.chain)
     // Who may not order learns nothing of what there is.
     const may = allotEvidence({ gateway, order }, 0n, { view, isGateway })
     if (isRefusal(may)) return may
-    const amount = this.#needed(ledger, order)
+    const amount = this.#needed(ledger, view, order)
     if (isRefusal(amount) || amount === 0n) return amount
     const said = allotEvidence({ gateway, order }, amount, { view, isGateway })
     if (isRefusal(said)) return said
     const statement = envelopeCodec.encode(envelope)
     const entry: EntryOf<'allot'> = { kind: 'allot', id, timeMs: clock.nowMs(), ...said, statement }
-    const outcome = ledger.desk.append({ kind: 'allot', entry, evidence: said })
+    const outcome = log.append({ kind: 'allot', entry, evidence: said })
     if (isRefusal(outcome)) return outcome
-    this.#remember(ledger, entry)
+    this.#remember(view, entry)
     return amount
   }
 
   /** What fills the slice up; refused when there is nothing to fill it with. */
-  #needed({ desk: { view }, library, chain }: Ledger, order: AllotmentOrder): bigint | Refusal {
+  #needed({ library, chain }: Ledger, view: LedgerView, order: AllotmentOrder): bigint | Refusal {
     const { account, toHome, most } = order
     const slice = allotmentName(account, toHome)
     const epoch = chain.state.get('home', toHome)?.epoch
@@ -132,7 +136,7 @@ export class AllotmentDesk {
     return refusal(why, detail, { next: 'Credits come back from there when they are not spent.' })
   }
 
-  #remember({ desk: { view } }: Ledger, { id: transfer, account, toHome, amount }: EntryOf<'allot'>): void {
+  #remember(view: LedgerView, { id: transfer, account, toHome, amount }: EntryOf<'allot'>): void {
     const to = allotmentName(account, toHome)
     const home = view.get('log', '')?.home ?? ''
     // Arrivals come in order: when the last is there, those before it are.

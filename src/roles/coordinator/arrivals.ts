@@ -92,6 +92,7 @@ export class Arrivals {
     this.#parked = metrics.gauge(
       'edgecoder_ledger_arrivals_parked',
       'Credits sent here by other homes that cannot be taken in for now.',
+      ['home'],
     )
   }
 
@@ -100,9 +101,14 @@ export class Arrivals {
     return this.#cursors.parked
   }
 
-  /** @throws EdgeCoderError `store-corrupt` */
+  /** Reads how far each walk has come. @throws EdgeCoderError `store-corrupt` */
+  load(): Promise<void> {
+    return this.#cursors.load()
+  }
+
+  /** As {@link load}, and begins. */
   async start(): Promise<void> {
-    await this.#cursors.load()
+    await this.load()
     this.wake()
   }
 
@@ -147,7 +153,7 @@ export class Arrivals {
       if (!(cause instanceof EdgeCoderError)) throw cause
       this.#components.log.error('arrivals-fault', { error: cause })
     }
-    this.#parked.set(this.parked)
+    this.#parked.set(this.parked, { home: this.#home })
   }
 
   async #round(): Promise<void> {

@@ -19,6 +19,8 @@ export interface CoordinatorLimits {
   /** Ended tasks remembered, for the idempotency of late submits and for sync. */
   readonly endedTasks: number
   readonly endedMs: number
+  /** A slice of another home's account that nothing was spent from for so long goes home. */
+  readonly sliceIdleMs: number
 }
 
 export const DEFAULT_LIMITS: CoordinatorLimits = {
@@ -33,6 +35,8 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   gateways: 1_000,
   endedTasks: 50_000,
   endedMs: 24 * 60 * 60 * 1000,
+  // Longer than a task may take to be paid.
+  sliceIdleMs: 30 * 60_000,
 }
 
 /** A peer that opened a stream and says nothing for this long is not one of ours. */
@@ -61,14 +65,16 @@ export const MENTION_MS = 3_000
 export const ARRIVALS_STEP = 256
 /** Slices that were filled and not seen to have arrived; past it all are forgotten, and may be filled once more. */
 export const SLICES_UNDER_WAY = 10_000
-/** A slice that nothing was spent from for so long goes home. Longer than a task may take to be paid. */
-export const SLICE_IDLE_MS = 30 * 60_000
-/** How often slices are looked over. */
-export const SLICE_LOOK_MS = 60_000
+/** How often slices are looked over: so many times in the time after which idle ones go home. */
+export const SLICE_LOOKS = 30
 /** How often it is looked whether the others have confirmed the own log. */
 export const CONFIRM_MS = 250
 /** So often for one that was not restored, as far as is known; then it is gone on with. */
 export const HEARING_LOOKS = 12
+/** After so long a task of a home that was handed over is ordered again: its gateway moves to the successor. */
+export const SEALED_RETRY_MS = 5_000
+/** Before a home that comes here, and could not be taken over, is tried again; and what is asked of it meanwhile. */
+export const SUCCESSION_RETRY_MS = 2_000
 /** How often the store is tried again while it fails. */
 export const STORE_RETRY_MS = 1_000
 /** Answers held back while the store fails; past it links are dropped, and their peers ask again later. */

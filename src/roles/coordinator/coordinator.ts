@@ -32,8 +32,26 @@ export interface Coordinator {
   economy(): Economy | Refusal | undefined
 }
 
+/** How one log stands that this coordinator writes, wrote before its home was handed over, or is to begin. */
+export interface WrittenLogView {
+  readonly origin: string
+  readonly home: string
+  readonly epoch: number
+  /**
+   * `sealed` = its home was handed over since; `waiting` = it is not known yet where the log before is cut;
+   * `continuing` = the state that it goes on with is being made; `closed` = nothing is appended, see why.
+   */
+  readonly state: 'serving' | 'sealed' | 'waiting' | 'continuing' | 'closed'
+  /** Entries that are durable; while `continuing`: entries of the logs before it that were applied again. */
+  readonly entries: number
+  /** While `continuing`: of so many. */
+  readonly of?: number
+  readonly finalEntries: number
+  readonly why?: Refusal
+}
+
 export interface LedgerStatus {
-  /** Name of the log, and of the key that signs for it. */
+  /** Name of the log of its own home, or else of the first one that it writes; and of the key that signs for it. */
   readonly origin: string
   /** Entries that are durable under a signed checkpoint, and those on their way to the disk. */
   readonly entries: number
@@ -46,7 +64,9 @@ export interface LedgerStatus {
   readonly unfinalAgeMs: number
   /** How many coordinators must cosign, this one among them. */
   readonly quorum: number
-  /** All logs that are here, the own one among them. */
+  /** Logs of homes that are, were or will be this coordinator's. */
+  readonly written: readonly WrittenLogView[]
+  /** All logs that are here, the own ones among them. */
   readonly logs: readonly LogView[]
   readonly peers: readonly PeerView[]
   /** Newest message of the signed policy that is in force in it. */

@@ -2,6 +2,7 @@ import type { Clock } from '../../ports/clock.js'
 import type { Network } from '../../ports/network.js'
 import { chainGateways } from '../ledger/chain-evidence.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
+import { AllotmentDesk } from './allotment-desk.js'
 import type { Journal } from './journal.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
 import { TransferDesk } from './transfer-desk.js'
@@ -25,6 +26,7 @@ interface Credits {
   readonly wallets: WalletDesk | undefined
   readonly talk: WalletTalk
   readonly transfers: TransferDesk
+  readonly allotments: AllotmentDesk
 }
 
 export function createCredits(
@@ -36,14 +38,21 @@ export function createCredits(
       wallets: undefined,
       talk: new WalletTalk({ wallets: undefined, journal, touch }),
       transfers: new TransferDesk({ network, clock, journal, ledger: undefined }, networkId),
+      allotments: new AllotmentDesk({ network, clock, journal, ledger: undefined }, networkId),
     }
   }
-  const { desk, library } = ledger
-  const wallets = new WalletDesk({ own: () => desk.log, library, unfinished })
-  const sending = { desk, library, isGateway: chainGateways(chain) }
+  const { logs, library } = ledger
+  const written = () => logs.open.map(({ desk }) => desk.log)
+  const wallets = new WalletDesk({ written, library, network: networkId, chain, unfinished })
+  const logOf = (account: string) => {
+    const log = logs.ofHomeOf(account)
+    return 'refused' in log ? log : log.desk
+  }
+  const sending = { logOf, library, isGateway: chainGateways(chain) }
   return {
     wallets,
     talk: new WalletTalk({ wallets, journal, touch }),
     transfers: new TransferDesk({ network, clock, journal, ledger: sending }, networkId),
+    allotments: new AllotmentDesk({ network, clock, journal, ledger: { logOf, library, chain } }, networkId),
   }
 }

@@ -1,6 +1,7 @@
 import { MILLION } from '../../core/economy/fixed-point.js'
 import type { IssuanceFigures } from '../../core/economy/issuance-window.js'
 import { BURN, feeAccount, ISSUANCE, RESERVE, TREASURY } from '../../core/ledger/account-name.js'
+import { indexOf } from '../../core/ledger/line.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { issuedSinceMs } from '../../core/ledger/rules/issuance.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
@@ -121,7 +122,7 @@ export class EconomyDesk {
       const tally = log?.state.get('tally', '')
       if (log === undefined || tally === undefined || log.asks) return false
       const closed = log.state.get('work', String(tally.window - 1))
-      const pending = closed !== undefined && closed.index >= log.finalSize
+      const pending = closed !== undefined && (indexOf(log.state, closed.index) ?? 0) >= log.finalSize
       return pending || (tally.contributors > 0 && tally.sinceMs < dueMs)
     })
   }
@@ -155,14 +156,15 @@ export class EconomyDesk {
     const { view } = this.#components.ledger
     const every = view.get('policy', '')?.terms.issuance.recalculateMs ?? 0
     const pricing = view.get('pricing', '')
-    if (pricing !== undefined) this.#gauges.multiplier.set(ratio(pricing.multiplier))
-    for (const [part, amount] of supplyOf(view)) this.#gauges.supply.set(ratio(amount), { part })
+    const { home = '' } = view.get('log', '') ?? {}
+    if (pricing !== undefined) this.#gauges.multiplier.set(ratio(pricing.multiplier), { home })
+    for (const [part, amount] of supplyOf(view)) this.#gauges.supply.set(ratio(amount), { part, home })
     if (this.#recalculated !== undefined && nowMs - this.#recalculated.atMs < every) return
     const figures = presentFigures(view, this.#components)
     if (figures === undefined) return
     this.#recalculated = { figures, atMs: nowMs }
-    this.#gauges.load.set(ratio(figures.load))
-    this.#gauges.pool.set(ratio(figures.pool))
+    this.#gauges.load.set(ratio(figures.load), { home })
+    this.#gauges.pool.set(ratio(figures.pool), { home })
   }
 }
 
@@ -188,11 +190,14 @@ function supplyOf(view: LedgerView): readonly (readonly [part: string, amount: b
   ]
 }
 
+/** A coordinator may write the logs of several homes. */
 function gaugesOf(metrics: Metrics) {
+  const gauge = (name: string, help: string, labels: readonly string[] = []) =>
+    metrics.gauge(`edgecoder_economy_${name}`, help, [...labels, 'home'])
   return {
-    multiplier: metrics.gauge('edgecoder_economy_multiplier_ratio', 'Multiplier of the open pricing window.'),
-    load: metrics.gauge('edgecoder_economy_load_ratio', 'Smoothed load, if the issuance window closed now.'),
-    pool: metrics.gauge('edgecoder_economy_pool_credits', 'Pool, if the issuance window closed now.'),
-    supply: metrics.gauge('edgecoder_economy_supply_credits', 'Credits of this log by part.', ['part']),
+    multiplier: gauge('multiplier_ratio', 'Multiplier of the open pricing window.'),
+    load: gauge('load_ratio', 'Smoothed load, if the issuance window closed now.'),
+    pool: gauge('pool_credits', 'Pool, if the issuance window closed now.'),
+    supply: gauge('supply_credits', 'Credits of a log by part.', ['part']),
   }
 }

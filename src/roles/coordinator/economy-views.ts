@@ -9,8 +9,7 @@ import type { IssuanceRecord, LedgerView, PriceRecord } from '../../core/ledger/
 import { issuedSinceMs } from '../../core/ledger/rules/issuance.js'
 import { isRefusal } from '../../core/refusal.js'
 import { logOrigin } from '../../wire/checkpoint.js'
-import { isMalformed } from '../../wire/frame.js'
-import { decodeEntry, type EntryKind, type EntryOf } from '../../wire/ledger/entry.js'
+import type { EntryOf } from '../../wire/ledger/entry.js'
 import {
   closingHome,
   epochOf,
@@ -21,23 +20,24 @@ import {
   recountIssuance,
 } from '../ledger/issuance-evidence.js'
 import type { LogLibrary } from '../ledger/log-library.js'
-import type { LogReader } from '../ledger/log-reader.js'
 import type {
   Economy,
   EconomyWindows,
+  Fees,
   IssuanceView,
   OpenIssuanceView,
   PricesView,
   PriceView,
   SupplyView,
 } from './economy.js'
-import type { EconomyDesk } from './economy-desk.js'
-import type { LedgerDesk } from './ledger-desk.js'
+import { entryAt, placeOf } from './line-entries.js'
+import type { WrittenLog } from './written-log.js'
+import type { WrittenLogs } from './written-logs.js'
 
 interface Components extends IssuanceSources {
-  readonly ledger: LedgerDesk
-  readonly desk: EconomyDesk
-  readonly library?: (() => LogLibrary) | undefined
+  readonly logs: WrittenLogs<WrittenLog>
+  readonly library: () => LogLibrary
+  readonly fees: Fees
 }
 
 /** What is shown of the economy: read from the ledger, and computed again each time. */
@@ -46,6 +46,10 @@ export class LedgerEconomy implements Economy {
 
   constructor(components: Components) {
     this.#components = components
+  }
+
+  get fees(): Fees {
+    return this.#components.fees
   }
 
   async windows(limit: number): Promise<EconomyWindows> {
@@ -88,17 +92,33 @@ export class LedgerEconomy implements Economy {
   async supply(): Promise<SupplyView> {
     const sums = { issued: 0n, burnt: 0n, treasury: 0n, reserve: 0n, fees: 0n, held: 0n, accounts: 0n }
     let [inTransit, sum] = [0n, 0n]
-    for await (const [account, balance] of this.#components.ledger.balances()) {
-      sum += balance
-      if (account === ISSUANCE) sums.issued -= balance
-      else if (account.startsWith('transit:')) inTransit += balance
-      else sums[partOf(account)] += balance
+    for (const { desk } of this.#written) {
+      for await (const [account, balance] of desk.balances()) {
+        sum += balance
+        if (account === ISSUANCE) sums.issued -= balance
+        else if (account.startsWith('transit:')) inTransit += balance
+        else sums[partOf(account)] += balance
+      }
     }
     return { ...sums, inTransit, sum }
   }
 
+  /** Of one whose every home was handed over, what it wrote last. */
+  get #written(): readonly WrittenLog[] {
+    const { serving, primary } = this.#components.logs
+    return serving.length > 0 ? serving : [primary]
+  }
+
+  get #log(): WrittenLog {
+    return this.#components.logs.primary
+  }
+
+  get #library(): LogLibrary {
+    return this.#components.library()
+  }
+
   get #view(): LedgerView {
-    return this.#components.ledger.view
+    return this.#log.desk.view
   }
 
   get #terms(): EconomyTerms {
@@ -122,23 +142,27 @@ export class LedgerEconomy implements Economy {
   }
 
   async #closedPrices(limit: number): Promise<readonly PriceView[]> {
-    const { reader } = this.#components.ledger.log
+    const { log } = this.#log.desk
     const shown: PriceView[] = []
     let opened = this.#pricing.window
     while (shown.length < limit) {
       const record = this.#view.get('price', String(opened))
       if (record === undefined) break
+      const place = placeOf(log, record.index, this.#library)
       // What is not durable yet is not shown.
-      if (record.index < reader.size) {
-        shown.push(this.#closedPrice(record, await entryAt(reader, record.index, 'price-window')))
+      if (place !== undefined && place.index < place.log.reader.size) {
+        shown.push(this.#closedPrice(record, place.index, await entryAt(place, 'price-window')))
       }
       opened = record.closed.window
     }
     return shown
   }
 
-  #closedPrice(record: PriceRecord, entry: EntryOf<'price-window'> | undefined): PriceView {
-    const { closed, index, timeMs, sequence } = record
+  #closedPrice(
+    { closed, timeMs, sequence }: PriceRecord,
+    index: number,
+    entry: EntryOf<'price-window'> | undefined,
+  ): PriceView {
     const terms = this.#components.chain.terms(sequence)
     const now = terms && closeWindow(closed, timeMs, terms.pricing)
     const equal = entry !== undefined && now !== undefined && miscount(entry, now) === undefined
@@ -147,28 +171,23 @@ export class LedgerEconomy implements Economy {
 
   /** The log that closes issuance windows, as far as it is here. */
   get #closer() {
-    const { chain, library } = this.#components
-    const log = this.#view.get('log', '')
-    const home = closingHome(chain)
-    if (log === undefined || home === undefined) return undefined
-    const logs = homeLogs(this.#view, this.#components)
+    const name = this.#view.get('log', '')
+    const home = closingHome(this.#components.chain)
+    if (name === undefined || home === undefined) return undefined
     const epoch = epochOf(this.#view, home)
-    const state = logs(home, epoch)?.state
-    const own = home === log.home && epoch === log.epoch
-    const reader = own
-      ? this.#components.ledger.log.reader
-      : library?.().find(logOrigin(log.network, home, epoch))?.reader
-    return state && reader && { state, reader, logs }
+    const isOwn = home === name.home && epoch === name.epoch
+    const log = isOwn ? this.#log.desk.log : this.#library.find(logOrigin(name.network, home, epoch))
+    return log && { log, logs: homeLogs(this.#view, this.#components) }
   }
 
   #openIssuance(): OpenIssuanceView | undefined {
     const closer = this.#closer
     const figures = presentFigures(this.#view, this.#components)
     if (closer === undefined || figures === undefined) return undefined
-    const sinceMs = issuedSinceMs(closer.state)
-    const recalculatedMs = this.#components.desk.recalculated?.atMs
+    const sinceMs = issuedSinceMs(closer.log.state)
+    const recalculatedMs = this.#log.economy.recalculated?.atMs
     return {
-      window: (closer.state.get('issuance', '')?.window ?? -1) + 1,
+      window: (closer.log.state.get('issuance', '')?.window ?? -1) + 1,
       ...issued(figures),
       sinceMs,
       dueMs: sinceMs + this.#terms.issuance.windowMs,
@@ -179,14 +198,16 @@ export class LedgerEconomy implements Economy {
   async #closedIssuances(limit: number): Promise<readonly IssuanceView[]> {
     const closer = this.#closer
     const shown: IssuanceView[] = []
-    const last = closer?.state.get('issuance', '')?.window ?? -1
+    const last = closer?.log.state.get('issuance', '')?.window ?? -1
     for (let window = last; closer !== undefined && window >= 0 && shown.length < limit; window--) {
-      const record = closer.state.get('issuance', String(window))
+      const { state } = closer.log
+      const record = state.get('issuance', String(window))
       if (record === undefined) break
-      if (record.index >= closer.reader.size) continue
-      const entry = await entryAt(closer.reader, record.index, 'issuance-window')
-      const figures = recountIssuance(closer.state, record, this.#components.chain, closer.logs)
-      shown.push(closedIssuance(record, entry, figures))
+      const place = placeOf(closer.log, record.index, this.#library)
+      if (place === undefined || place.index >= place.log.reader.size) continue
+      const entry = await entryAt(place, 'issuance-window')
+      const figures = recountIssuance(state, record, this.#components.chain, closer.logs)
+      shown.push(closedIssuance({ ...record, index: place.index }, entry, figures))
     }
     return shown
   }
@@ -228,20 +249,6 @@ function seen(open: OpenWindow, next: Pick<NextWindow, 'demand' | 'capacity' | '
     capacity,
     nextMultiplier: next.multiplier,
   }
-}
-
-/** Undefined = there is no such entry. */
-async function entryAt<Kind extends EntryKind>(
-  reader: LogReader,
-  index: number,
-  kind: Kind,
-): Promise<EntryOf<Kind> | undefined> {
-  const bytes = await reader.entry(index)
-  const entry = bytes && decodeEntry(bytes)
-  // Its kind is what says that it is of it.
-  return entry === undefined || isMalformed(entry) || entry.kind !== kind
-    ? undefined
-    : (entry as EntryOf<Kind>)
 }
 
 function partOf(account: string): 'burnt' | 'treasury' | 'reserve' | 'fees' | 'held' | 'accounts' {

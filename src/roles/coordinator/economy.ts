@@ -1,13 +1,61 @@
 import type { Rates } from '../../core/economy/metering.js'
 import type { ModelClass } from '../../core/economy/terms.js'
+import type { Refusal } from '../../core/refusal.js'
 
 /** The economy as a coordinator's ledger has it. */
 export interface Economy {
   /** The open windows, and the newest closed ones, each computed again. @param limit of closed ones, each sort */
   windows(limit: number): Promise<EconomyWindows>
   prices(): PricesView
-  /** Where all credits of this log are. Reads all balances. */
+  /** Where all credits of the logs that are written here are. Reads all balances. */
   supply(): Promise<SupplyView>
+  readonly fees: Fees
+}
+
+/** What this coordinator has earned by settlements and issuance. */
+export interface Fees {
+  /** In each log that it writes, or wrote: first those that go on. */
+  earned(): readonly EarnedFees[]
+  /**
+   * Moves it to an account of the home of its log. An id is one draw for ever: asked again, the answer is
+   * the same.
+   *
+   * @returns `insufficient-credits` with the numbers, `account-unknown`, `not-home`, `not-found` for a log
+   *   that is not written here, `log-sealed`, `entry-conflict` when the id was another draw; faults of the
+   *   store: it may stand all the same
+   */
+  draw(wanted: FeeDraw): Promise<DrawnFee | Refusal>
+}
+
+export interface EarnedFees {
+  /** Name of the log. */
+  readonly log: string
+  /** It can be drawn from. */
+  readonly serves: boolean
+  /** Microcredits that were not drawn. */
+  readonly earned: bigint
+  /** That this coordinator is enrolled for; absent = none. */
+  readonly account?: string
+}
+
+export interface FeeDraw {
+  readonly id: string
+  /** Microcredits, above 0; absent = all that is there. */
+  readonly amount?: bigint | undefined
+  /** Absent = the one that this coordinator is enrolled for. */
+  readonly account?: string | undefined
+  /** Absent = the log of its own home. */
+  readonly log?: string | undefined
+}
+
+export interface DrawnFee {
+  readonly log: string
+  /** Of the entry. */
+  readonly index: number
+  readonly account: string
+  readonly amount: bigint
+  /** It had been drawn before. */
+  readonly existed: boolean
 }
 
 export interface EconomyWindows {
@@ -111,7 +159,7 @@ export interface PricesView {
   }[]
 }
 
-/** All balances of one log; they sum to zero. */
+/** All balances of the logs that this coordinator writes; they sum to zero. */
 export interface SupplyView {
   /** Made by grants and issuance. */
   readonly issued: bigint

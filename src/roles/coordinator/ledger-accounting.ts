@@ -6,6 +6,7 @@ import { allotmentName, ownerOf } from '../../core/ledger/account-name.js'
 import { type Applied, chooseRows, type Existed } from '../../core/ledger/apply.js'
 import type { OrderedTask, SettleEvidence } from '../../core/ledger/facts.js'
 import { hexOf } from '../../core/ledger/hex.js'
+import { nextPosition } from '../../core/ledger/line.js'
 import type { HoldRecord, LedgerView } from '../../core/ledger/records.js'
 import type { HoldRow } from '../../core/ledger/rules/hold.js'
 import { payeeOf } from '../../core/ledger/rules/settle.js'
@@ -82,7 +83,7 @@ export class LedgerAccounting implements Accounting {
     const missing = new Map(refused)
     for (const [id, why] of refused) if (why.code === 'insufficient-credits') missing.set(id, withNext(why))
     if (rows.length === 0) return missing
-    const about = [createHash('sha256').update(bytes).digest('hex'), String(ledger.view.get('log', '')?.size)]
+    const about = [createHash('sha256').update(bytes).digest('hex'), String(nextPosition(ledger.view))]
     const id = derivedEntryId('hold', ...about)
     const entry = { kind: 'hold', id, timeMs, order: bytes, rows } as const
     const result = ledger.append({ kind: 'hold', entry, evidence })
@@ -219,7 +220,7 @@ export class LedgerAccounting implements Accounting {
 function releaseId(view: LedgerView, taskId: string, fence: number): Uint8Array {
   const id = derivedEntryId('release', taskId, String(fence))
   if (view.get('entry', `release/${hexOf(id)}`) === undefined) return id
-  return derivedEntryId('release', taskId, String(fence), String(view.get('log', '')?.size))
+  return derivedEntryId('release', taskId, String(fence), String(nextPosition(view)))
 }
 
 function shares({ feeBasisPoints, treasuryBasisPoints }: HoldRecord) {

@@ -16,12 +16,15 @@ import type { PolicyMessage } from '../../wire/policy/policy-message.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
 import { COMMIT_ENTRIES } from '../ledger/constants.js'
 import { nextPriceWindow } from '../ledger/economy-wishes.js'
+import { continuingGenesis } from '../ledger/log-continuation.js'
 import { logKeys } from '../ledger/log-keys.js'
+import type { LogCut } from '../ledger/log-line.js'
 import type { Appended } from '../ledger/log-staging.js'
 import { type LogWriter, openLogWriter, type Wish } from '../ledger/log-writer.js'
 import { recordOf } from '../ledger/record-codec.js'
 import type { ChainedPolicy, PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEntryId, policyEvidence } from '../policy/policy-statements.js'
+import { SEALED_RETRY_MS } from './constants.js'
 import type { Journal, Recordable } from './journal.js'
 import type { TaskLog } from './ledger-accounting.js'
 
@@ -41,27 +44,33 @@ interface Components {
 
 interface Init {
   readonly networkId: string
+  /** Whose accounts are written in it: name of the line of logs. */
+  readonly home: string
+  readonly epoch: number
+  /** Of its keys in the store. */
+  readonly prefix: string
 }
 
-/** Where this coordinator's own log lies in its store. */
-export const OWN_LOG = 'ledger|0'
-/** A home's first log. Each hand-over begins another. */
-export const FIRST_EPOCH = 1
-
 /**
- * This coordinator's own ledger log: what is appended goes with the next commit of the journal, and so
- * together with the tasks it is about. Messages of the signed policy are entered as they come.
+ * One ledger log that this coordinator writes: what is appended goes with the next commit of the journal, and
+ * so together with the tasks it is about. Messages of the signed policy are entered as they come.
  */
 export class LedgerDesk implements TaskLog, Recordable {
-  readonly key = 'ledger'
+  /** Of all that is recorded for it. */
+  readonly key: string
+  /** Name of the log. */
+  readonly origin: string
   readonly #components: Components
   readonly #init: Init
   #writer: LogWriter | undefined
+  #continues: LogCut | undefined
   #saidSealed = false
 
   constructor(components: Components, init: Init) {
     this.#components = components
     this.#init = init
+    this.key = init.prefix
+    this.origin = logOrigin(init.networkId, init.home, init.epoch)
   }
 
   get view(): LedgerView {
@@ -86,21 +95,18 @@ export class LedgerDesk implements TaskLog, Recordable {
     return this.#sealed ?? this.#writer?.closed
   }
 
-  /** Name of the log. */
-  get origin(): string {
-    return logOrigin(this.#init.networkId, this.#components.signer.peerId, FIRST_EPOCH)
-  }
-
   /**
    * Opens the log, and checks it, before anything else is done. Nothing is appended before {@link follow}.
    *
    * @param confirmed it was restored, and all others hold no more of it than is here
+   * @param continues where it begins, if it has no entry yet and goes on with another; its state is there
    * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`
    */
-  async open(confirmed: boolean): Promise<void> {
+  async open(confirmed: boolean, continues?: LogCut): Promise<void> {
     const { store, signer, clock, metrics } = this.#components
-    const init = { origin: this.origin, prefix: OWN_LOG }
+    const init = { origin: this.origin, prefix: this.#init.prefix }
     this.#writer = await openLogWriter({ store, signer, clock, metrics }, init)
+    this.#continues = continues
     if (confirmed) await this.#confirm(this.#writer)
   }
 
@@ -119,7 +125,7 @@ export class LedgerDesk implements TaskLog, Recordable {
 
   /** All balances of what is durable. */
   async *balances(): AsyncIterable<readonly [account: string, balance: bigint]> {
-    const keys = logKeys(OWN_LOG)
+    const keys = logKeys(this.#init.prefix)
     for await (const [at, bytes] of this.#components.store.range(keys.records('balance'))) {
       const account = keys.recordIn('balance', at)
       yield [account, recordOf('balance', account, bytes)]
@@ -176,11 +182,12 @@ export class LedgerDesk implements TaskLog, Recordable {
 
   /** Why nothing is signed in this log any more: policy has handed its home over. */
   get #sealed(): Refusal | undefined {
-    const { chain, signer } = this.#components
-    const home = chain.state.get('home', signer.peerId)
-    if (home === undefined || home.epoch <= FIRST_EPOCH) return undefined
-    const detail = `epoch ${home.epoch} of this home is written by ${home.coordinator}: this log is sealed`
-    return refusal('log-sealed', detail, { next: 'Let its accounts be used through that coordinator.' })
+    const { home, epoch } = this.#init
+    const latest = this.#components.chain.state.get('home', home)
+    if (latest === undefined || latest.epoch <= epoch) return undefined
+    const detail = `${latest.coordinator} writes epoch ${latest.epoch} of home ${home}: this log is sealed`
+    const next = 'Let its accounts be used through that coordinator.'
+    return refusal('log-sealed', detail, { next, retryAfterMs: SEALED_RETRY_MS })
   }
 
   #isSealed(): boolean {
@@ -202,17 +209,15 @@ export class LedgerDesk implements TaskLog, Recordable {
   }
 
   #genesis({ digest }: ChainedPolicy): void {
-    const { peerId } = this.#components.signer
-    const begun = this.#enter({
-      ...this.#head('genesis', digest),
-      network: this.#init.networkId,
-      home: peerId,
-      epoch: FIRST_EPOCH,
-      coordinator: peerId,
-      policy: digest,
-      continues: undefined,
-    })
-    assert(begun, 'the first policy message begins a log')
+    const { networkId: network, home, epoch } = this.#init
+    const name = { network, home, epoch, coordinator: this.#components.signer.peerId }
+    const { kind, id, timeMs } = this.#head('genesis', digest)
+    const begun = this.#enter(
+      this.#continues === undefined
+        ? { kind, id, timeMs, ...name, policy: digest, continues: undefined }
+        : continuingGenesis(this.view, name, { cut: this.#continues, first: digest, timeMs }),
+    )
+    assert(begun, 'the policy in force begins a log')
   }
 
   /** A message comes into force here, and then does what it says. @returns false = nothing after it can either */
@@ -251,7 +256,7 @@ export class LedgerDesk implements TaskLog, Recordable {
   }
 
   #isHome(account: string): boolean {
-    return this.view.get('account', account)?.home === this.#components.signer.peerId
+    return this.view.get('account', account)?.home === this.#init.home
   }
 
   /** What is to be reversed stands in the log of the home that wrote it. */

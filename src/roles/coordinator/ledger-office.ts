@@ -11,6 +11,7 @@ import type { AuditReport } from '../ledger/audit.js'
 import { auditLog } from '../ledger/audit-log.js'
 import { type BackedUpLog, backupLogs } from '../ledger/backup.js'
 import { BREATH_ENTRIES } from '../ledger/constants.js'
+import { earlierIn } from '../ledger/continued-mirror.js'
 import type { LibraryLog } from '../ledger/log-library.js'
 import type { Head } from '../ledger/log-open.js'
 import { withProgress } from '../ledger/progress.js'
@@ -18,10 +19,11 @@ import type { FrozenLog } from '../replication/accusations.js'
 import { mirrorPrefix, REPLICAS } from '../replication/log-name.js'
 import type { Standing } from '../replication/replication.js'
 import type { Journal } from './journal.js'
-import type { LedgerAccounting } from './ledger-accounting.js'
-import { OWN_LOG } from './ledger-desk.js'
+import type { EntryPlace } from './line-entries.js'
+import type { PaidAccounting } from './paid-accounting.js'
 import { Reconciler, type Reconciliation } from './reconciler.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
+import { createSliceOffice, type SliceOffice } from './slice-office.js'
 import type { TaskBook } from './task-book.js'
 import { lastEntryOf } from './task-entries.js'
 import { endedMsOf } from './task-entry.js'
@@ -69,7 +71,7 @@ export interface LedgerOffice {
    * A proof against a checkpoint that enough coordinators cosigned, where the entry is under one; else
    * against the latest.
    *
-   * @param origin of the log; left out = the one that is written here
+   * @param origin of the log; left out = one that is written here
    */
   prove(wanted: Wanted, origin: string | undefined, signal: AbortSignal): Promise<ProofFile | Refusal>
   /**
@@ -79,6 +81,7 @@ export interface LedgerOffice {
   backup(signal: AbortSignal): AsyncIterable<Uint8Array> | Refusal
   /** Compares all that should agree; see {@link Reconciler}. */
   reconcile(signal: AbortSignal): Promise<Reconciliation>
+  readonly slices: SliceOffice
   /** Evidence against other coordinators, each as a file. */
   evidence(): readonly FrozenLog[]
   /** An admin has looked at the evidence against a log, and lets it be taken again. */
@@ -98,7 +101,7 @@ interface Components {
   readonly ledger: ReplicatedLedger
   readonly book: TaskBook
   readonly journal: Journal
-  readonly accounting: LedgerAccounting
+  readonly accounting: PaidAccounting
   readonly store: Store
   readonly clock: Clock
   readonly signer: Signer
@@ -114,6 +117,7 @@ export function createLedgerOffice(components: Components, init: Init): LedgerOf
 }
 
 class StoredLedgerOffice implements LedgerOffice {
+  readonly slices: SliceOffice
   readonly #components: Components
   readonly #init: Init
   readonly #reconciler: Reconciler
@@ -122,6 +126,7 @@ class StoredLedgerOffice implements LedgerOffice {
   constructor(components: Components, init: Init) {
     this.#components = components
     this.#init = init
+    this.slices = createSliceOffice({ logs: components.ledger.logs, journal: components.journal })
     this.#reconciler = new Reconciler(components, () => this.#breathe())
   }
 
@@ -135,17 +140,9 @@ class StoredLedgerOffice implements LedgerOffice {
   }
 
   async prove(wanted: Wanted, origin: string | undefined, signal: AbortSignal): Promise<ProofFile | Refusal> {
-    const logs = this.#logs(origin ?? this.#components.ledger.desk.origin)
-    if (isRefusal(logs)) return logs
-    const [log] = logs
-    if (log === undefined) return noLog(origin)
-    const index = 'index' in wanted ? wanted.index : await lastEntryOf(log, wanted.task, signal)
-    if (index === undefined) {
-      const task = 'task' in wanted ? wanted.task : ''
-      return refusal('not-found', `no entry of ${log.key.name} is about task ${task}`, {
-        next: 'Its account says where it is paid: edgecoder wallet balance',
-      })
-    }
+    const found = await this.#find(wanted, origin, signal)
+    if (isRefusal(found)) return found
+    const { log, index } = found
     const { replication } = this.#components.ledger
     const final = headOf(replication?.finalNote(log.key.name))
     const head = final !== undefined && index < final.size ? final : log.head
@@ -188,10 +185,12 @@ class StoredLedgerOffice implements LedgerOffice {
 
   async release(task: string): Promise<Refusal | undefined> {
     const { ledger, book, accounting, journal } = this.#components
-    const closed = ledger.waits ?? ledger.desk.closed
-    if (closed !== undefined) return closed
-    if (!ledger.desk.isOpen) return refusal('shutting-down', 'the ledger is not open yet')
-    if (ledger.desk.view.get('hold', task)?.state !== 'held') {
+    if (ledger.waits !== undefined) return ledger.waits
+    const { primary, serving } = ledger.logs
+    if (serving.length === 0) {
+      return primary.desk.closed ?? refusal('shutting-down', 'the ledger is not open yet')
+    }
+    if (ledger.logs.holding(task).length === 0) {
       return refusal('hold-unknown', `no credits are held for ${task}`)
     }
     if (book.isUnfinished(task)) {
@@ -209,12 +208,31 @@ class StoredLedgerOffice implements LedgerOffice {
     return written.promise
   }
 
+  async #find(
+    wanted: Wanted,
+    origin: string | undefined,
+    signal: AbortSignal,
+  ): Promise<EntryPlace | Refusal> {
+    const { logs: written, library } = this.#components.ledger
+    const paying = 'task' in wanted ? written.ofTask(wanted.task) : undefined
+    const logs = this.#logs(origin ?? (paying ?? written.primary).origin)
+    if (isRefusal(logs)) return logs
+    const [log] = logs
+    if (log === undefined) return noLog(origin)
+    if ('index' in wanted) return { log, index: wanted.index }
+    const found = await lastEntryOf(log, wanted.task, library, signal)
+    if (found !== undefined) return found
+    return refusal('not-found', `no entry of ${log.key.name} is about task ${wanted.task}`, {
+      next: 'Its account says where it is paid: edgecoder wallet balance',
+    })
+  }
+
   async *#auditAll(logs: readonly LibraryLog[], signal: AbortSignal): AsyncIterable<AuditEvent> {
     const { ledger, store, log } = this.#components
     this.#auditing = true
     try {
       for (const { key, reader } of logs) {
-        const prefix = key.name === ledger.desk.origin ? OWN_LOG : mirrorPrefix(REPLICAS, key.name)
+        const prefix = ledger.logs.ofOrigin(key.name)?.prefix ?? mirrorPrefix(REPLICAS, key.name)
         const breathe = () => this.#breathe()
         const work = withProgress<AuditEvent, AuditReport>((tell, aborted) => {
           const onProgress = ({ size, mismatchCount }: { size: number; mismatchCount: number }) =>
@@ -226,7 +244,8 @@ class StoredLedgerOffice implements LedgerOffice {
               mismatches: mismatchCount,
             })
           const options = { signal: aborted, onProgress, breathe }
-          return auditLog({ store, evidence: ledger.evidence }, { key, prefix }, options)
+          const parts = { store, evidence: ledger.evidence, earlier: earlierIn(ledger.library) }
+          return auditLog(parts, { key, prefix }, options)
         }, signal)
         const report = yield* work
         log.info('log-audited', { origin: key.name, size: report.size, mismatches: report.mismatchCount })

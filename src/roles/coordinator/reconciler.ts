@@ -1,5 +1,5 @@
 import { transitAccount } from '../../core/ledger/account-name.js'
-import type { LedgerView } from '../../core/ledger/records.js'
+import type { HoldRecord, LedgerView } from '../../core/ledger/records.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Store } from '../../ports/store.js'
@@ -8,7 +8,6 @@ import { logKeys } from '../ledger/log-keys.js'
 import { recordOf } from '../ledger/record-codec.js'
 import type { ReplicationView } from '../replication/replication.js'
 import type { Journal } from './journal.js'
-import { OWN_LOG } from './ledger-desk.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
 import type { TaskBook } from './task-book.js'
 
@@ -60,9 +59,10 @@ const CATCH_UP_MS = 5_000
 const LOOK_MS = 200
 const TOLD = 1_000
 
-/** Sizes that are to be reached: of each log what somebody has of it, of the own one what is to be final. */
+/** Sizes that are to be reached: of each log what somebody has of it, of those written here what is to be final. */
 interface Targets {
-  readonly own: number
+  /** By origin. */
+  readonly own: ReadonlyMap<string, number>
   readonly claimed: ReadonlyMap<string, number>
 }
 
@@ -83,8 +83,8 @@ export class Reconciler {
   async reconcile(signal: AbortSignal): Promise<Reconciliation> {
     const { clock, ledger } = this.#components
     const closed = ledger.waits
-    if (closed !== undefined) return unconfirmed(ledger.desk.origin, closed)
-    const targets = targetsOf(this.#view, this.#ownSize)
+    if (closed !== undefined) return unconfirmed(ledger.logs.primary.origin, closed)
+    const targets = targetsOf(this.#view, this.#ownSizes())
     const endMs = clock.monotonicMs() + CATCH_UP_MS
     let found = this.#compareLogs(targets)
     while (found.differences.length > 0 && clock.monotonicMs() < endMs) {
@@ -108,9 +108,10 @@ export class Reconciler {
     return this.#components.ledger.replication?.view() ?? NOTHING
   }
 
-  get #ownSize(): number {
-    const { library, desk } = this.#components.ledger
-    return library.find(desk.origin)?.head?.size ?? 0
+  /** Of a log that is sealed nothing more becomes final. */
+  #ownSizes(): ReadonlyMap<string, number> {
+    const { library, logs } = this.#components.ledger
+    return new Map(logs.serving.map(({ origin }) => [origin, library.find(origin)?.head?.size ?? 0]))
   }
 
   /** All that is compared at one moment, without waiting. */
@@ -122,7 +123,7 @@ export class Reconciler {
       ...this.#storeFaults(),
       ...this.#policyFaults(),
       ...logDifferences(view, targets),
-      ...peerDifferences(view, targets, ledger.quorum),
+      ...peerDifferences(view, sumOf(targets.own.values()), ledger.quorum),
       ...pairs.flatMap(transitDifference),
     ]
     const underWay = pairs.flatMap(({ ends: [from, to], amount }) =>
@@ -143,11 +144,11 @@ export class Reconciler {
     const { ledger, clock } = this.#components
     const { chain } = ledger
     const due = chain.head?.sequence ?? -1
-    const state = ledger.library.find(ledger.desk.origin)?.state
-    const entered = state?.get('policy', '')?.sequence ?? -1
     const faults: Difference[] = []
-    if (entered < due) {
-      const detail = `message ${entered} is in force in the log, the chain has ${due}`
+    for (const { desk, origin } of ledger.logs.serving) {
+      const entered = desk.view.get('policy', '')?.sequence ?? -1
+      if (entered >= due) continue
+      const detail = `message ${entered} is in force in ${origin}, the chain has ${due}`
       faults.push({ what: 'policy', name: String(due), detail, next: 'See why not: edgecoder node logs' })
     }
     const standing = chain.standing(clock.nowMs())
@@ -177,23 +178,28 @@ export class Reconciler {
 
   /** Credits that are held for tasks that are not here. */
   async #compareHolds(signal: AbortSignal) {
-    const { store, book, ledger } = this.#components
-    const keys = logKeys(OWN_LOG)
     const differences: Difference[] = []
     let count = 0
-    for await (const [at, bytes] of store.range(keys.records('hold'))) {
-      if (++count % BREATH_ENTRIES === 0) await this.#breathe()
-      signal.throwIfAborted()
-      const task = keys.recordIn('hold', at)
-      if (recordOf('hold', task, bytes).state !== 'held') continue
-      // The range is as it was when it was begun: what counts is now.
-      const held = ledger.library.find(ledger.desk.origin)?.state.get('hold', task)
-      if (held?.state !== 'held' || book.isUnfinished(task)) continue
-      const detail = `${held.amount} microcredits of ${held.account} are held, and no such task is here`
-      const next = `edgecoder ledger release ${task} --yes, once ${held.gateway} will not order it again`
-      differences.push({ what: 'hold', name: task, detail, next })
+    for (const { desk, prefix } of this.#components.ledger.logs.serving) {
+      const keys = logKeys(prefix)
+      for await (const [at, bytes] of this.#components.store.range(keys.records('hold'))) {
+        if (++count % BREATH_ENTRIES === 0) await this.#breathe()
+        signal.throwIfAborted()
+        const task = keys.recordIn('hold', at)
+        if (recordOf('hold', task, bytes).state !== 'held') continue
+        // The range is as it was when it was begun: what counts is now.
+        const held = desk.view.get('hold', task)
+        if (held?.state === 'held') differences.push(...this.#taskless(task, held))
+      }
     }
     return { differences, count }
+  }
+
+  #taskless(task: string, { amount, account, gateway }: HoldRecord): readonly Difference[] {
+    if (this.#components.book.isUnfinished(task)) return []
+    const detail = `${amount} microcredits of ${account} are held, and no such task is here`
+    const next = `edgecoder ledger release ${task} --yes, once ${gateway} will not order it again`
+    return [{ what: 'hold', name: task, detail, next }]
   }
 
   /** Tasks that nothing is held for. */
@@ -204,8 +210,8 @@ export class Reconciler {
     for (const task of [...book.unfinished()]) {
       if (++count % BREATH_ENTRIES === 0) await this.#breathe()
       signal.throwIfAborted()
-      const held = ledger.library.find(ledger.desk.origin)?.state.get('hold', task)
-      if (held?.state === 'held' || !book.isUnfinished(task)) continue
+      if (ledger.logs.holding(task).length > 0 || !book.isUnfinished(task)) continue
+      const held = ledger.logs.open.flatMap(({ desk }) => desk.view.get('hold', task) ?? [])[0]
       const [account = '', id = ''] = task.split(':')
       const detail = held === undefined ? 'nothing is held for it' : `what was held for it is ${held.state}`
       const next = `at its gateway: edgecoder --account ${account} task cancel ${id}`
@@ -228,7 +234,7 @@ function unconfirmed(origin: string, { detail, next = 'edgecoder ledger status' 
 
 const NOTHING: ReplicationView = { logs: [], peers: [], unfinalAgeMs: 0, ownLongerElsewhere: 0 }
 
-function targetsOf({ logs }: ReplicationView, own: number): Targets {
+function targetsOf({ logs }: ReplicationView, own: Targets['own']): Targets {
   return {
     own,
     claimed: new Map(logs.map(({ origin, size, claimedSize }) => [origin, Math.max(size, claimedSize)])),
@@ -246,12 +252,13 @@ function logDifferences(view: ReplicationView, { own, claimed }: Targets): reado
     if (isolated) {
       add(origin, 'there is evidence against its coordinator', `edgecoder ledger evidence ${origin}`)
     } else if (log.own) {
-      if (view.ownLongerElsewhere > size) {
+      if (Math.min(view.ownLongerElsewhere, due) > size) {
         const detail = `others hold ${view.ownLongerElsewhere} entries of it, here are ${size}`
         add(origin, detail, 'Restart this coordinator: it gets the rest from the others before it goes on')
       }
-      if (finalSize < own) {
-        const detail = `${own - finalSize} of ${own} entries are not final`
+      const wanted = own.get(origin) ?? 0
+      if (finalSize < wanted) {
+        const detail = `${wanted - finalSize} of ${wanted} entries are not final`
         add(origin, detail, 'Connect the other coordinators: edgecoder ledger status')
       }
     } else if (size < due) {
@@ -261,11 +268,7 @@ function logDifferences(view: ReplicationView, { own, claimed }: Targets): reado
   return differences
 }
 
-function peerDifferences(
-  { peers }: ReplicationView,
-  { own }: Targets,
-  quorum: number,
-): readonly Difference[] {
+function peerDifferences({ peers }: ReplicationView, own: number, quorum: number): readonly Difference[] {
   return peers.flatMap(({ peerId, connected, cosignedSize }): Difference[] => {
     if (!connected) {
       const detail = `not connected, so nothing can be compared with it (${quorum} must agree)`
@@ -277,6 +280,12 @@ function peerDifferences(
     const detail = `it has cosigned ${cosignedSize} of ${own} entries`
     return [{ what: 'coordinator', name: peerId, detail, next: 'On its machine: edgecoder ledger reconcile' }]
   })
+}
+
+function sumOf(sizes: Iterable<number>): number {
+  let sum = 0
+  for (const size of sizes) sum += size
+  return sum
 }
 
 interface Transit {

@@ -1,7 +1,7 @@
 import { EdgeCoderError } from '../../core/errors.js'
-import type { Posting } from '../../core/ledger/draft.js'
+import { FIRST_EPOCH } from '../../core/ledger/line.js'
 import { quorumOf } from '../../core/ledger/quorum.js'
-import { type Refusal, refusal } from '../../core/refusal.js'
+import type { Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
@@ -12,20 +12,21 @@ import type { Store, Write } from '../../ports/store.js'
 import { logOrigin } from '../../wire/checkpoint.js'
 import { chainStatements, termQuotes } from '../ledger/chain-evidence.js'
 import { createEvidenceReader, type EvidenceReader } from '../ledger/evidence.js'
-import { flagRefusal, flagWrite, readFlag } from '../ledger/log-flag.js'
+import { flagWrite, readFlag } from '../ledger/log-flag.js'
 import { logKeys } from '../ledger/log-keys.js'
 import type { LogLibrary } from '../ledger/log-library.js'
 import type { LogWriter } from '../ledger/log-writer.js'
 import { rebuildWalletRows } from '../ledger/wallet-rebuild.js'
+import { rostersSince } from '../policy/home-epochs.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createReplication } from '../replication/create-replication.js'
-import { REPLICAS } from '../replication/log-name.js'
+import { REPLICAS, writtenPrefix } from '../replication/log-name.js'
 import type { OwnLog, Replication } from '../replication/replication.js'
-import { Arrivals } from './arrivals.js'
-import { CONFIRM_MS, HEARING_LOOKS } from './constants.js'
 import type { Journal } from './journal.js'
-import { LedgerDesk, OWN_LOG } from './ledger-desk.js'
-import { Slices } from './slices.js'
+import { LogConfirmation } from './log-confirmation.js'
+import { type Succeeding, Succession } from './succession.js'
+import { WrittenLog, type WrittenLogComponents } from './written-log.js'
+import { WrittenLogs } from './written-logs.js'
 
 interface Components {
   readonly network: Network
@@ -45,50 +46,48 @@ interface Components {
 
 interface Init {
   readonly networkId: string
+  readonly sliceIdleMs: number
 }
 
-const ALONE =
-  'There is no other coordinator to confirm it. If the backup is the latest that there is: ' +
-  'edgecoder ledger confirm --yes'
-
-/** The log that this coordinator writes, and the others' logs, each copied to all. */
+/** The logs that this coordinator writes, and the others' logs, each copied to all. */
 export class ReplicatedLedger {
-  readonly desk: LedgerDesk
-  /** What other homes let this one spend. */
-  readonly slices: Slices
-  /** What other homes send here. */
-  readonly arrivals: Arrivals
+  readonly logs: WrittenLogs<WrittenLog>
   readonly library: LogLibrary = {
     find: (origin) => this.#replication?.library.find(origin),
     finalSize: (origin) => this.#replication?.library.finalSize(origin) ?? 0,
   }
   readonly #components: Components
   readonly #init: Init
+  readonly #confirmation: LogConfirmation
   readonly #evidence: EvidenceReader
   /** As {@link evidence}, of who cosigns: windows of the future wait. */
   readonly #witness: EvidenceReader
+  readonly #succession: Succession
   #replication: Replication | undefined
-  #waits: Refusal | undefined
-  /** An admin said that a restored log is to be gone on with. */
-  #overridden = false
+  /** Sequence of the policy that replication knows of. */
+  #followed: number | undefined
 
   constructor(components: Components, init: Init) {
-    const { chain } = components
+    const { chain, signer, clock } = components
+    const network = init.networkId
     this.#components = components
     this.#init = init
-    const grown = () => this.#replication?.grown()
-    const moved = (postings: readonly Posting[]) => this.slices.moved(postings)
-    this.desk = new LedgerDesk({ ...components, grown, moved }, init)
-    this.slices = new Slices({ ...components, ledger: this.desk }, OWN_LOG)
-    const finalNote = (origin: string) => this.#replication?.finalNote(origin)
-    const { desk: ledger, library } = this
-    const about = { networkId: init.networkId, prefix: `${OWN_LOG}|a` }
-    this.arrivals = new Arrivals({ ...components, ledger, library, finalNote }, about)
+    this.#confirmation = new LogConfirmation({ ...components, others: () => this.#others() })
+    this.logs = new WrittenLogs(this.#written(signer.peerId, FIRST_EPOCH))
     const statements = chainStatements(chain, () => this.library)
-    const { clock } = components
-    const network = init.networkId
     this.#evidence = createEvidenceReader({ statements, quotes: termQuotes }, { network })
     this.#witness = createEvidenceReader({ statements, quotes: termQuotes, clock }, { network })
+    this.#succession = new Succession(
+      {
+        ...components,
+        evidence: this.#evidence,
+        library: this.library,
+        logs: this.logs,
+        replication: () => this.#replication,
+        written: (home, epoch) => this.#written(home, epoch),
+      },
+      network,
+    )
   }
 
   get replication(): Replication | undefined {
@@ -100,9 +99,9 @@ export class ReplicatedLedger {
     return quorumOf(Math.max(1, this.#coordinators().length))
   }
 
-  /** Why the own log is not open: it was restored, and is not confirmed; undefined = it is open, or will be. */
+  /** Why the own logs are not open: one was restored, and is not confirmed; undefined = they are, or will be. */
   get waits(): Refusal | undefined {
-    return this.#waits
+    return this.#confirmation.waits
   }
 
   get chain(): PolicyChain {
@@ -117,47 +116,23 @@ export class ReplicatedLedger {
     return [...latest].map(([home, epoch]) => ({ home, origin: logOrigin(networkId, home, epoch) }))
   }
 
+  /** Homes that policy has handed over to here, and that are not served yet. */
+  get succeeding(): readonly Succeeding[] {
+    return this.#succession.views
+  }
+
   /** What is signed within entries is checked by it. */
   get evidence(): EvidenceReader {
     return this.#evidence
   }
 
-  /**
-   * An admin lets a restored log be gone on with, though nobody else confirms it.
-   *
-   * @param override although not all other coordinators were asked
-   * @returns why not: it does not wait, others are missing, or more of it is known elsewhere
-   */
+  /** @see LogConfirmation.confirm */
   confirm(override: boolean): Refusal | undefined {
-    const { origin } = this.desk
-    if (this.#replication === undefined || this.#waits === undefined) {
-      return refusal('bad-request', 'the log here does not wait for confirmation', {
-        next: 'See how it stands: edgecoder ledger status',
-      })
-    }
-    const view = this.#replication.view().logs.find((log) => log.origin === origin)
-    const [here, elsewhere] = [view?.size ?? 0, view?.claimedSize ?? 0]
-    if (elsewhere > here) {
-      const detail = `others hold ${elsewhere} entries of ${origin}, here are ${here}`
-      return refusal('log-unconfirmed', detail, {
-        next: 'Wait until they are pulled: edgecoder ledger status',
-      })
-    }
-    const asked = new Set(this.#replication.confirmedBy(origin))
-    const missing = this.#others().filter((peerId) => !asked.has(peerId))
-    if (missing.length > 0 && !override) {
-      return refusal('log-unconfirmed', `not asked yet: ${missing.join(', ')}`, {
-        next:
-          'Connect them. With --override it goes on without; if one of them holds more, this coordinator ' +
-          'has then forked its log, and is isolated.',
-      })
-    }
-    this.#overridden = true
-    return undefined
+    return this.#confirmation.confirm(override)
   }
 
   /**
-   * Opens the own log, checks it, and begins to replicate. A log that was restored, that lies in a copy of
+   * Opens the own logs, checks them, and begins to replicate. A log that was restored, that lies in a copy of
    * its folder, or of which others hold more than is here, is first filled from the others, for as long as it
    * takes until all of them hold no more of it. Appending to it before would contradict what was signed.
    *
@@ -165,49 +140,119 @@ export class ReplicatedLedger {
    * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`, `log-forked`; `shutting-down` by the signal
    */
   async open(signal: AbortSignal, waits: (why: Refusal) => void): Promise<void> {
+    await this.#findBegun()
     await this.#noteCopy()
-    let restored = (await readFlag(this.#components.store, logKeys(OWN_LOG))) === 'unconfirmed'
+    const restored = new Set<WrittenLog>()
+    for (const log of this.logs.all) if ((await this.#flagOf(log)) === 'unconfirmed') restored.add(log)
     for (;;) {
-      if (restored) {
-        this.#waits = this.#unconfirmed()
-        waits(this.#waits)
-        await this.#refill(signal)
-        await this.arrivals.forget()
+      if (restored.size > 0) {
+        this.#replication = this.#replicate([])
+        await this.#confirmation.fill(this.#replication, originsOf(restored), signal, waits)
+        for (const log of restored) await log.arrivals.forget()
+        await this.#dropEmpty(restored)
       }
-      await this.desk.open(restored)
-      const writer = this.desk.log
-      const replication = this.#replicate(writer)
+      for (const log of this.logs.all) await log.open(restored.has(log))
+      const replication = this.#replicate(this.logs.all.map(({ desk }) => desk.log))
       this.#replication = replication
-      replication.onOwnDiffers((size) => this.#suspend(writer, size))
+      const differing = new Set<WrittenLog>()
+      replication.onOwnDiffers((size, origin) => {
+        const log = this.logs.ofOrigin(origin)
+        if (log === undefined) return
+        differing.add(log)
+        this.#suspend(log.desk.log, size)
+      })
       await replication.start()
-      await this.#hearOthers(replication, signal)
-      if (replication.view().ownLongerElsewhere === 0) break
+      await this.#confirmation.hear(replication, originsOf(this.logs.all), signal)
+      if (differing.size === 0) break
       await replication.stop(signal)
-      await writer.suspend()
-      // It was filled, and the others still show something else: what is missing is not all that differs.
-      if (restored) throw forked(writer.key.name)
-      restored = true
+      for (const log of differing) {
+        await log.desk.log.suspend()
+        // It was filled, and the others still show something else: what is missing is not all that differs.
+        if (restored.has(log)) throw forked(log.origin)
+        restored.add(log)
+      }
     }
-    await this.#rebuildWallets()
-    this.desk.follow()
-    this.#replication?.onFinal(() => this.arrivals.wake())
-    await this.slices.start()
-    await this.arrivals.start()
+    for (const log of this.logs.all) await this.#rebuildWallets(log)
+    for (const log of this.logs.all) await log.start()
+    this.#replication?.onFinal(() => {
+      for (const { arrivals, serves } of this.logs.all) if (serves) arrivals.wake()
+    })
+    this.#replication?.onCut(() => this.#succession.look())
+    this.#succession.look()
+  }
+
+  /** Does what is due now; called every few seconds. */
+  round(): void {
+    const { head } = this.chain
+    if (head?.sequence !== this.#followed) this.#replication?.policyChanged()
+    this.#followed = head?.sequence
+    for (const log of this.logs.all) log.round()
+    this.#succession.look()
+  }
+
+  /** Nothing is taken in any more; call it before the journal is closed. */
+  async settle(): Promise<void> {
+    await this.#succession.stop()
+    for (const log of this.logs.all) await log.stop()
   }
 
   async stop(signal: AbortSignal): Promise<void> {
     await this.#replication?.stop(signal)
   }
 
-  /** Where nobody else holds the log there is nothing to compare a copy with. */
+  #written(home: string, epoch: number): WrittenLog {
+    const { networkId, sliceIdleMs } = this.#init
+    const components: WrittenLogComponents = {
+      ...this.#components,
+      library: this.library,
+      finalNote: (origin) => this.#replication?.finalNote(origin),
+      grown: () => this.#replication?.grown(),
+    }
+    return new WrittenLog(components, { networkId, home, epoch, sliceIdleMs })
+  }
+
+  #flagOf({ prefix }: WrittenLog) {
+    return readFlag(this.#components.store, logKeys(prefix))
+  }
+
+  /** Logs of homes that came here and were begun, be they sealed since or not. */
+  async #findBegun(): Promise<void> {
+    const { chain, signer, store } = this.#components
+    for (const { home, epoch, coordinator } of chain.logs) {
+      const origin = logOrigin(this.#init.networkId, home, epoch)
+      if (coordinator !== signer.peerId || this.logs.ofOrigin(origin) !== undefined) continue
+      const keys = logKeys(writtenPrefix(this.#init.networkId, signer.peerId, origin))
+      const isBegun = (await store.get(keys.head)) !== undefined
+      if (isBegun || (await readFlag(store, keys)) === 'unconfirmed')
+        this.logs.add(this.#written(home, epoch))
+    }
+  }
+
+  /** Of a log that was begun here nobody has anything any more: it is begun anew, like any other. */
+  async #dropEmpty(restored: Set<WrittenLog>): Promise<void> {
+    const { store } = this.#components
+    for (const log of restored) {
+      const keys = logKeys(log.prefix)
+      if (log.epoch === FIRST_EPOCH || (await store.get(keys.head)) !== undefined) continue
+      await store.commit([flagWrite(keys, undefined)])
+      restored.delete(log)
+      this.logs.remove(log)
+    }
+  }
+
+  /** Where nobody else holds the logs there is nothing to compare a copy with. */
   async #noteCopy(): Promise<void> {
     const { copied, store, log } = this.#components
     if (copied === undefined) return
-    const keys = logKeys(OWN_LOG)
-    const isWhole = (await store.get(keys.head)) !== undefined && (await readFlag(store, keys)) === undefined
-    const compare = isWhole && this.#others().length > 0
-    log.warn('store-copied', { compared: compare })
-    await store.commit(compare ? [flagWrite(keys, 'unconfirmed'), copied] : [copied])
+    const flags: Write[] = []
+    for (const written of this.logs.all) {
+      const keys = logKeys(written.prefix)
+      const isWhole =
+        (await store.get(keys.head)) !== undefined && (await this.#flagOf(written)) === undefined
+      if (isWhole && this.#others().length > 0) flags.push(flagWrite(keys, 'unconfirmed'))
+    }
+    log.warn('store-copied', { compared: flags.length > 0 })
+    await store.commit([...flags, copied])
   }
 
   /** Nothing that would contradict it is signed from now on; the next start fills the log from the others. */
@@ -222,90 +267,32 @@ export class ReplicatedLedger {
   }
 
   /** Of a log that was written before wallets had a history; it serves without, should that fail. */
-  async #rebuildWallets(): Promise<void> {
+  async #rebuildWallets({ desk, prefix }: WrittenLog): Promise<void> {
     const { store, log } = this.#components
-    const { reader, key } = this.desk.log
-    const entries = await rebuildWalletRows(
-      { store, evidence: this.#evidence },
-      { reader, key, prefix: OWN_LOG },
-    )
+    const { reader, key } = desk.log
+    const entries = await rebuildWalletRows({ store, evidence: this.#evidence }, { reader, key, prefix })
     if (typeof entries !== 'number') {
       log.error('wallet-rows-not-rebuilt', { code: entries.code, detail: entries.detail })
     } else if (entries > 0) log.info('wallet-rows-rebuilt', { entries })
   }
 
-  #replicate(own: OwnLog | undefined): Replication {
+  #replicate(own: readonly OwnLog[]): Replication {
     const { networkId } = this.#init
-    const ownOrigin = this.desk.origin
+    const { chain } = this.#components
     return createReplication(
       { ...this.#components, evidence: this.#witness },
       {
         networkId,
         prefix: REPLICAS,
         own,
-        prefixOf: (origin) => (origin === ownOrigin ? OWN_LOG : undefined),
+        prefixOf: (origin) => this.logs.ofOrigin(origin)?.prefix,
         coordinators: () => this.#coordinators(),
         // A coordinator that was removed has a log all the same: what it says of credits holds on.
-        logs: () => this.#components.chain.logs,
-        sealed: ({ home, epoch }) => (this.chain.state.get('home', home)?.epoch ?? epoch) > epoch,
+        logs: () => chain.logs,
+        sealed: ({ home, epoch }) => (chain.state.get('home', home)?.epoch ?? epoch) > epoch,
+        sealRosters: (log, view, size) => rostersSince(chain, log, view, size),
       },
     )
-  }
-
-  async #refill(signal: AbortSignal): Promise<void> {
-    const { log } = this.#components
-    const { origin } = this.desk
-    const replication = this.#replicate(undefined)
-    this.#replication = replication
-    await replication.start()
-    log.warn('log-waits-for-confirmation', { origin, others: this.#others().length })
-    try {
-      await this.#until(signal, () => this.#overridden || this.#isConfirmed(replication))
-      log.info('log-confirmed', { origin, overridden: this.#overridden })
-    } finally {
-      this.#waits = undefined
-      this.#overridden = false
-      await replication.stop(signal)
-    }
-  }
-
-  /** By all others; where there are none, only an admin can say so. */
-  #isConfirmed(replication: Replication): boolean {
-    const others = this.#others().length
-    return others > 0 && replication.confirmedBy(this.desk.origin).length >= others
-  }
-
-  #unconfirmed(): Refusal {
-    const why = flagRefusal('unconfirmed')
-    return this.#others().length > 0 ? why : { ...why, next: ALONE }
-  }
-
-  /** Gives the others a little time to say that they hold more of the own log than is here. */
-  async #hearOthers(replication: Replication, signal: AbortSignal): Promise<void> {
-    const { origin } = this.desk
-    let looks = 0
-    await this.#until(signal, () => {
-      const all = replication.confirmedBy(origin).length >= this.#others().length
-      return all || replication.view().ownLongerElsewhere > 0 || looks++ >= HEARING_LOOKS
-    })
-  }
-
-  async #until(signal: AbortSignal, is: () => boolean): Promise<void> {
-    if (is()) return
-    const held = Promise.withResolvers<void>()
-    const timer = this.#components.clock.every(CONFIRM_MS, () => {
-      if (is()) held.resolve()
-    })
-    const stopped = (): void =>
-      held.reject(new EdgeCoderError('shutting-down', 'Stopped before the others were heard on the log.'))
-    if (signal.aborted) stopped()
-    signal.addEventListener('abort', stopped)
-    try {
-      await held.promise
-    } finally {
-      timer.cancel()
-      signal.removeEventListener('abort', stopped)
-    }
   }
 
   #others(): readonly string[] {
@@ -317,6 +304,10 @@ export class ReplicatedLedger {
     const { chain, addressesOf } = this.#components
     return [...(chain.view?.coordinators ?? [])].map((peerId) => ({ peerId, addresses: addressesOf(peerId) }))
   }
+}
+
+function originsOf(logs: Iterable<WrittenLog>): readonly string[] {
+  return [...logs].map(({ origin }) => origin)
 }
 
 function forked(log: string): EdgeCoderError {

@@ -1,12 +1,13 @@
 import { ownerOf } from '../../core/ledger/account-name.js'
 import type { Posting } from '../../core/ledger/draft.js'
-import { isRefusal } from '../../core/refusal.js'
+import { nextPosition } from '../../core/ledger/line.js'
+import { isRefusal, type Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Store } from '../../ports/store.js'
 import { derivedEntryId, type EntryOf } from '../../wire/ledger/entry.js'
 import { logKeys } from '../ledger/log-keys.js'
-import { SLICE_IDLE_MS, SLICE_LOOK_MS } from './constants.js'
+import { SLICE_LOOKS } from './constants.js'
 import type { TaskLog } from './ledger-accounting.js'
 
 interface Components {
@@ -17,27 +18,45 @@ interface Components {
   readonly ledger: TaskLog
 }
 
+interface Init {
+  /** Of the own log's keys in the store. */
+  readonly prefix: string
+  /** After so long a slice that nothing was spent from goes home. */
+  readonly idleMs: number
+}
+
+/** A slice that has credits. */
+export interface SliceView {
+  /** Whose it is, without the home that spends it. */
+  readonly account: string
+  /** The home that it came from, and goes back to. */
+  readonly home: string
+  /** Microcredits that can be spent. */
+  readonly amount: bigint
+  /** Since something was put in, spent or reserved, as far as this process has seen. */
+  readonly idleMs: number
+}
+
 /**
  * Slices of other homes' accounts that are spent here. One that lies idle goes home, so that no credits stay
  * where nobody uses them.
  */
 export class Slices {
   readonly #components: Components
-  readonly #prefix: string
+  readonly #init: Init
   /** By slice: when credits of it moved last, by a clock that never goes back. */
   readonly #movedMs = new Map<string, number>()
   #lookedMs: number
 
-  /** @param prefix of the own log's keys in the store */
-  constructor(components: Components, prefix: string) {
+  constructor(components: Components, init: Init) {
     this.#components = components
-    this.#prefix = prefix
+    this.#init = init
     this.#lookedMs = components.clock.monotonicMs()
   }
 
   /** Finds the slices that have credits. @throws EdgeCoderError of the store */
   async start(): Promise<void> {
-    const keys = logKeys(this.#prefix)
+    const keys = logKeys(this.#init.prefix)
     const nowMs = this.#components.clock.monotonicMs()
     for await (const [key] of this.#components.store.range(keys.records('balance'))) {
       const account = keys.recordIn('balance', key)
@@ -55,20 +74,38 @@ export class Slices {
   /** Gives back what has been idle for long. Costs next to nothing when called often. */
   look(): void {
     const nowMs = this.#components.clock.monotonicMs()
-    if (nowMs - this.#lookedMs < SLICE_LOOK_MS) return
+    const { idleMs } = this.#init
+    if (nowMs - this.#lookedMs < idleMs / SLICE_LOOKS) return
     this.#lookedMs = nowMs
     for (const [slice, movedMs] of this.#movedMs) {
-      if (nowMs - movedMs >= SLICE_IDLE_MS) this.#giveBack(slice)
+      if (nowMs - movedMs >= idleMs) this.giveBack(slice)
     }
   }
 
-  #giveBack(slice: string): void {
+  /** Those that have credits, by account. */
+  list(): readonly SliceView[] {
+    const nowMs = this.#components.clock.monotonicMs()
+    const { view } = this.#components.ledger
+    return [...this.#movedMs].toSorted().flatMap(([slice, movedMs]) => {
+      const account = ownerOf(slice)
+      const amount = view.get('balance', slice) ?? 0n
+      const home = view.get('account', account)?.home
+      return amount === 0n || home === undefined ? [] : [{ account, home, amount, idleMs: nowMs - movedMs }]
+    })
+  }
+
+  /**
+   * Gives back what is left of a slice; what is reserved for tasks stays.
+   *
+   * @returns microcredits, 0 = nothing was left; or why the log does not take it
+   */
+  giveBack(slice: string): bigint | Refusal {
     const { ledger, clock, log } = this.#components
     const amount = ledger.view.get('balance', slice) ?? 0n
     const toHome = ledger.view.get('account', ownerOf(slice))?.home
     this.#movedMs.delete(slice)
-    if (amount === 0n || toHome === undefined) return
-    const id = derivedEntryId('return', slice, String(ledger.view.get('log', '')?.size))
+    if (amount === 0n || toHome === undefined) return 0n
+    const id = derivedEntryId('return', slice, String(nextPosition(ledger.view)))
     const entry: EntryOf<'return'> = {
       kind: 'return',
       id,
@@ -78,8 +115,15 @@ export class Slices {
       amount,
     }
     const outcome = ledger.append({ kind: 'return', entry, evidence: undefined })
-    if (!isRefusal(outcome)) log.info('slice-returned', { slice, toHome, amount: String(amount) })
-    else log.warn('slice-not-returned', { slice, code: outcome.code, detail: outcome.detail })
+    if (isRefusal(outcome)) {
+      // It is looked at again when it has been idle for as long once more.
+      this.#movedMs.set(slice, clock.monotonicMs())
+      log.warn('slice-not-returned', { slice, code: outcome.code, detail: outcome.detail })
+      return outcome
+    }
+    this.#movedMs.delete(slice)
+    log.info('slice-returned', { slice, toHome, amount: String(amount) })
+    return amount
   }
 }
 

@@ -1,32 +1,51 @@
 import { hexOf } from '../../core/ledger/hex.js'
 import { isMalformed } from '../../wire/frame.js'
 import { decodeEntry, derivedEntryId, type Entry } from '../../wire/ledger/entry.js'
-import type { LibraryLog } from '../ledger/log-library.js'
+import type { LibraryLog, LogLibrary } from '../ledger/log-library.js'
+import { type EntryPlace, logBefore, placeOf } from './line-entries.js'
 
 /** Entries read at once while one is looked for. */
 const STEP = 256
 
 /**
- * The index of the entry that last changed what became of a task: its settlement, its release, or else its
- * hold. Ends are found by their ids; a hold is looked for from the end of the log on, since what has not
- * ended is seldom old.
+ * The entry that last changed what became of a task: its settlement, its release, or else its hold. Ends are
+ * found by their ids; a hold is looked for from the end of the log on: what has not ended is seldom old.
  *
  * @param task `<account>:<id>`
- * @returns undefined = the log has none that is durable
+ * @returns undefined = neither the log nor those of earlier epochs have one that is durable here
  */
 export async function lastEntryOf(
-  { reader, state }: LibraryLog,
+  log: LibraryLog,
   task: string,
+  library: LogLibrary,
   signal: AbortSignal,
-): Promise<number | undefined> {
+): Promise<EntryPlace | undefined> {
+  const { state } = log
   const hold = state.get('hold', task)
   if (hold === undefined) return undefined
   for (const kind of ['settle', 'release'] as const) {
     const id = derivedEntryId(kind, task, String(hold.fence))
     const known = state.get('entry', `${kind}/${hexOf(id)}`)
-    if (known !== undefined && known.index < reader.size) return known.index
+    const place = known && placeOf(log, known.index, library)
+    if (place !== undefined && place.index < place.log.reader.size) return place
   }
-  for (let to = reader.size; to > 0; to -= STEP) {
+  let size = log.reader.size
+  for (let at: LibraryLog | undefined = log; at !== undefined; ) {
+    const index = await lastAbout(at, task, size, signal)
+    if (index !== undefined) return { log: at, index }
+    size = at.state.get('line', '')?.size ?? 0
+    at = logBefore(at, library)
+  }
+  return undefined
+}
+
+async function lastAbout(
+  { reader }: LibraryLog,
+  task: string,
+  size: number,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  for (let to = Math.min(size, reader.size); to > 0; to -= STEP) {
     const from = Math.max(0, to - STEP)
     let found: number | undefined
     let index = from

@@ -11,20 +11,24 @@ import type {
 } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import type { Envelope } from '../../wire/generated/edgecoder/envelope/v1/envelope_pb.js'
 import type { Transfer } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
-import { decodeEntry, type EntryOf } from '../../wire/ledger/entry.js'
+import type { EntryOf } from '../../wire/ledger/entry.js'
 import type { Malformed } from '../../wire/malformed.js'
-import type { LogLibrary } from '../ledger/log-library.js'
+import type { LibraryLog, LogLibrary } from '../ledger/log-library.js'
 import type { GatewayAdmission } from '../ledger/statements.js'
 import { transferEntryId, transferEvidence } from '../ledger/transfer-evidence.js'
 import { faultRefusal } from './fault-refusal.js'
 import { tellGateway } from './gateway-session.js'
 import type { Journal } from './journal.js'
 import type { LedgerDesk } from './ledger-desk.js'
+import { type EntryPlace, entryAt, isFinal, placeOf } from './line-entries.js'
 import type { Action } from './ordered-inbox.js'
 import { unpaid } from './wallet-talk.js'
 
+type SendingLog = Pick<LedgerDesk, 'view' | 'log' | 'append'>
+
 interface Ledger {
-  readonly desk: Pick<LedgerDesk, 'view' | 'log' | 'append'>
+  /** The log that an account is spent in. */
+  readonly logOf: (account: string) => SendingLog | Refusal
   readonly library: LogLibrary
   readonly isGateway: GatewayAdmission
 }
@@ -39,10 +43,11 @@ interface Components {
 
 type Answer = MessageInitShape<typeof TransferAnswerSchema>
 /** An entry that a transfer is, or became. */
-interface Found {
-  readonly index: number
+interface Found extends EntryPlace {
   readonly toHome: string
   readonly existed: boolean
+  /** Asked when it is answered. */
+  readonly final: () => boolean
 }
 
 /**
@@ -81,41 +86,52 @@ export class TransferDesk {
     if (why !== undefined || isMalformed(signed)) return why
     if (ledger === undefined) return unpaid()
     const { signer: gateway, value: transfer } = signed
-    const evidence = transferEvidence({ gateway, transfer }, ledger.desk.view, ledger.isGateway)
+    const log = ledger.logOf(transfer.account)
+    if (isRefusal(log)) return log
+    const evidence = transferEvidence({ gateway, transfer }, log.view, ledger.isGateway)
     if (isRefusal(evidence)) return evidence
     const id = transferEntryId(transfer)
-    const known = ledger.desk.view.get('entry', `transfer-out/${hexOf(id)}`)
+    const known = log.view.get('entry', `transfer-out/${hexOf(id)}`)
     if (known !== undefined) {
       // It may have been appended a moment ago; what is durable can be read.
-      this.#onceDurable(link, ask, () => void this.#again(link, ask, known.index, transfer, ledger))
+      this.#onceDurable(link, ask, () => void this.#again(link, ask, known.index, transfer, log.log))
       return undefined
     }
     const timeMs = this.#components.clock.nowMs()
     const statement = envelopeCodec.encode(envelope)
     const entry: EntryOf<'transfer-out'> = { kind: 'transfer-out', id, timeMs, ...evidence, statement }
-    const result = ledger.desk.append({ kind: 'transfer-out', entry, evidence })
+    const result = log.append({ kind: 'transfer-out', entry, evidence })
     if (isRefusal(result)) return result
     const { index, outcome } = result
-    const found = { index, existed: outcome === 'existed', toHome: evidence.toHome }
-    this.#onceDurable(link, ask, () => this.#tell(link, ask, ledger, found))
+    const { toHome } = evidence
+    const final = () => index < ledger.library.finalSize(log.log.key.name)
+    const found = { log: log.log, index, existed: outcome === 'existed', toHome, final }
+    this.#onceDurable(link, ask, () => this.#tell(link, ask, found))
     return undefined
   }
 
-  async #again(link: Link, ask: number, index: number, transfer: Transfer, ledger: Ledger): Promise<void> {
-    const found = await this.#compare(ledger, index, transfer).catch(faultRefusal)
+  async #again(
+    link: Link,
+    ask: number,
+    position: number,
+    transfer: Transfer,
+    log: LibraryLog,
+  ): Promise<void> {
+    const found = await this.#compare(log, position, transfer).catch(faultRefusal)
     if (isRefusal(found)) this.#answer(link, { ask, refusal: toWire(found) })
-    else this.#tell(link, ask, ledger, found)
+    else this.#tell(link, ask, found)
   }
 
   /** The entry with this id is the same transfer when it says the same, whoever signed for it and when. */
-  async #compare({ desk }: Ledger, index: number, transfer: Transfer): Promise<Found | Refusal> {
-    const encoded = await desk.log.reader.entry(index)
-    const entry = encoded === undefined ? undefined : decodeEntry(encoded)
-    if (entry === undefined || isMalformed(entry) || entry.kind !== 'transfer-out') {
-      return refusal('store-corrupt', `entry ${index} of the ledger cannot be read`)
+  async #compare(log: LibraryLog, position: number, transfer: Transfer): Promise<Found | Refusal> {
+    const library = this.#components.ledger?.library
+    const place = library && placeOf(log, position, library)
+    const entry = await entryAt(place, 'transfer-out')
+    if (library === undefined || place === undefined || entry === undefined) {
+      return refusal('store-corrupt', `the entry at ${position} of the ledger cannot be read`)
     }
     if (entry.to === transfer.to && entry.amount === transfer.amount) {
-      return { index, toHome: entry.toHome, existed: true }
+      return { ...place, toHome: entry.toHome, existed: true, final: () => isFinal(log, position, library) }
     }
     return refusal(
       'entry-conflict',
@@ -143,11 +159,9 @@ export class TransferDesk {
     journal.onlyIfDurable(say, (fault) => this.#answer(link, { ask, refusal: toWire(notStored(fault)) }))
   }
 
-  #tell(link: Link, ask: number, { desk, library }: Ledger, { index, toHome, existed }: Found): void {
-    const { key, state } = desk.log
-    const inTransit = toHome !== state.get('log', '')?.home
-    const final = index < library.finalSize(key.name)
-    this.#answer(link, { ask, entry: BigInt(index), existed, toHome, inTransit, final })
+  #tell(link: Link, ask: number, { log, index, toHome, existed, final }: Found): void {
+    const inTransit = toHome !== log.state.get('log', '')?.home
+    this.#answer(link, { ask, entry: BigInt(index), existed, toHome, inTransit, final: final() })
   }
 
   #answer(link: Link, value: Answer): void {

@@ -109,8 +109,8 @@ function refused(question: Question, why: Refusal): Answer {
   return { case: question.case, value: { ask: question.value.ask, refusal: toWire(why) } }
 }
 
-function walletAnswer(ask: number, { home, isHome, available, held, final }: WalletView): Answer {
-  return { case: 'wallet', value: { ask, home, isHome, available, held, final } }
+function walletAnswer(ask: number, { home, isHome, available, held, final, slices }: WalletView): Answer {
+  return { case: 'wallet', value: { ask, home, isHome, available, held, final, slices } }
 }
 
 function historyAnswer(ask: number, { rows, next }: HistoryView): Answer {

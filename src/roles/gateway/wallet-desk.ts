@@ -53,8 +53,8 @@ export class WalletDesk implements Wallets {
     if (link === undefined) return noCoordinator()
     const told = await link.wallet(account)
     if (told.refusal !== undefined) return fromWire(told.refusal)
-    const { home, isHome, available, held, final } = told
-    return { account, home, isHome, available, held, final }
+    const { home, isHome, available, held, final, slices } = told
+    return { account, home, isHome, available, held, final, slices }
   }
 
   async history(

@@ -1,5 +1,5 @@
 import { EdgeCoderError } from '../../core/errors.js'
-import type { Range, Store, Write } from '../../ports/store.js'
+import type { Range, Store, StoreSnapshot, Write } from '../../ports/store.js'
 import { keys } from './task-record.js'
 
 /**
@@ -35,6 +35,10 @@ export class WatchedStore implements Store {
 
   range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]> {
     return this.#store.range(range)
+  }
+
+  snapshot(): StoreSnapshot {
+    return this.#store.snapshot()
   }
 
   async commit(writes: readonly Write[]): Promise<void> {

@@ -7,6 +7,7 @@ import { BREATH_ENTRIES, CHECKED_TOGETHER } from './constants.js'
 import { checkEntries } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
 import { type LogKeys, logKeys } from './log-keys.js'
+import type { EarlierLogs } from './log-line.js'
 import { readHead } from './log-open.js'
 import { type LogPart, LogReader } from './log-reader.js'
 import { LogTree } from './log-tree.js'
@@ -15,14 +16,17 @@ import { recordBytes, recordOf, TABLES } from './record-codec.js'
 /**
  * Reads a log again that comes from anywhere, such as an export: hashes, tree, checkpoints, all statements'
  * signatures, the rules, zero sum and balances.
+ *
+ * @param earlier the logs that one of a later epoch goes on from; where they are not there, the report says
+ * so
  */
 export async function auditParts(
   parts: AsyncIterable<LogPart>,
-  { evidence }: { readonly evidence: EvidenceReader },
+  { evidence, earlier }: { readonly evidence: EvidenceReader; readonly earlier?: EarlierLogs },
   { key }: { readonly key: NoteKey },
   options: AuditOptions = {},
 ): Promise<AuditReport> {
-  const run = new AuditRun(key, evidence)
+  const run = new AuditRun(key, evidence, earlier)
   return run.report(await run.replay(parts, options), 0)
 }
 
@@ -33,14 +37,15 @@ export async function auditParts(
  * @throws EdgeCoderError `store-corrupt` when its head cannot be read
  */
 export async function auditLog(
-  { store, evidence }: { readonly store: Store; readonly evidence: EvidenceReader },
+  components: { readonly store: Store; readonly evidence: EvidenceReader; readonly earlier?: EarlierLogs },
   { key, prefix }: { readonly key: NoteKey; readonly prefix: string },
   options: AuditOptions = {},
 ): Promise<AuditReport> {
+  const { store, evidence, earlier } = components
   const keys = logKeys(prefix)
   const head = await readHead({ store, keys }, key)
   const reader = new LogReader(store, keys, { head, tree: LogTree.EMPTY })
-  const run = new AuditRun(key, evidence)
+  const run = new AuditRun(key, evidence, earlier)
   if (!(await run.replay(reader.parts(0), options))) return run.report(false, 0)
   const compared = await compareState({ store, keys, reader, evidence }, run, options)
   return run.report(compared.complete, compared.records)

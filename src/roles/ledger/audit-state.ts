@@ -1,16 +1,17 @@
 import { HASH_BYTES } from '../../core/ledger/merkle/tree-hash.js'
 import type { Change, EntryRecord, LedgerRecords, LedgerView, Table } from '../../core/ledger/records.js'
+import { EntryIndex } from './entry-index.js'
 import { TABLES } from './record-codec.js'
 
 const CHUNK_ENTRIES = 16_384
 
 /**
- * The state of a log that is read again from its start, in memory. Of each entry it keeps little more than
- * its id: there are as many of them as entries.
+ * The state of a log that is read again from its start, in memory. Of each entry it keeps its id, its place
+ * and its digest: there are as many of them as entries.
  */
 export class AuditState implements LedgerView {
   readonly #tables = new Map<Table, Map<string, LedgerRecords[Table]>>()
-  readonly #indexes = new Map<string, number>()
+  readonly #indexes = new EntryIndex()
   readonly #digests: Uint8Array[] = []
 
   constructor() {

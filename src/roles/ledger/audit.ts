@@ -3,15 +3,17 @@ import { mayBeNegative } from '../../core/ledger/account-name.js'
 import { apply } from '../../core/ledger/apply.js'
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
-import { openCheckpoint } from '../../wire/checkpoint.js'
+import { openCheckpoint, type SignedCheckpoint } from '../../wire/checkpoint.js'
 import { isMalformed } from '../../wire/frame.js'
 import type { EntryKind } from '../../wire/ledger/entry.js'
+import type { Malformed } from '../../wire/malformed.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
 import { AuditState } from './audit-state.js'
-import { BREATH_ENTRIES, TOLD_MISMATCHES } from './constants.js'
+import { BREATH_ENTRIES, REPLAYED_TOGETHER, TOLD_MISMATCHES } from './constants.js'
 import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
+import { type EarlierLogs, readGenesis, replayLine } from './log-line.js'
 import type { LogPart } from './log-reader.js'
 import { LogTree } from './log-tree.js'
 import { lookAhead } from './look-ahead.js'
@@ -65,11 +67,19 @@ export interface AuditOptions {
   readonly breathe?: () => Promise<void>
 }
 
+/** Entries that are checked and applied together. */
+interface Piece {
+  readonly entries: readonly Uint8Array[]
+  /** The part that ends with them. */
+  readonly end: LogPart | undefined
+}
+
 /** Signs of an audit under way; the report is made from it. */
 export class AuditRun {
   readonly state = new AuditState()
   readonly #key: NoteKey
   readonly #evidence: EvidenceReader
+  readonly #earlier: EarlierLogs
   readonly #signaturesBefore: number
   readonly #kinds: Partial<Record<EntryKind, number>> = {}
   readonly #mismatches: Mismatch[] = []
@@ -77,9 +87,11 @@ export class AuditRun {
   #checkpoints = 0
   #mismatchCount = 0
 
-  constructor(key: NoteKey, evidence: EvidenceReader) {
+  /** @param earlier the logs that one of a later epoch goes on from */
+  constructor(key: NoteKey, evidence: EvidenceReader, earlier: EarlierLogs = () => undefined) {
     this.#key = key
     this.#evidence = evidence
+    this.#earlier = earlier
     this.#signaturesBefore = evidence.signatures
   }
 
@@ -98,16 +110,15 @@ export class AuditRun {
    */
   async replay(parts: AsyncIterable<LogPart>, options: AuditOptions): Promise<boolean> {
     const { signal, onProgress, breathe } = options
+    const most = breathe === undefined ? REPLAYED_TOGETHER : BREATH_ENTRIES
     try {
-      for await (const [part, checked] of lookAhead(parts, (each) => this.#check(each, breathe))) {
-        const step = breathe === undefined ? part.entries.length : BREATH_ENTRIES
-        for (let at = 0; at < part.entries.length; at += step) {
-          if (signal?.aborted === true) return false
-          this.enter(part.entries.slice(at, at + step), checked.entries.slice(at, at + step))
-          await breathe?.()
-        }
+      for await (const [piece, checked] of lookAhead(piecesOf(parts, most), (each) => this.#check(each))) {
+        if (this.size === 0 && !(await this.#goOn(piece.entries[0], breathe))) return false
         if (signal?.aborted === true) return false
-        this.#compareCheckpoint(checked.checkpoint, part)
+        this.enter(piece.entries, checked.entries)
+        await breathe?.()
+        if (piece.end === undefined || checked.checkpoint === undefined) continue
+        this.#compareCheckpoint(checked.checkpoint, piece.end)
         onProgress?.(this.progress)
       }
     } catch (cause) {
@@ -159,22 +170,23 @@ export class AuditRun {
     }
   }
 
-  async #check(part: LogPart, breathe: AuditOptions['breathe']) {
-    const [checkpoint, entries] = await Promise.all([
-      openCheckpoint(part.checkpoint, this.#key, []),
-      this.#checkEntries(part.entries, breathe),
-    ])
-    return { checkpoint, entries }
+  /** A log of a later epoch begins with the state that follows from those before it; they are read, not audited. */
+  async #goOn(first: Uint8Array | undefined, breathe: AuditOptions['breathe']): Promise<boolean> {
+    const parts = { earlier: this.#earlier, evidence: this.#evidence }
+    const state = { view: this.state, absorb: this.state.absorb.bind(this.state) }
+    const refused = await replayLine(readGenesis(first)?.continues, parts, state, () => breathe?.())
+    if (refused === undefined) return true
+    const detail = `the logs that it goes on from cannot be read: ${refused.detail}`
+    this.mismatch({ where: 'log', at: 0, code: refused.code, detail })
+    return false
   }
 
-  async #checkEntries(entries: readonly Uint8Array[], breathe: AuditOptions['breathe']) {
-    if (breathe === undefined) return checkEntries(entries, this.#evidence)
-    const checked: (CheckedEntry | Refusal)[] = []
-    for (let at = 0; at < entries.length; at += BREATH_ENTRIES) {
-      checked.push(...(await checkEntries(entries.slice(at, at + BREATH_ENTRIES), this.#evidence)))
-      await breathe()
-    }
-    return checked
+  async #check({ entries, end }: Piece) {
+    const [checkpoint, checked] = await Promise.all([
+      end && openCheckpoint(end.checkpoint, this.#key, []),
+      checkEntries(entries, this.#evidence),
+    ])
+    return { checkpoint, entries: checked }
   }
 
   #apply(checked: CheckedEntry, index: number): Refusal | undefined {
@@ -195,7 +207,7 @@ export class AuditRun {
     return undefined
   }
 
-  #compareCheckpoint(checkpoint: Awaited<ReturnType<typeof openCheckpoint>>, part: LogPart): void {
+  #compareCheckpoint(checkpoint: SignedCheckpoint | Malformed, part: LogPart): void {
     this.#checkpoints++
     const at = this.size
     if (isMalformed(checkpoint)) {
@@ -211,5 +223,15 @@ export class AuditRun {
 
   #wrongBalance(detail: string): void {
     this.mismatch({ where: 'state', at: this.size, code: 'wrong-amount', detail })
+  }
+}
+
+/** What is checked ahead is short-lived only when it is little: else it is copied by each collection of garbage. */
+async function* piecesOf(parts: AsyncIterable<LogPart>, most: number): AsyncIterable<Piece> {
+  for await (const part of parts) {
+    const { entries } = part
+    for (let at = 0; at === 0 || at < entries.length; at += most) {
+      yield { entries: entries.slice(at, at + most), end: at + most < entries.length ? undefined : part }
+    }
   }
 }

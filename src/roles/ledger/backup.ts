@@ -1,5 +1,6 @@
 import type { Clock } from '../../ports/clock.js'
 import type { Signer } from '../../ports/signer.js'
+import { readLogOrigin } from '../../wire/checkpoint.js'
 import { BackupEncoder, type BackupTask, backupSignedBytes } from '../../wire/ledger/backup-frame.js'
 import { bundlesOf, encodeBundle } from '../../wire/ledger/entry-bundle.js'
 import type { NoteKey } from '../../wire/note-key.js'
@@ -15,7 +16,7 @@ export interface BackedUpLog {
  * Logs as one file: entries as they were written, with the checkpoints over them; no state, as it follows
  * from them. All logs go to their heads of one moment, so they are consistent while entries are written: what
  * one of them says of another is in the other. Tasks are of a moment before, so that no log lacks what was
- * written of one of them.
+ * written of one of them. A log stands behind those that it goes on from.
  *
  * @param init.tasks records of those that have not ended
  * @param options.onProgress entries so far @param options.signal the file then has no end, and is refused
@@ -30,7 +31,8 @@ export async function* backupLogs(
   },
   options: { readonly signal?: AbortSignal; readonly onProgress?: (entries: number) => void } = {},
 ): AsyncIterable<Uint8Array> {
-  const { network, tasks = [], logs } = init
+  const { network, tasks = [] } = init
+  const logs = [...init.logs].sort((a, b) => epochOf(a) - epochOf(b))
   const encoder = new BackupEncoder()
   const { peerId: coordinator, publicKey } = signer
   yield encoder.begin({ network, coordinator, publicKey, createdMs: clock.nowMs() })
@@ -51,4 +53,8 @@ export async function* backupLogs(
     }
   }
   yield encoder.end(logs.length, entries, (digest) => signer.sign(backupSignedBytes(network, digest)))
+}
+
+function epochOf({ key }: BackedUpLog): number {
+  return readLogOrigin(key.name)?.epoch ?? 0
 }

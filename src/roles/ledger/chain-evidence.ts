@@ -46,12 +46,13 @@ export function chainGateways(chain: PolicyChain): GatewayAdmission {
  * Evidence for entries that the signed policy is the word for, as it was in force at their place, and for
  * issuance, which follows from policy and what was worked.
  *
- * @param library other logs, which an issuance counts; left out = what is not in its own log is not final
+ * @param library other logs, which an issuance counts and arrivals come from; left out = what is not in its
+ * own   log is not final
  */
 export function chainStatements(chain: PolicyChain, library?: () => LogStates): PolicyStatements {
   const sources = { chain, library }
   const isGateway = chainGateways(chain)
-  const arrivals = new ArrivalProofs(chain)
+  const arrivals = new ArrivalProofs(chain, library)
   return {
     isGateway,
     prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal> {
@@ -108,7 +109,9 @@ export const termQuotes: Quotes = {
   },
 }
 
-/** What a task is charged at most, and by which rates. @param multiplier of the pricing window, in millionths */
+/**
+ * What a task is charged at most, and by which rates. @param multiplier of the pricing window, in millionths
+ */
 export function quoteHeader(header: TaskHeader, terms: EconomyTerms, multiplier: bigint): Quote {
   return quoteTask({ ...header, kind: KINDS[header.kind] }, terms, multiplier)
 }

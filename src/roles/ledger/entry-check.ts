@@ -78,8 +78,12 @@ export function misnamedLog(entry: Entry, key: NoteKey): Refusal | undefined {
 function checkEntry(encoded: Uint8Array, evidence: EvidenceReader): Awaitable<CheckedEntry | Refusal> {
   const entry = decodeEntry(encoded)
   if (isMalformed(entry)) return entry
-  const checked = (proven: AnyProven | Refusal) =>
-    isRefusal(proven) ? proven : { encoded, entry, digest: contentDigest(entry, encoded), proven }
   const proven = evidence.prove(entry)
-  return proven instanceof Promise ? proven.then(checked) : checked(proven)
+  if (!(proven instanceof Promise)) return provenEntry(encoded, entry, proven)
+  return proven.then((later) => provenEntry(encoded, entry, later))
+}
+
+function provenEntry(encoded: Uint8Array, entry: Entry, proven: AnyProven | Refusal): CheckedEntry | Refusal {
+  if (isRefusal(proven)) return proven
+  return { encoded, entry, digest: contentDigest(entry, encoded), proven }
 }

@@ -1,11 +1,11 @@
-import type { Evidence } from '../../core/ledger/facts.js'
-import type { EntryKind, EntryOf } from '../../wire/ledger/entry.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { type AuditOptions, AuditRun } from './audit.js'
 import type { AuditState } from './audit-state.js'
 import type { EvidenceReader } from './evidence.js'
 import type { LogStates } from './log-library.js'
+import type { EarlierLogs } from './log-line.js'
 import type { LogPart } from './log-reader.js'
+import { trusting } from './trusting-evidence.js'
 
 /** A log that comes from a file. */
 interface FileLog {
@@ -20,33 +20,17 @@ interface FileLog {
  */
 export async function statesOf(
   logs: Iterable<FileLog>,
-  { evidence }: { readonly evidence: EvidenceReader },
+  { evidence, earlier }: { readonly evidence: EvidenceReader; readonly earlier?: EarlierLogs },
   options: Pick<AuditOptions, 'signal' | 'onProgress'> = {},
 ): Promise<LogStates> {
   const states = new Map<string, { readonly state: AuditState; readonly size: number }>()
   for (const { key, parts } of logs) {
-    const run = new AuditRun(key, trusting(evidence))
+    const run = new AuditRun(key, trusting(evidence), earlier)
     await run.replay(parts, options)
     states.set(key.name, { state: run.state, size: run.size })
   }
   return {
     find: (origin) => states.get(origin),
     finalSize: (origin) => states.get(origin)?.size ?? 0,
-  }
-}
-
-type Issued = 'issuance-window' | 'issue'
-
-/** What is said of an issuance is evidence for itself. */
-function trusting(evidence: EvidenceReader): EvidenceReader {
-  return {
-    get signatures() {
-      return evidence.signatures
-    },
-    prove(entry) {
-      if (entry.kind !== 'issuance-window' && entry.kind !== 'issue') return evidence.prove(entry)
-      const said: EntryOf<Issued> & Evidence[EntryKind & Issued] = entry
-      return () => said
-    },
   }
 }

@@ -3,6 +3,7 @@ import { type HomeWork, type IssuanceFigures, issuanceFigures } from '../../core
 import { compare } from '../../core/economy/split.js'
 import type { EconomyTerms } from '../../core/economy/terms.js'
 import type { Evidence } from '../../core/ledger/facts.js'
+import { entriesBefore, FIRST_EPOCH } from '../../core/ledger/line.js'
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import type { IssuanceRecord, LedgerView, WorkRecord } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
@@ -22,9 +23,6 @@ export interface IssuanceSources {
 
 type Input = EntryOf<'issuance-window'>['inputs'][number]
 
-/** Epoch of a home that was never handed over. */
-const FIRST_EPOCH = 1
-
 /**
  * The home whose log closes the issuance windows of the network: that of the coordinator that was admitted
  * first. Whoever goes on with that home, goes on with the windows.
@@ -38,7 +36,7 @@ export interface HomeLog {
   readonly state: LedgerView
   /** It is the log that asks: what is missing there is wrong, not late. */
   readonly asks: boolean
-  /** Entries of it that count; those of the log that asks all do. */
+  /** Records of positions below it count; those of the log that asks all do. */
   readonly finalSize: number
 }
 
@@ -50,10 +48,15 @@ export function homeLogs(view: LedgerView, { library }: IssuanceSources): HomeLo
   return (home, epoch) => {
     const log = view.get('log', '')
     if (log === undefined) return undefined
-    if (log.home === home && log.epoch === epoch) return { state: view, asks: true, finalSize: log.size }
+    if (log.home === home && log.epoch === epoch) {
+      return { state: view, asks: true, finalSize: entriesBefore(view) + log.size }
+    }
     const origin = logOrigin(log.network, home, epoch)
     const found = library?.().find(origin)
-    return found && { state: found.state, asks: false, finalSize: library?.().finalSize(origin) ?? 0 }
+    if (found === undefined) return undefined
+    const final = library?.().finalSize(origin) ?? 0
+    // With its beginning all that it goes on from is final.
+    return { state: found.state, asks: false, finalSize: final && entriesBefore(found.state) + final }
   }
 }
 

@@ -9,6 +9,7 @@ const DIGITS = 16
 const TABLE_LETTERS: Readonly<Record<Table, string>> = {
   // Sorts first: whoever reads all records from one snapshot learns first how far they go.
   log: '0',
+  line: 'l',
   policy: 'p',
   home: 'm',
   account: 'a',
@@ -49,12 +50,14 @@ const PLAIN = /^[A-Za-z0-9._:@/-]*$/
  * | `<prefix>\|c\|<size>` | a checkpoint note, about one in 1,024 entries |
  * | `<prefix>\|w\|<account>\|<index>` | a wallet row: what the entry did to the account |
  * | `<prefix>\|w` | wallet rows are there from the log's first entry on |
+ * | `<prefix>\|b` | of a later epoch: the state is there that it goes on with; where the one before was cut |
  * | `<prefix>\|h` | the latest checkpoint note |
  * | `<prefix>\|v` | up to which size everything was checked when it was opened last |
- * | `<prefix>\|f` | what forbids to append: a restore under way, or one that nobody confirmed |
+ * | `<prefix>\|f` | what forbids to append: a restore or continuation under way, a restore not confirmed |
  */
 export interface LogKeys {
   readonly head: string
+  readonly continued: string
   readonly verified: string
   readonly flag: string
   readonly entries: Range
@@ -73,6 +76,7 @@ export interface LogKeys {
   /** Says that there are wallet rows for all that its entries did. */
   readonly walletMark: string
   walletRow(account: string, index: number): string
+  readonly walletRows: Range
   /** Rows of entries before `index`. */
   walletRowsBefore(account: string, index: number): Range
   /** Records of all tables, that of the log first. */
@@ -99,6 +103,7 @@ export function logKeys(prefix: string): LogKeys {
   const tableOf = (table: Table): string => tables.get(table) as string
   return {
     head: `${prefix}|h`,
+    continued: `${prefix}|b`,
     verified: `${prefix}|v`,
     flag: `${prefix}|f`,
     entries: under('e'),
@@ -113,6 +118,7 @@ export function logKeys(prefix: string): LogKeys {
     record: (table, key) => tableOf(table) + keyText(key),
     records: (table) => ({ gte: tableOf(table), lt: `${tableOf(table).slice(0, -1)}}` }),
     walletMark: `${prefix}|w`,
+    walletRows: under('w'),
     walletRow: (account, index) => `${prefix}|w|${account}|${padded(index)}`,
     walletRowsBefore: (account, index) => numbered(`w|${account}`, 0, index),
     numberIn: (key) => Number(key.slice(-DIGITS)),

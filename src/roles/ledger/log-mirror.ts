@@ -13,7 +13,7 @@ import { type LogKeys, logKeys } from './log-keys.js'
 import { type Head, headWrites, type OpenedLog, openLog } from './log-open.js'
 import { type LogEnd, type LogPart, LogReader } from './log-reader.js'
 import { LogStaging } from './log-staging.js'
-import type { LogTree } from './log-tree.js'
+import type { LogTree, TreeGrowth } from './log-tree.js'
 import { lookAhead } from './look-ahead.js'
 
 /** Why a part of a log was not taken. State and store are as they were. */
@@ -53,8 +53,8 @@ export interface LogMirror {
   /** Takes the entries that come next. @throws EdgeCoderError of the store: nothing was taken */
   take(part: LogPart): Promise<PartTaken | PartRefusal>
   /**
-   * Takes part after part, signatures of the next one being checked meanwhile; each is durable before the
-   * next.
+   * Takes part after part: while the disk is at work on one, the next is decided, and the signatures of the
+   * one after it are checked. Each is durable before the next is written, and told of only then.
    *
    * @returns the first refusal; undefined = all were taken, or the signal came
    */
@@ -85,6 +85,13 @@ interface Parts extends Components {
 interface CheckedPart {
   readonly checkpoint: SignedCheckpoint | Refusal
   readonly entries: readonly (CheckedEntry | Refusal)[]
+  readonly bytes: number
+}
+
+/** A part that the rules took, and the tree with it. */
+interface StagedPart {
+  readonly head: Head
+  readonly grown: TreeGrowth
 }
 
 class StoredLogMirror implements LogMirror, LogEnd {
@@ -92,6 +99,7 @@ class StoredLogMirror implements LogMirror, LogEnd {
   head: Head | undefined
   readonly #parts: Parts
   readonly #staging: LogStaging
+  #underWay: LogTree | undefined
 
   constructor(parts: Parts, { head, tree }: OpenedLog) {
     this.#parts = parts
@@ -113,17 +121,41 @@ class StoredLogMirror implements LogMirror, LogEnd {
   }
 
   async take(part: LogPart): Promise<PartTaken | PartRefusal> {
-    return this.#take(part, await this.#check(part))
+    const staged = this.#stagePart(part, await this.#check(part))
+    if (!isRefusal(staged)) return this.#commit(staged)
+    this.#staging.drop()
+    return staged
   }
 
   async follow(parts: AsyncIterable<LogPart>, options: FollowOptions = {}): Promise<PartRefusal | undefined> {
-    for await (const [part, checked] of lookAhead(parts, (each) => this.#check(each))) {
-      if (options.signal?.aborted === true) return undefined
-      const outcome = await this.#take(part, checked)
-      if (isRefusal(outcome)) return outcome
-      options.onProgress?.({ size: this.tree.size })
+    const { signal, onProgress } = options
+    const stopped = (): boolean => signal?.aborted === true
+    let writing: { readonly done: Promise<PartTaken>; readonly bytes: number } | undefined
+    const settle = async (): Promise<void> => {
+      const { done } = writing ?? {}
+      writing = undefined
+      if ((await done) !== undefined) onProgress?.({ size: this.tree.size })
     }
-    return undefined
+    try {
+      for await (const [part, checked] of lookAhead(parts, (each) => this.#check(each))) {
+        if (stopped()) break
+        if (checked.bytes + (writing?.bytes ?? 0) > STAGED_BYTES) await settle()
+        // The disk is at work on the part before.
+        const staged = this.#stagePart(part, checked)
+        await settle()
+        if (isRefusal(staged)) return staged
+        if (stopped()) break
+        const done = this.#commit(staged)
+        // Awaited in a moment; nobody is to hear of it before.
+        done.catch(() => {})
+        writing = { done, bytes: checked.bytes }
+      }
+      await settle()
+      return undefined
+    } finally {
+      await writing?.done.catch(() => {})
+      this.#staging.drop()
+    }
   }
 
   async #check({ entries, checkpoint }: LogPart): Promise<CheckedPart> {
@@ -131,37 +163,35 @@ class StoredLogMirror implements LogMirror, LogEnd {
     if (entries.length > PART_ENTRIES || bytes > STAGED_BYTES) {
       const most = `at most ${PART_ENTRIES} and ${STAGED_BYTES}`
       const detail = `a part of ${entries.length} entries and ${bytes} bytes, ${most}`
-      return { checkpoint: refusal('frame-too-large', detail), entries: [] }
+      return { checkpoint: refusal('frame-too-large', detail), entries: [], bytes: 0 }
     }
     const [opened, checked] = await Promise.all([
       openCheckpoint(checkpoint, this.key, []),
       checkEntries(entries, this.#parts.evidence),
     ])
-    return { checkpoint: opened, entries: checked }
+    return { checkpoint: opened, entries: checked, bytes }
   }
 
-  async #take(part: LogPart, checked: CheckedPart): Promise<PartTaken | PartRefusal> {
+  /** Takes a part into memory; when it is refused, some of its entries may be staged. */
+  #stagePart(part: LogPart, checked: CheckedPart): StagedPart | PartRefusal {
     const { checkpoint } = checked
     if (isMalformed(checkpoint) || isRefusal(checkpoint)) return { ...checkpoint, signed: false }
     const misplaced = this.#misplaced(part, checkpoint)
     if (misplaced !== undefined) return misplaced
-    const leaves = part.entries.map((each) => sha256Tree.leaf(each))
-    if (!sameBytes(this.tree.grow(leaves).tree.root, checkpoint.root)) {
+    const grown = this.#tip.grow(part.entries.map((each) => sha256Tree.leaf(each)))
+    if (!sameBytes(grown.tree.root, checkpoint.root)) {
       return {
         ...refusal('malformed', `the entries from ${part.from} are not those of the checkpoint`),
         signed: false,
       }
     }
+    const { size, root } = checkpoint
     const refused = this.#stage(part.from, checked.entries)
-    if (refused !== undefined) {
-      this.#staging.drop()
-      return refused
-    }
-    return this.#commit(checkpoint, part.checkpoint)
+    return refused ?? { head: { size, root, note: part.checkpoint }, grown }
   }
 
   #misplaced({ from, entries }: LogPart, checkpoint: SignedCheckpoint): PartRefusal | undefined {
-    const { size, root } = this.tree
+    const { size, root } = this.#tip
     if (checkpoint.size === size && size > 0 && !sameBytes(checkpoint.root, root)) {
       return {
         ...refusal('log-forked', `${this.key.name} has two roots at size ${size}`, {
@@ -194,22 +224,29 @@ class StoredLogMirror implements LogMirror, LogEnd {
     return refusal('entry-conflict', `entry ${index} says again what entry ${outcome.index} says`)
   }
 
-  async #commit(checkpoint: SignedCheckpoint, note: Uint8Array): Promise<PartTaken> {
+  async #commit({ head, grown }: StagedPart): Promise<PartTaken> {
     const { store, keys } = this.#parts
-    const batch = this.#staging.take(PART_ENTRIES)
-    const head: Head = { size: checkpoint.size, root: checkpoint.root, note }
+    const batch = this.#staging.take(PART_ENTRIES, grown)
     const writes: readonly Write[] = [
       ...(batch?.writes ?? []),
       ...headWrites(keys, head, batch ?? { from: 0, closesWindow: false }, CHECKPOINT_SPACING),
     ]
+    this.#underWay = grown.tree
     try {
       await store.commit(writes)
     } catch (cause) {
       this.#staging.drop()
       throw cause
+    } finally {
+      this.#underWay = undefined
     }
     this.#staging.committed()
     this.head = head
     return { outcome: 'taken', head }
+  }
+
+  /** The tree with what is on its way to the disk. */
+  get #tip(): LogTree {
+    return this.#underWay ?? this.tree
   }
 }

@@ -6,6 +6,7 @@ import { openCheckpoint } from '../../wire/checkpoint.js'
 import { isMalformed } from '../../wire/frame.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
+import { flagFault, isRebuilding, readFlag } from './log-flag.js'
 import type { LogKeys } from './log-keys.js'
 import { LogTree, loadTree, type TreeSource } from './log-tree.js'
 import { recordOf } from './record-codec.js'
@@ -42,9 +43,12 @@ const SIZE_TEXT = /^(?:0|[1-9][0-9]{0,15})$/
  * LevelDB may open with a hole in the middle after one flipped byte, without an error; this is what finds it.
  *
  * @param key of the log
- * @throws EdgeCoderError `store-corrupt`, naming what is wrong and what to do
+ * @throws EdgeCoderError `store-corrupt`, naming what is wrong and what to do; `log-unconfirmed`: a rebuild
+ *   of it was interrupted
  */
 export async function openLog({ store, keys }: Place, key: NoteKey): Promise<OpenedLog> {
+  const flag = await readFlag(store, keys)
+  if (isRebuilding(flag)) throw flagFault(flag, key.name)
   const head = await readHead({ store, keys }, key)
   const size = head?.size ?? 0
   for await (const [found] of store.range({ ...keys.entries, gte: keys.entry(size), limit: 1 })) {
@@ -118,7 +122,8 @@ async function readMark({ store, keys }: Place, key: NoteKey, size: number): Pro
 function checkStateSize({ store, keys }: Place, key: NoteKey, size: number): void {
   const bytes = store.getNow(keys.record('log', ''))
   const applied = bytes === undefined ? 0 : recordOf('log', '', bytes).size
-  if (applied !== size) throw damaged(key, `its state is that of ${applied} entries, and ${size} are signed`)
+  if (applied !== size)
+    throw wrongState(key, `its state is that of ${applied} entries, and ${size} are signed`)
 }
 
 /** All balances sum to zero, and none is below it but where credits come from. */
@@ -127,10 +132,18 @@ async function checkBalances({ store, keys }: Place, key: NoteKey): Promise<void
   for await (const [at, bytes] of store.range(keys.records('balance'))) {
     const account = keys.recordIn('balance', at)
     const balance = recordOf('balance', account, bytes)
-    if (balance < 0n && !mayBeNegative(account)) throw damaged(key, `${account} has ${balance} microcredits`)
+    if (balance < 0n && !mayBeNegative(account))
+      throw wrongState(key, `${account} has ${balance} microcredits`)
     sum += balance
   }
-  if (sum !== 0n) throw damaged(key, `all balances sum to ${sum} microcredits, not to nothing`)
+  if (sum !== 0n) throw wrongState(key, `all balances sum to ${sum} microcredits, not to nothing`)
+}
+
+/** Its entries are those that were signed: what follows from them can be made anew. */
+function wrongState(key: NoteKey, what: string): EdgeCoderError {
+  return new EdgeCoderError('store-corrupt', `The log ${key.name} is damaged: ${what}.`, {
+    next: 'Nothing was signed. Make its state anew, while the node is stopped: edgecoder ledger rebuild',
+  })
 }
 
 function damaged(key: NoteKey, what: string): EdgeCoderError {

@@ -1,4 +1,5 @@
 import { EdgeCoderError } from '../../core/errors.js'
+import { frontierNodes } from '../../core/ledger/merkle/frontier.js'
 import {
   type ProofPlan,
   planConsistency,
@@ -13,8 +14,9 @@ import { formatTlogProof } from '../../wire/tlog-proof.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
 import { CACHED_TILES } from './constants.js'
 import type { LogKeys } from './log-keys.js'
-import type { Head } from './log-open.js'
-import type { LogTree } from './log-tree.js'
+import { type Head, treeSource } from './log-open.js'
+import { LogSnapshot } from './log-snapshot.js'
+import { type LogTree, loadTree } from './log-tree.js'
 import { RecentMap } from './recent-map.js'
 import { type IndexedRow, readWalletRow } from './wallet-index.js'
 
@@ -133,6 +135,23 @@ export class LogReader {
   /** That the tree of `older` entries is how that of `newer` began. @param newer at most this size */
   consistency(older: number, newer: number): Promise<readonly Uint8Array[]> {
     return this.#proof(planConsistency(older, newer))
+  }
+
+  /** The largest complete subtrees of the first `size` entries, left to right. @param size at most this size */
+  frontier(size: number): Promise<readonly Uint8Array[]> {
+    return this.#proof(frontierNodes(size).map((node) => [node]))
+  }
+
+  /** Head and state as they are on the disk now; to be closed. @throws EdgeCoderError `store-failed` */
+  snapshot(): LogSnapshot {
+    return new LogSnapshot(this.#store.snapshot(), this.#keys)
+  }
+
+  /** The root over its first entries. @param size up to its own @returns undefined = a tile is missing */
+  async rootAt(size: number): Promise<Uint8Array | undefined> {
+    const { tree } = this.#end
+    if (size === tree.size) return tree.root
+    return (await loadTree(treeSource({ store: this.#store, keys: this.#keys }), size))?.root
   }
 
   async #list(from: number, to: number): Promise<readonly Uint8Array[]> {

@@ -1,3 +1,4 @@
+import { invariant } from '../../core/invariant.js'
 import { type Applied, apply, type Existed } from '../../core/ledger/apply.js'
 import type { Facts } from '../../core/ledger/facts.js'
 import { Overlay } from '../../core/ledger/overlay.js'
@@ -9,7 +10,7 @@ import { sha256Tree } from '../../wire/tree-hash.js'
 import { STAGED_BYTES, STAGED_ENTRIES } from './constants.js'
 import type { LogKeys } from './log-keys.js'
 import { LogState } from './log-state.js'
-import type { LogTree } from './log-tree.js'
+import type { LogTree, TreeGrowth } from './log-tree.js'
 import { walletMarkWrite, walletRowWrite } from './wallet-index.js'
 
 /** An entry that is in memory, and not yet on the disk. */
@@ -91,12 +92,17 @@ export class LogStaging {
     return { ...outcome, index: facts.index }
   }
 
-  /** @param most entries @returns undefined when nothing is staged */
-  take(most: number): Batch | undefined {
+  /**
+   * @param most entries
+   * @param grown the tree with just these, where the caller has made it already
+   * @returns undefined when nothing is staged
+   */
+  take(most: number, grown?: TreeGrowth): Batch | undefined {
     const entries = this.#staged.slice(0, most)
     if (entries.length === 0) return undefined
     const from = this.#tree.size
-    const { tree, tiles } = this.#tree.grow(entries.map(({ encoded }) => sha256Tree.leaf(encoded)))
+    const { tree, tiles } = grown ?? this.#tree.grow(entries.map(({ encoded }) => sha256Tree.leaf(encoded)))
+    invariant(tree.size === from + entries.length, 'a tree grows by what is taken')
     const merged = new Overlay({ get: () => undefined })
     for (const { changes } of entries) merged.absorb(changes)
     const changes = merged.changes()

@@ -1,6 +1,7 @@
 import type { Change, LedgerRecords, LedgerView, Table } from '../../core/ledger/records.js'
 import type { Store, Write } from '../../ports/store.js'
 import { CACHED_RECORDS } from './constants.js'
+import { KnownIds } from './known-ids.js'
 import type { LogKeys } from './log-keys.js'
 import { RecentMap } from './recent-map.js'
 import { recordBytes, recordOf, TABLES } from './record-codec.js'
@@ -21,6 +22,8 @@ export class LogState implements LedgerView {
   readonly #keys: LogKeys
   readonly #pending = new Map<Table, Map<string, Pending>>()
   readonly #recent = new Map<Table, RecentMap<string, LedgerRecords[Table]>>()
+  /** Ids of all entries, where the log was begun here; undefined = there are others in the store. */
+  #known: KnownIds | undefined
 
   constructor(store: Store, keys: LogKeys) {
     this.#store = store
@@ -38,6 +41,7 @@ export class LogState implements LedgerView {
     if (pending !== undefined) return pending.value as LedgerRecords[T] | undefined
     const recent = this.#recent.get(table)?.get(key)
     if (recent !== undefined) return recent as LedgerRecords[T]
+    if (table === 'entry' && this.#known?.has(key) === false) return undefined
     const bytes = this.#store.getNow(this.#keys.record(table, key))
     if (bytes === undefined) return undefined
     const value = recordOf(table, key, bytes)
@@ -48,6 +52,8 @@ export class LogState implements LedgerView {
   /** Changes that an entry makes; seen at once, written later. */
   stage(changes: readonly Change[], index: number): void {
     for (const { table, key, value } of changes) this.#pending.get(table)?.set(key, { value, index })
+    // The log of a later epoch begins with the state of the one before.
+    if (index === 0 && this.get('log', '')?.epoch === 1) this.#known = new KnownIds()
   }
 
   /** @param changes the last one of each record */
@@ -63,6 +69,7 @@ export class LogState implements LedgerView {
   committed(changes: readonly Change[], size: number): void {
     for (const { table, key, value } of changes) {
       const pending = this.#pending.get(table)
+      if (table === 'entry') this.#known?.add(key)
       if ((pending?.get(key)?.index ?? size) < size) pending?.delete(key)
       if (value === undefined || (table === 'balance' && value === 0n)) this.#recent.get(table)?.delete(key)
       else this.#remember(table, key, value)

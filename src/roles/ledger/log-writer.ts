@@ -1,6 +1,7 @@
 import { invariant } from '../../core/invariant.js'
 import type { Existed } from '../../core/ledger/apply.js'
 import type { Evidence, Facts } from '../../core/ledger/facts.js'
+import { FIRST_EPOCH } from '../../core/ledger/line.js'
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
@@ -8,7 +9,7 @@ import type { Clock } from '../../ports/clock.js'
 import type { Metrics } from '../../ports/metrics.js'
 import type { Signer } from '../../ports/signer.js'
 import type { Store, Write } from '../../ports/store.js'
-import { signCheckpoint } from '../../wire/checkpoint.js'
+import { readLogOrigin, signCheckpoint } from '../../wire/checkpoint.js'
 import { isMalformed } from '../../wire/frame.js'
 import {
   contentDigest,
@@ -20,6 +21,7 @@ import {
 import { type NoteKey, noteKey } from '../../wire/note-key.js'
 import { CHECKPOINT_SPACING, COMMIT_ENTRIES } from './constants.js'
 import { misnamedLog } from './entry-check.js'
+import { isContinued } from './log-continuation.js'
 import { flagFault, flagRefusal, flagWrite, type LogFlag, readFlag } from './log-flag.js'
 import { type LogKeys, logKeys } from './log-keys.js'
 import { createLogMeter, type LogMeter } from './log-meter.js'
@@ -56,6 +58,8 @@ export interface LogWriter {
   readonly size: number
   /** The latest checkpoint that is durable with its entries. */
   readonly head: Head | undefined
+  /** More is signed already, and on its way to the disk. */
+  readonly signing: boolean
   /** Why nothing can be appended; undefined = it can. */
   readonly closed: Refusal | undefined
   /**
@@ -109,7 +113,8 @@ interface Components {
  * @param init.origin of the log: `logOrigin(network, home, epoch)` @param init.prefix of its keys in the
  *   store
  * @throws EdgeCoderError `store-corrupt`: what is stored is not what was signed; nothing is signed then;
- *   `log-unconfirmed`: a restore was interrupted
+ *   `log-unconfirmed`: a restore was interrupted, or it is of a later epoch, and not prepared by
+ * `continueLog`
  */
 export async function openLogWriter(
   { store, signer, clock, metrics }: Components,
@@ -118,8 +123,12 @@ export async function openLogWriter(
   const key = noteKey('note', init.origin, signer.publicKey)
   const keys = logKeys(init.prefix)
   const flag = await readFlag(store, keys)
-  if (flag === 'restoring') throw flagFault(flag, key.name)
+  if (flag === 'restoring' || flag === 'continuing') throw flagFault(flag, key.name)
   const opened: OpenedLog = await openLog({ store, keys }, key)
+  const isLater = (readLogOrigin(init.origin)?.epoch ?? FIRST_EPOCH) > FIRST_EPOCH
+  if (isLater && opened.head === undefined && !(await isContinued(store, keys))) {
+    throw flagFault('continuing', key.name)
+  }
   return new StoredLogWriter(
     { store, signer, keys, key, meter: createLogMeter(clock, metrics) },
     opened,
@@ -165,6 +174,10 @@ class StoredLogWriter implements LogWriter, LogEnd {
 
   get size(): number {
     return this.#staging.size
+  }
+
+  get signing(): boolean {
+    return this.#next !== undefined
   }
 
   get closed(): Refusal | undefined {

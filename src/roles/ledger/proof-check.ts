@@ -11,8 +11,9 @@ import { sha256Tree } from '../../wire/tree-hash.js'
 export interface CheckedProof {
   readonly origin: string
   readonly index: number
-  /** Entries that the checkpoint is over. */
+  /** Entries that the checkpoint is over, and their root. */
   readonly size: number
+  readonly root: Uint8Array
   readonly encoded: Uint8Array
   readonly entry: Entry
   /** Names of those of the given cosigners that cosigned the checkpoint. */
@@ -44,5 +45,6 @@ export async function checkProof(
   }
   const entry = decodeEntry(encoded)
   if (isMalformed(entry)) return entry
-  return { origin, index, size, encoded, entry, cosigners: checkpoint.cosigners.map(({ name }) => name) }
+  const cosigners = checkpoint.cosigners.map(({ name }) => name)
+  return { origin, index, size, root, encoded, entry, cosigners }
 }

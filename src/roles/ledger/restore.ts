@@ -1,7 +1,9 @@
 import { EdgeCoderError } from '../../core/errors.js'
+import { FIRST_EPOCH } from '../../core/ledger/line.js'
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Store, Write } from '../../ports/store.js'
+import { readLogOrigin } from '../../wire/checkpoint.js'
 import type { BackupTask } from '../../wire/ledger/backup-frame.js'
 import {
   type BackupContent,
@@ -11,12 +13,15 @@ import {
   verifyBackup,
 } from './backup-file.js'
 import { COMMIT_ENTRIES } from './constants.js'
+import { openContinuedMirror } from './continued-mirror.js'
 import type { EvidenceReader } from './evidence.js'
 import { flagWrite, readFlag } from './log-flag.js'
 import { type LogKeys, logKeys } from './log-keys.js'
-import { type FollowOptions, openLogMirror } from './log-mirror.js'
+import type { LogLibrary } from './log-library.js'
+import { type FollowOptions, type LogMirror, openLogMirror } from './log-mirror.js'
 import { type Head, readHead } from './log-open.js'
 import type { LogPart } from './log-reader.js'
+import { wipeLog } from './log-wipe.js'
 
 /** One log that is in the store now. */
 export interface RestoredLog {
@@ -30,6 +35,8 @@ export interface RestoreOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: { readonly step: 'verify' | 'restore'; readonly entries: number }) => void
 }
+
+type Earlier = Pick<LogLibrary, 'find'>
 
 interface Components {
   readonly store: Store
@@ -74,12 +81,13 @@ export async function restoreBackup(
     if (refused !== undefined) return refused
   }
   const evidence = await evidenceOf(sure.logs)
+  const there = new Map<string, LogMirror>()
   const restored: RestoredLog[] = []
   let entries = 0
   for (const target of targets) {
     const done = { step: 'restore', entries } as const
     const refused = await restoreLog(
-      { store, evidence },
+      { store, evidence, library: { find: (origin) => there.get(origin) } },
       target,
       backupParts(open(), init, originOf(target)),
       {
@@ -89,6 +97,8 @@ export async function restoreBackup(
     )
     if (refused !== undefined) return refused
     const { key, size } = target.content
+    if (isGoneOnFrom(target, targets))
+      there.set(key.name, await openLogMirror({ store, evidence }, { key, prefix: target.prefix }))
     const own = sameBytes(key.publicKey, found.head.publicKey)
     if (own && target.there === undefined && init.checkTask !== undefined)
       await restoreTasks(store, backupTasks(open(), init), init.checkTask)
@@ -118,20 +128,24 @@ async function restoreTasks(
 
 /** @returns why it did not come to its end; the log then does not open before it is restored again */
 async function restoreLog(
-  { store, evidence }: { readonly store: Store; readonly evidence: EvidenceReader },
+  components: { readonly store: Store; readonly evidence: EvidenceReader; readonly library: Earlier },
   { content, keys, prefix, there, broken }: Target,
   parts: AsyncIterable<LogPart>,
   options: FollowOptions,
 ): Promise<Refusal | undefined> {
+  const { store } = components
   const { key, size } = content
   if (there?.size === size) return undefined
   await store.commit([flagWrite(keys, 'restoring')])
-  if (broken) await wipe(store, keys)
-  const mirror = await openLogMirror({ store, evidence }, { key, prefix })
+  if (broken) await wipeLog(store, keys)
+  const isLater = (readLogOrigin(key.name)?.epoch ?? FIRST_EPOCH) > FIRST_EPOCH
+  const mirror = isLater
+    ? await openContinuedMirror(components, { key, prefix })
+    : await openLogMirror(components, { key, prefix })
   const refused = await mirror.follow(partsAfter(parts, there?.size ?? 0), options)
   if (refused !== undefined) {
     if (there !== undefined) return refused
-    await wipe(store, keys)
+    await wipeLog(store, keys)
     await store.commit([flagWrite(keys, undefined)])
     return refused
   }
@@ -153,6 +167,15 @@ async function* partsAfter(parts: AsyncIterable<LogPart>, size: number): AsyncIt
     if (skip < part.entries.length)
       yield { ...part, from: part.from + skip, entries: part.entries.slice(skip) }
   }
+}
+
+/** Does another log of the file go on from this one? */
+function isGoneOnFrom({ content }: Target, all: readonly Target[]): boolean {
+  const name = readLogOrigin(content.key.name)
+  return all.some((other) => {
+    const later = readLogOrigin(other.content.key.name)
+    return name !== undefined && later?.home === name.home && later.epoch > name.epoch
+  })
 }
 
 function originOf({ content }: Target): string {
@@ -217,17 +240,6 @@ function backwards(
   return refusal('log-forked', `the backup has other entries in ${key.name} than are here`, {
     next: 'Keep both: an admin has to decide which one is to go on.',
   })
-}
-
-async function wipe(store: Store, keys: LogKeys): Promise<void> {
-  let dels: Write[] = []
-  for await (const [key] of store.range(keys.all)) {
-    if (key !== keys.flag) dels.push({ type: 'del', key })
-    if (dels.length < COMMIT_ENTRIES) continue
-    await store.commit(dels)
-    dels = []
-  }
-  await store.commit(dels)
 }
 
 function cancelled(): Refusal {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { TransferInEvidence } from '../../core/ledger/facts.js'
+import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import { parcelOf } from '../../core/ledger/parcel.js'
 import { quorumOf } from '../../core/ledger/quorum.js'
 import type { LedgerView } from '../../core/ledger/records.js'
@@ -8,19 +9,15 @@ import { cosignerName, logOrigin, openCheckpoint } from '../../wire/checkpoint.j
 import type { EntryOf } from '../../wire/ledger/entry.js'
 import { type NoteKey, noteKey } from '../../wire/note-key.js'
 import { publicKeyOf } from '../../wire/peer-id.js'
+import { type EpochWriter, writerOf } from '../policy/home-epochs.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
+import { countedPart } from './counted-part.js'
+import type { LogStates } from './log-library.js'
 import { type CheckedProof, checkProof, type OpenCheckpoint } from './proof-check.js'
 import { RecentMap } from './recent-map.js'
 import type { Proven } from './statements.js'
 
 type TransferIn = EntryOf<'transfer-in'>
-
-/** Who writes an epoch of a home. */
-interface Writer {
-  readonly coordinator: string
-  /** Of the policy message that named it; 0 for whoever began the home. */
-  readonly sequence: number
-}
 
 /** Checkpoints that were opened lately: many arrivals stand on one, and each signature of it costs. */
 const OPENED_NOTES = 256
@@ -31,11 +28,14 @@ const OPENED_NOTES = 256
  */
 export class ArrivalProofs {
   readonly #chain: PolicyChain
+  readonly #library: (() => LogStates) | undefined
   readonly #opened = new RecentMap<string, ReturnType<OpenCheckpoint>>(OPENED_NOTES)
   #keys: { readonly head: number; readonly cosigners: readonly NoteKey[] } | undefined
 
-  constructor(chain: PolicyChain) {
+  /** @param library other logs; left out = where a home was handed over, nothing of it can be told */
+  constructor(chain: PolicyChain, library?: () => LogStates) {
     this.#chain = chain
+    this.#library = library
   }
 
   /** @returns `not-final` also for what is not known here yet: to be asked again, and no proof of a lie */
@@ -56,7 +56,7 @@ export class ArrivalProofs {
   #evidence(
     { home, epoch }: TransferIn,
     proof: CheckedProof,
-    writer: Writer,
+    writer: EpochWriter,
     at: { readonly view: LedgerView; readonly head: number; readonly network: string },
   ): TransferInEvidence | Refusal {
     const inForce = at.view.get('policy', '')?.sequence ?? -1
@@ -67,7 +67,13 @@ export class ArrivalProofs {
     if (parcel === undefined) {
       return refusal('wrong-evidence', `entry ${proof.index} of ${home} sends nothing elsewhere`)
     }
-    const { index, cosigners } = proof
+    const { index, cosigners, size, root } = proof
+    const latest = at.view.get('home', home)?.epoch ?? epoch
+    const counts = countedPart(this.#library?.(), { network: at.network, home, epoch }, latest)
+    if (counts === undefined) {
+      return refusal('not-final', `it is not known here yet how much of epoch ${epoch} of ${home} counts`)
+    }
+    const isCut = size === counts.size && counts.root !== undefined && sameBytes(root, counts.root)
     const roster = this.#chain.coordinatorsAt(inForce)
     const signed = [...roster].filter(
       (peer) => peer === writer.coordinator || cosigners.includes(cosignerName(at.network, peer)),
@@ -77,8 +83,9 @@ export class ArrivalProofs {
       home,
       epoch,
       index,
-      final: signed.length >= quorumOf(Math.max(1, roster.size)),
-      withinCut: (at.view.get('home', home)?.epoch ?? epoch) <= epoch,
+      // What a log was cut at is as final as the beginning of the log that goes on from there.
+      final: signed.length >= quorumOf(Math.max(1, roster.size)) || isCut,
+      withinCut: index < counts.size,
     }
   }
 
@@ -102,20 +109,4 @@ export class ArrivalProofs {
     this.#opened.set(key, opening)
     return opening
   }
-}
-
-/** @returns undefined = the policy that is here names none */
-function writerOf(
-  chain: PolicyChain,
-  { home, epoch }: { readonly home: string; readonly epoch: number },
-): Writer | undefined {
-  const latest = chain.state.get('home', home)?.epoch ?? 0
-  if (epoch < 1 || epoch > latest) return undefined
-  if (epoch === 1) return { coordinator: home, sequence: 0 }
-  for (let sequence = chain.head?.sequence ?? -1; sequence >= 0; sequence--) {
-    const message = chain.at(sequence)?.message
-    if (message?.kind !== 'handover' || message.body.home !== home || message.body.epoch !== epoch) continue
-    return { coordinator: message.body.coordinator, sequence }
-  }
-  return undefined
 }

@@ -5,7 +5,7 @@ import { isRefusal, type Refusal } from '../../core/refusal.js'
 import type { Store, Write } from '../../ports/store.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { AuditState } from './audit-state.js'
-import { CHECKED_TOGETHER } from './constants.js'
+import { inBatches } from './entry-batches.js'
 import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
 import { type LogKeys, logKeys } from './log-keys.js'
@@ -60,15 +60,4 @@ function rowsOf(
   invariant(outcome.outcome === 'applied', 'no entry stands twice in a log')
   state.absorb(outcome.changes)
   return walletRows(outcome).map((row) => walletRowWrite(keys, index, row))
-}
-
-async function* inBatches(entries: AsyncIterable<Uint8Array>): AsyncIterable<readonly Uint8Array[]> {
-  let batch: Uint8Array[] = []
-  for await (const entry of entries) {
-    batch.push(entry)
-    if (batch.length < CHECKED_TOGETHER) continue
-    yield batch
-    batch = []
-  }
-  if (batch.length > 0) yield batch
 }

@@ -1,5 +1,6 @@
 import type { Log } from '../../ports/log.js'
 import type { Store } from '../../ports/store.js'
+import { frames, isMalformed } from '../../wire/frame.js'
 import type { Verdict } from './evidence-check.js'
 
 /** A log that is isolated: nothing of it is taken or cosigned until an admin decides. */
@@ -15,6 +16,7 @@ export class Accusations {
   readonly #log: Log
   readonly #prefix: string
   readonly #frozen = new Map<string, FrozenLog>()
+  readonly #readmitted = new Set<string>()
 
   constructor({ store, log }: { readonly store: Store; readonly log: Log }, prefix: string) {
     this.#store = store
@@ -26,7 +28,8 @@ export class Accusations {
     const range = { gte: `${this.#prefix}|`, lt: `${this.#prefix}}` }
     for await (const [key, evidence] of this.#store.range(range)) {
       const origin = Buffer.from(key.slice(this.#prefix.length + 1), 'hex').toString()
-      this.#frozen.set(origin, { origin, evidence })
+      if (evidence.length === 0) this.#readmitted.add(origin)
+      else this.#frozen.set(origin, { origin, evidence })
     }
   }
 
@@ -38,6 +41,18 @@ export class Accusations {
     return this.#frozen.has(origin)
   }
 
+  /** Is it isolated for two histories? */
+  forked(origin: string): boolean {
+    const frozen = this.#frozen.get(origin)
+    const evidence = frozen === undefined ? undefined : frames.evidence.decode(frozen.evidence)
+    return evidence !== undefined && !isMalformed(evidence) && evidence.what.case === 'fork'
+  }
+
+  /** Was it taken again for good? Of a log that is sealed nothing further can be a lie. */
+  readmitted(origin: string): boolean {
+    return this.#readmitted.has(origin)
+  }
+
   /**
    * Isolates a log, at once in memory and then on the disk.
    *
@@ -45,16 +60,22 @@ export class Accusations {
    */
   async freeze(verdict: Extract<Verdict, { verdict: 'guilty' }>, evidence: Uint8Array): Promise<boolean> {
     const { origin, what, detail } = verdict
-    if (this.#frozen.has(origin)) return false
+    if (this.#frozen.has(origin) || this.#readmitted.has(origin)) return false
     this.#frozen.set(origin, { origin, evidence })
     this.#log.error('log-isolated', { origin, what, detail })
     await this.#store.commit([{ type: 'put', key: this.#key(origin), value: evidence }])
     return true
   }
 
-  /** An admin has decided: the log is taken again. Its evidence is kept by whoever keeps it, not here. */
-  async release(origin: string): Promise<void> {
-    await this.#store.commit([{ type: 'del', key: this.#key(origin) }])
+  /**
+   * An admin has decided: the log is taken again. Its evidence is kept by whoever keeps it, not here.
+   *
+   * @param sealed its home was handed over: then for good, as what was found would be found again
+   */
+  async release(origin: string, sealed: boolean): Promise<void> {
+    const key = this.#key(origin)
+    await this.#store.commit([sealed ? { type: 'put', key, value: new Uint8Array() } : { type: 'del', key }])
+    if (sealed) this.#readmitted.add(origin)
     this.#frozen.delete(origin)
     this.#log.warn('log-released', { origin })
   }

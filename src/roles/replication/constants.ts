@@ -44,5 +44,37 @@ export const MOST_REDIAL_MS = 5_000
 export const GOSSIP_MS = 1_000
 /** One checkpoint is offered to all for so long before a later one takes its place. */
 export const ROUND_MS = 1_000
+/**
+ * From one offer to the next at least. Each costs everybody a write to the disk, behind which the commits of
+ * tasks would wait: half of what payment added to a task.
+ */
+export const LEAST_ROUND_MS = 50
 /** Accusations of one coordinator that wait to be checked; each costs a signature or the reading of a log. */
 export const ACCUSATIONS_WAITING = 16
+/** Behind by more, a log's state is asked for ahead of its entries: below it, these come in about two seconds. */
+export const SNAPSHOT_LAG = 50_000
+/** Snapshots that are held open at once, one for a coordinator: each keeps what is written over on the disk. */
+export const SNAPSHOTS_HELD = 2
+/** A snapshot is let go of when nobody asks for more of it, and in the end however it is asked for. */
+export const SNAPSHOT_IDLE_MS = 60_000
+export const SNAPSHOT_MS = 15 * 60_000
+/** Entries of a log wait for its snapshot to come in, but not for one that comes in drops. */
+export const SNAPSHOT_ALONE_MS = 30_000
+/** How long a snapshot waits to be final, and, longer by the way there and back, who asked for it. */
+export const SNAPSHOT_FINAL_MS = 20_000
+/** Records in one frame, and bytes of them unless one alone is larger; the wire allows as many. */
+export const PIECE_RECORDS = 4_096
+export const PIECE_RECORD_BYTES = 512 * 1024
+/** Records that a state may have for each entry: a hold of 256 tasks makes about three for each of them. */
+export const RECORDS_PER_ENTRY = 1_024
+/** Logs of earlier epochs that are told of in one answer; the wire allows as many. */
+export const SEALS_TOLD = 16
+/** Before a coordinator that could not say what it cosigned last is asked again. */
+export const SEAL_RETRY_MS = 2_000
+/** How long an answer about seals is waited for. */
+export const SEAL_MS = 10_000
+/**
+ * How long coordinators that are connected are waited for when enough have answered: so that what a home that
+ * lives has signed, and few have cosigned, is not left out.
+ */
+export const SEAL_GRACE_MS = 10_000

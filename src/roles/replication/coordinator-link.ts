@@ -11,10 +11,14 @@ import type {
 } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
 import { BEAT_MS, HELLO_MS, RANGE_MS, SILENT_MS } from './constants.js'
 import { type Range, RangeIntake } from './range-intake.js'
+import { type SnapshotAnswer, SnapshotCalls } from './snapshot-calls.js'
 
 type Body = LedgerFrame['body']
 /** What one coordinator may say to the other once both have said hello. */
-export type Said = Exclude<Body, { case: 'hello' | 'beat' | 'rangePiece' | 'rangeRefused' | undefined }>
+export type Said = Exclude<
+  Body,
+  SnapshotAnswer | { case: 'hello' | 'beat' | 'rangePiece' | 'rangeRefused' | undefined }
+>
 type Saying = NonNullable<MessageInitShape<typeof LedgerFrameSchema>['body']>
 
 /** Whoever acts on what is said; all of it returns at once. */
@@ -42,6 +46,8 @@ interface RangeCall {
  * in.
  */
 export class CoordinatorLink implements LinkReceiver {
+  /** Asks for snapshots; only where the other one knows them. */
+  readonly snapshots: SnapshotCalls
   readonly #components: Components
   readonly #link: Link
   readonly #desk: LinkDesk
@@ -50,12 +56,14 @@ export class CoordinatorLink implements LinkReceiver {
   #heardMs: number
   #asks = 0
   #greeted = false
+  #knowsSnapshots = false
   #over = false
   #beat: Timer | undefined
 
   constructor(components: Components, link: Link, desk: LinkDesk) {
     this.#components = components
     this.#link = link
+    this.snapshots = new SnapshotCalls(components.clock, this)
     this.#desk = desk
     this.#startMs = components.clock.monotonicMs()
     this.#heardMs = this.#startMs
@@ -63,6 +71,10 @@ export class CoordinatorLink implements LinkReceiver {
 
   get peerId(): string {
     return this.#link.peerId
+  }
+
+  get knowsSnapshots(): boolean {
+    return this.#knowsSnapshots
   }
 
   get ageMs(): number {
@@ -75,7 +87,7 @@ export class CoordinatorLink implements LinkReceiver {
    */
   begin(heads: readonly Omit<LogHead, '$typeName'>[]): void {
     this.#beat = this.#components.clock.every(BEAT_MS, () => this.#pulse())
-    this.say({ case: 'hello', value: { heads: { heads: [...heads] } } })
+    this.say({ case: 'hello', value: { heads: { heads: [...heads] }, snapshots: true } })
     this.#link.receive(this)
   }
 
@@ -136,6 +148,7 @@ export class CoordinatorLink implements LinkReceiver {
     this.#over = true
     this.#beat?.cancel()
     for (const call of [...this.#calls.values()]) call.done(lost())
+    this.snapshots.end()
     this.#desk.closed(this, reason)
   }
 
@@ -161,13 +174,15 @@ export class CoordinatorLink implements LinkReceiver {
   #said(body: Body): void {
     if (body.case === 'hello') {
       this.#greeted = true
+      this.#knowsSnapshots = body.value.snapshots
       this.#desk.opened(this, body.value.heads?.heads ?? [])
     } else if (body.case === 'rangePiece') this.#piece(body.value)
     else if (body.case === 'rangeRefused') {
       const { code = 'internal', detail = '' } = body.value.why ?? {}
       const why = refusal('not-found', `${this.peerId} refused: ${code}: ${detail}`)
       this.#calls.get(body.value.ask)?.done(why)
-    } else if (body.case !== 'beat' && body.case !== undefined) this.#desk.said(this, body)
+    } else if (isSnapshotAnswer(body)) this.snapshots.answered(body)
+    else if (body.case !== 'beat' && body.case !== undefined) this.#desk.said(this, body)
   }
 
   #piece(piece: RangePiece): void {
@@ -195,6 +210,11 @@ export class CoordinatorLink implements LinkReceiver {
       this.abort(`nothing was heard for ${Math.round(silentMs)} ms`)
     } else this.say({ case: 'beat', value: {} })
   }
+}
+
+function isSnapshotAnswer(body: Body): body is SnapshotAnswer {
+  const { case: kind } = body
+  return kind === 'snapshotHead' || kind === 'snapshotPiece' || kind === 'snapshotRefused'
 }
 
 function lost(): Refusal {

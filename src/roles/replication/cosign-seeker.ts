@@ -6,7 +6,7 @@ import { isMalformed } from '../../wire/frame.js'
 import type { CosignAnswer } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
 import type { NoteSignature } from '../../wire/note.js'
 import type { NoteKey } from '../../wire/note-key.js'
-import { COSIGN_MS, LEAST_BACKOFF_MS, MOST_BACKOFF_MS, ROUND_MS } from './constants.js'
+import { COSIGN_MS, LEAST_BACKOFF_MS, LEAST_ROUND_MS, MOST_BACKOFF_MS, ROUND_MS } from './constants.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import { type HeldLog, sizeOf } from './held-log.js'
 
@@ -46,7 +46,7 @@ interface Asked {
 
 /**
  * Offers the checkpoints of the own log to the others. All are asked for the same one, so that their
- * cosignatures stand in one note that proves it to anybody; the next is the latest there is when enough
+ * cosignatures stand in one note that proves it to anybody; the next is the latest there is soon after enough
  * have cosigned, or when a second has passed.
  */
 export class CosignSeeker {
@@ -82,8 +82,7 @@ export class CosignSeeker {
   grown(): void {
     if (this.#stopped || this.#beginning || sizeOf(this.#own) <= (this.#round?.checkpoint.size ?? 0)) return
     const { clock } = this.#components
-    const dueMs = this.#round === undefined || this.#round.final ? 0 : this.#round.startedMs + ROUND_MS
-    const waitMs = dueMs - clock.monotonicMs()
+    const waitMs = this.#dueMs - clock.monotonicMs()
     this.#timer?.cancel()
     if (waitMs > 0) this.#timer = clock.after(waitMs, () => this.grown())
     else void this.#begin()
@@ -112,6 +111,13 @@ export class CosignSeeker {
       this.#components.log.warn('not-cosigned', { peer: link.peerId, code, detail })
       this.#later(link, code === 'cancelled' ? LEAST_BACKOFF_MS : retryAfterMs || MOST_BACKOFF_MS)
     }
+  }
+
+  /** When the next checkpoint may be offered. */
+  get #dueMs(): number {
+    const round = this.#round
+    if (round === undefined) return 0
+    return round.startedMs + (round.final ? LEAST_ROUND_MS : ROUND_MS)
   }
 
   async #begin(): Promise<void> {

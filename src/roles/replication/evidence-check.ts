@@ -4,6 +4,7 @@ import { frontierBefore, includes } from '../../core/ledger/merkle/proof-check.j
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
+import type { Log } from '../../ports/log.js'
 import { openCheckpoint, parseCheckpoint, type SignedCheckpoint } from '../../wire/checkpoint.js'
 import { frames, isMalformed } from '../../wire/frame.js'
 import type { Fork, InvalidEntry } from '../../wire/generated/edgecoder/ledger/v1/replication_pb.js'
@@ -13,6 +14,7 @@ import { sha256Tree } from '../../wire/tree-hash.js'
 import { AuditState } from '../ledger/audit-state.js'
 import { checkEntries, factsOf } from '../ledger/entry-check.js'
 import type { EvidenceReader } from '../ledger/evidence.js'
+import { type EarlierLogs, readGenesis, replayLine } from '../ledger/log-line.js'
 import { LogTree } from '../ledger/log-tree.js'
 
 /** What evidence comes to. Whoever has the same bytes and keys comes to the same. */
@@ -79,6 +81,26 @@ export async function checkEvidence(bytes: Uint8Array, keys: EvidenceKeys): Prom
   return unfounded('it is of a kind that this version does not know')
 }
 
+/**
+ * Checks evidence that somebody found, again, as a stranger would.
+ *
+ * @param own is this log written by who checks? Nobody accuses itself: such a log was restored, or its key is
+ *   used elsewhere
+ * @returns undefined = it is not upheld
+ */
+export async function upheld(
+  evidence: Uint8Array,
+  keys: EvidenceKeys,
+  own: (origin: string) => boolean,
+  log: Log,
+): Promise<Extract<Verdict, { verdict: 'guilty' }> | undefined> {
+  const verdict = await checkEvidence(evidence, keys)
+  if (verdict.verdict !== 'guilty') log.error('evidence-not-upheld', { detail: verdict.detail })
+  else if (own(verdict.origin)) log.error('accused-here', { detail: verdict.detail })
+  else return verdict
+  return undefined
+}
+
 /** Reads a checkpoint of whichever known log it is of. */
 async function openAny(note: Uint8Array, keyOf: EvidenceKeys['keyOf']): Promise<SignedCheckpoint | Refusal> {
   const origin = originOf(note)
@@ -142,7 +164,8 @@ async function checkInvalidEntry(invalid: InvalidEntry, keys: EvidenceKeys): Pro
   if (alone !== undefined && isRefusal(alone)) return judged(origin, index, alone, undecided)
   const copy = copied === 0 ? inOrder([]) : copyOf?.(origin, copied)
   if (copy === undefined) return undecided(`the first ${copied} entries of ${origin} are needed`)
-  const replayed = await replay(joined(copy, invalid.prefix), index, { evidence, key })
+  const earlier = earlierOf(keys)
+  const replayed = await replay(joined(copy, [...invalid.prefix, entry]), index, { evidence, key, earlier })
   if (isRefusal(replayed)) return undecided(replayed.detail)
   if (!sameBytes(replayed.root, frontierRoot(frontierBefore(index, size, path), sha256Tree))) {
     const detail = 'the entries before it are not those under the checkpoint'
@@ -174,8 +197,9 @@ interface Replayed {
 async function replay(
   prefix: AsyncIterable<Uint8Array>,
   entries: number,
-  { evidence, key }: { readonly evidence: EvidenceReader; readonly key: NoteKey },
+  at: { readonly evidence: EvidenceReader; readonly key: NoteKey; readonly earlier: EarlierLogs },
 ): Promise<Replayed | Refusal> {
+  const { evidence, key } = at
   const state = new AuditState()
   let tree = LogTree.EMPTY
   let refused: Refusal | undefined
@@ -189,14 +213,35 @@ async function replay(
     step = []
   }
   for await (const entry of prefix) {
+    if (tree.size + step.length === 0) {
+      const refused = await goOn(readGenesis(entry), state, at)
+      if (refused !== undefined) return refused
+    }
+    if (tree.size + step.length === entries) break
     step.push(entry)
-    if (tree.size + step.length > entries) break
     if (step.length >= STEP) await enter()
   }
   await enter()
   if (tree.size !== entries)
     return refusal('not-found', `the copy has ${tree.size} entries, ${entries} are needed`)
   return { view: state, root: tree.root, refused }
+}
+
+/** A log of a later epoch begins with the state of those before it; without them nothing can be said of it. */
+function goOn(
+  genesis: ReturnType<typeof readGenesis>,
+  state: AuditState,
+  at: { readonly evidence: EvidenceReader; readonly earlier: EarlierLogs },
+): Promise<Refusal | undefined> {
+  return replayLine(genesis?.continues, at, { view: state, absorb: (changes) => state.absorb(changes) })
+}
+
+function earlierOf({ keyOf, prefix }: EvidenceKeys): EarlierLogs {
+  return (origin, size) => {
+    const key = keyOf(origin)
+    const entries = (): AsyncIterable<Uint8Array> => prefix?.(origin, size) ?? inOrder([])
+    return key === undefined || prefix?.(origin, size) === undefined ? undefined : { key, entries }
+  }
 }
 
 /** Applies one entry; the state goes on with it. */

@@ -19,7 +19,7 @@ export type Placed =
       readonly path: readonly Uint8Array[]
     }
 
-export function sizeOf(log: HeldLog): number {
+export function sizeOf(log: Pick<HeldLog, 'head'>): number {
   return log.head?.size ?? 0
 }
 

@@ -9,6 +9,7 @@ import { type HeldLog, placed, sizeOf } from './held-log.js'
 import type { LogFollower } from './log-follower.js'
 import type { KnownLog } from './log-name.js'
 import type { NoteBook } from './note-book.js'
+import type { TipDesk } from './tip-desk.js'
 import type { Witness } from './witness.js'
 
 /** What a desk tells, and asks. */
@@ -18,6 +19,8 @@ export interface DeskEvents {
   /** Cosignatures that make it final, besides the log's own signature. */
   needed(): number
   isolated(): boolean
+  /** Is this what the log was cut at, as a log says that is final itself? It is as final, whoever cosigned it. */
+  isCut(checkpoint: SignedCheckpoint): boolean
   /** Evidence against the log's coordinator was found here. */
   found(evidence: Uint8Array): void
   becameFinal(size: number): void
@@ -46,6 +49,7 @@ export class LogDesk {
   readonly claims: Map<string, number>
   follower: LogFollower | undefined
   witness: Witness | undefined
+  tip: TipDesk | undefined
   readonly #finals: NoteBook
   readonly #events: DeskEvents
   readonly #news = new Map<string, News>()
@@ -90,6 +94,7 @@ export class LogDesk {
   claim(peerId: string, size: number): void {
     this.claims.set(peerId, size)
     this.follower?.wake()
+    this.tip?.look()
   }
 
   /**
@@ -108,6 +113,7 @@ export class LogDesk {
   /** More of the log is here. */
   grown(): void {
     this.witness?.progressed()
+    this.tip?.look()
     const ahead = this.#ahead
     this.#ahead = undefined
     if (ahead !== undefined) this.news(ahead, undefined)
@@ -188,7 +194,7 @@ export class LogDesk {
     }
     if (link !== undefined)
       this.claim(link.peerId, Math.max(this.claims.get(link.peerId) ?? 0, checkpoint.size))
-    if (enough) await this.keepFinal(note, checkpoint)
+    if (enough || this.#events.isCut(checkpoint)) await this.keepFinal(note, checkpoint)
   }
 
   /** Keeps a note that enough have cosigned. @throws EdgeCoderError of the store */

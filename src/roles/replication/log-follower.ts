@@ -33,7 +33,14 @@ export interface FollowerEvents {
   grown(): void
   forked(found: ForkFound): void
   refused(found: RefusedEntry): void
+  /** Nothing more is asked for while it is true; {@link LogFollower.wake} afterwards. */
+  paused?(): boolean
+  /** A size of the log at which to stop, until it is another one; with the log's checkpoint of it. */
+  cut?(): { readonly size: number; readonly note: Uint8Array } | undefined
 }
+
+/** What is followed: a mirror, or what else takes the parts of a log. */
+export type Followed = Pick<LogMirror, 'key' | 'head' | 'follow'>
 
 /** Parts that may be in memory: being taken, being checked, being fetched. */
 const PARTS_REMEMBERED = 3
@@ -49,7 +56,7 @@ interface Part extends LogPart {
  * there after whatever happens.
  */
 export class LogFollower {
-  readonly mirror: LogMirror
+  readonly mirror: Followed
   readonly #owner: string
   readonly #components: Components
   readonly #events: FollowerEvents
@@ -60,12 +67,13 @@ export class LogFollower {
   #failure: Refusal | undefined
   #timer: Timer | undefined
   #stopped = false
+  #reach = 0
   #running: Promise<void> = Promise.resolve()
 
   /** @param claims sizes that others say they hold; {@link LogFollower.wake} when they change */
   constructor(
     components: Components,
-    mirror: LogMirror,
+    mirror: Followed,
     init: {
       readonly owner: string
       readonly claims: ReadonlyMap<string, number>
@@ -85,6 +93,11 @@ export class LogFollower {
     this.#following?.abort()
   }
 
+  /** Entries that are here or on their way to the disk. */
+  get reach(): number {
+    return Math.max(this.#reach, sizeOf(this.mirror))
+  }
+
   /** Resolves when nothing is being taken. */
   async idle(): Promise<void> {
     await this.#running
@@ -93,6 +106,7 @@ export class LogFollower {
   /** Goes on if there is more to have. */
   wake(): void {
     if (this.#following !== undefined || this.#stopped || this.#events.isolated()) return
+    if (this.#events.paused?.() === true || this.#events.cut?.()?.size === sizeOf(this.mirror)) return
     const source = this.#source()
     if (source === undefined) return
     this.#following = new AbortController()
@@ -124,6 +138,7 @@ export class LogFollower {
   async #follow(source: CoordinatorLink, signal: AbortSignal): Promise<void> {
     this.#failure = undefined
     this.#parts = []
+    this.#reach = 0
     let outcome: PartRefusal | undefined
     try {
       outcome = await this.mirror.follow(this.#ranges(source, signal), {
@@ -156,7 +171,8 @@ export class LogFollower {
   async *#ranges(source: CoordinatorLink, signal: AbortSignal): AsyncIterable<LogPart> {
     const { head, key } = this.mirror
     let before = { size: head?.size ?? 0, root: head?.root ?? sha256Tree.empty, note: head?.note }
-    const reaches = (): number => (signal.aborted ? 0 : (this.#claims.get(source.peerId) ?? 0))
+    const isOver = (): boolean => signal.aborted || this.#events.paused?.() === true
+    const reaches = (): number => (isOver() ? 0 : (this.#claims.get(source.peerId) ?? 0))
     const ranges = new RangesAhead(source, { origin: key.name, from: before.size }, reaches)
     for (let next = ranges.take(); next !== undefined && !signal.aborted; next = ranges.take()) {
       const range = await next
@@ -186,9 +202,14 @@ export class LogFollower {
         return
       }
       before = { size, root, note: range.checkpoint }
-      const part = { from, entries: range.entries, checkpoint: range.checkpoint, frontier }
+      const cut = this.#events.cut?.()
+      const ends = cut !== undefined && cut.size > from && cut.size <= size
+      const entries = ends ? range.entries.slice(0, cut.size - from) : range.entries
+      const part = { from, entries, checkpoint: ends ? cut.note : range.checkpoint, frontier }
       this.#parts = [...this.#parts, part].slice(-PARTS_REMEMBERED)
+      this.#reach = from + entries.length
       yield part
+      if (ends) return
     }
   }
 

@@ -1,10 +1,14 @@
 import { hash } from 'node:crypto'
+import { FIRST_EPOCH } from '../../core/ledger/line.js'
 import { cosignerName, logOrigin } from '../../wire/checkpoint.js'
 import { type NoteKey, noteKey } from '../../wire/note-key.js'
 import { publicKeyOf } from '../../wire/peer-id.js'
 
 /** Under which all that belongs to other coordinators' logs lies in the store of a coordinator. */
 export const REPLICAS = 'ledger|r'
+
+/** Where the log lies that a coordinator began its own home with. */
+const FIRST_WRITTEN = 'ledger|0'
 
 /** A log as policy has it: whose line it belongs to, and who writes it in which epoch. */
 export interface LogName {
@@ -39,4 +43,15 @@ export function cosignerKey(network: string, peerId: string): NoteKey | undefine
 /** Where the mirror of a log lies in a store: of one length, so that none begins as another does. */
 export function mirrorPrefix(prefix: string, origin: string): string {
   return `${prefix}|${hash('sha256', origin, 'hex').slice(0, 16)}`
+}
+
+/**
+ * Where a log lies that a coordinator writes: the first epoch of its own home where it has always been, every
+ * other that policy names it to go on with in a place of its own.
+ *
+ * @param self its peer id
+ */
+export function writtenPrefix(network: string, self: string, origin: string): string {
+  if (origin === logOrigin(network, self, FIRST_EPOCH)) return FIRST_WRITTEN
+  return `ledger|w${hash('sha256', origin, 'hex').slice(0, 16)}`
 }

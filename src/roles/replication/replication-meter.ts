@@ -54,10 +54,15 @@ export function createReplicationMeter(metrics: Metrics): (view: ReplicationView
     'edgecoder_ledger_isolated_logs',
     'Logs that are not taken any more, as there is evidence against their coordinators.',
   )
+  const unproven = metrics.gauge(
+    'edgecoder_ledger_unproven_logs',
+    'Logs whose end is followed by a snapshot that is not proven yet.',
+  )
   return (view) => {
     for (const { peerId, behindEntries } of view.peers) lag.set(behindEntries, { peer: peerId })
     missing.set(view.logs.reduce((sum, { claimedSize, size }) => sum + claimedSize - size, 0))
     unfinal.set(view.unfinalAgeMs / 1_000)
     isolated.set(view.logs.filter((each) => each.isolated).length)
+    unproven.set(view.logs.filter(({ tip }) => tip?.proven === false).length)
   }
 }

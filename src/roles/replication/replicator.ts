@@ -1,5 +1,5 @@
 import { EdgeCoderError } from '../../core/errors.js'
-import { refusal, toWire } from '../../core/refusal.js'
+import { type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Timer } from '../../ports/clock.js'
 import type { Link } from '../../ports/network.js'
 import type {
@@ -10,6 +10,7 @@ import type {
 import { LEDGER_FRAME_BYTES } from '../../wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
 import type { LogLibrary } from '../ledger/log-library.js'
+import type { LogCut } from '../ledger/log-line.js'
 import type { FrozenLog } from './accusations.js'
 import {
   ACCUSATION_BYTES,
@@ -26,11 +27,14 @@ import { CoordinatorLink, type LinkDesk, type Said } from './coordinator-link.js
 import { Dialler, dials } from './dialler.js'
 import { checkEvidence, originOf } from './evidence-check.js'
 import { HeadGossip } from './head-gossip.js'
+import { HomeSeals } from './home-seals.js'
 import type { LogDesk } from './log-desk.js'
 import { LogShelf, type ShelfComponents, type ShelfInit } from './log-shelf.js'
 import { RangeDesk } from './range-desk.js'
-import type { Replication, ReplicationView, Standing } from './replication.js'
+import type { OwnLog, Replication, ReplicationView, Standing } from './replication.js'
 import { createReplicationMeter } from './replication-meter.js'
+import { replicationView } from './replication-view.js'
+import { SnapshotDesk } from './snapshot-desk.js'
 
 /** Links to the other coordinators, and who acts on what is said on them. */
 export class Replicator implements Replication, LinkDesk {
@@ -45,12 +49,14 @@ export class Replicator implements Replication, LinkDesk {
   readonly #dialler: Dialler
   readonly #gossip: HeadGossip
   readonly #ranges: RangeDesk
+  readonly #snapshots: SnapshotDesk
   readonly #links = new Map<string, CoordinatorLink>()
   /** Links that have not said hello. */
   readonly #greeting = new Set<CoordinatorLink>()
   /** Evidence from others, being checked or waiting for entries that it needs; by who sent it. */
   readonly #accusing = new Map<string, Accusation[]>()
   readonly #told = new Map<string, number>()
+  readonly #seals: HomeSeals
   readonly #measure: (view: ReplicationView) => void
   #timers: Timer[] = []
   #unserve = (): void => {}
@@ -65,9 +71,20 @@ export class Replicator implements Replication, LinkDesk {
       links: () => this.#links.values(),
       grown: (origin) => this.#grown(origin),
       final: (origin, note) => this.#tellFinal(origin, note),
+      opened: () => this.#opened(),
+      mayFill: (origin) => this.#seals.mayFill(origin),
       isolated: (evidence) => this.#spread(evidence),
     })
+    this.#seals = new HomeSeals(parts, init, { shelf: this.#shelf, links: () => this.#links.values() })
     this.#ranges = new RangeDesk(parts.log, (origin) => this.#shelf.offer(origin)?.held)
+    this.#snapshots = new SnapshotDesk(parts, {
+      held: (origin) => {
+        const isShown = !this.#shelf.accusations.has(origin)
+        return isShown ? this.#shelf.offer(origin)?.held : undefined
+      },
+      finalNote: (origin) => this.#shelf.finals.get(origin),
+      onFinal: (listener) => this.#shelf.onFinal(listener),
+    })
     this.#dialler = new Dialler(parts, this.#ids.ledger, {
       coordinators: () => init.coordinators(),
       linked: (peerId) => this.#linked(peerId),
@@ -98,7 +115,7 @@ export class Replicator implements Replication, LinkDesk {
       clock.every(HEADS_MS, () => this.#compareHeads()),
     ]
     this.#dialler.dial()
-    this.#shelf.grown()
+    this.#shelf.written.grown()
   }
 
   async stop(_signal: AbortSignal): Promise<void> {
@@ -107,12 +124,34 @@ export class Replicator implements Replication, LinkDesk {
     this.#unserve()
     this.#gossip.stop()
     this.#dialler.stop()
+    this.#seals.stop()
     await this.#shelf.stop()
+    await this.#snapshots.stop()
     for (const link of [...this.#links.values(), ...this.#greeting]) link.abort('shutting down')
   }
 
   grown(): void {
-    if (!this.#stopped) this.#shelf.grown()
+    if (!this.#stopped) this.#shelf.written.grown()
+  }
+
+  policyChanged(): void {
+    if (this.#stopped) return
+    this.#dialler.dial()
+    const opened = this.#shelf.open().then(() => this.#seals.update())
+    opened.catch((cause: unknown) => this.#fault(cause))
+  }
+
+  cut(origin: string): LogCut | Refusal {
+    return this.#seals.cut(origin)
+  }
+
+  onCut(listener: (origin: string, cut: LogCut) => void): () => void {
+    return this.#seals.onCut(listener)
+  }
+
+  async adopt(own: OwnLog): Promise<void> {
+    await this.#shelf.adopt(own)
+    this.#seals.update()
   }
 
   standing(origin: string, index: number): Standing {
@@ -122,14 +161,14 @@ export class Replicator implements Replication, LinkDesk {
   }
 
   finalNote(origin: string): Uint8Array | undefined {
-    return this.#shelf.finalNote(origin)
+    return this.#shelf.finals.get(origin)?.note
   }
 
   onFinal(listener: (origin: string, size: number) => void): () => void {
     return this.#shelf.onFinal(listener)
   }
 
-  onOwnDiffers(listener: (size: number) => void): () => void {
+  onOwnDiffers(listener: (size: number, origin: string) => void): () => void {
     return this.#shelf.onOwnDiffers(listener)
   }
 
@@ -144,13 +183,14 @@ export class Replicator implements Replication, LinkDesk {
   }
 
   async release(origin: string): Promise<void> {
-    await this.#shelf.accusations.release(origin)
-    this.#shelf.desk(origin)?.follower?.wake()
-    this.#shelf.desk(origin)?.witness?.progressed()
+    await this.#shelf.release(origin)
+    this.#seals.look()
   }
 
   view(): ReplicationView {
-    return this.#shelf.view(this.#init.coordinators(), (peerId) => this.#links.has(peerId))
+    const { peerId: self } = this.#parts.network
+    const connected = (peerId: string): boolean => this.#links.has(peerId)
+    return replicationView(this.#shelf, this.#init.coordinators(), { self, connected })
   }
 
   opened(link: CoordinatorLink, heads: readonly LogHead[]): void {
@@ -163,6 +203,7 @@ export class Replicator implements Replication, LinkDesk {
     for (const { evidence } of this.#shelf.accusations.all) this.#accuse(link, evidence)
     for (const note of this.#shelf.finalNotes()) link.say({ case: 'headNews', value: { checkpoint: note } })
     this.#shelf.opened(link)
+    this.#seals.opened(link)
   }
 
   said(link: CoordinatorLink, what: Said): void {
@@ -172,12 +213,17 @@ export class Replicator implements Replication, LinkDesk {
     else if (kind === 'rangeAsk') this.#ranges.ask(link, value)
     else if (kind === 'cosignAsk') this.#cosignAsked(link, value)
     else if (kind === 'cosignAnswer') this.#shelf.answered(link, value)
+    else if (kind === 'snapshotAsk') void this.#snapshots.ask(link, value)
+    else if (kind === 'snapshotNext') void this.#snapshots.next(link, value)
+    else if (kind === 'sealAsk') this.#seals.asked(link, value)
+    else if (kind === 'sealAnswer') this.#seals.answered(link, value)
     else this.#accused(link, value)
   }
 
   closed(link: CoordinatorLink, reason: string): void {
     const greeting = this.#greeting.delete(link)
     const linked = this.#links.get(link.peerId) === link
+    void this.#snapshots.gone(link)
     // It gave way to another one.
     if (!greeting && !linked) return
     this.#parts.log.debug('coordinator-lost', { peer: link.peerId, reason, greeting })
@@ -185,8 +231,16 @@ export class Replicator implements Replication, LinkDesk {
       this.#links.delete(link.peerId)
       if (link.ageMs >= LASTING_MS) this.#dialler.lasted(link.peerId)
       this.#shelf.gone(link)
+      this.#seals.gone(link)
     }
     if (!this.#stopped) this.#dialler.dial()
+  }
+
+  /** Logs are open that were not: whoever has more of them says so. */
+  #opened(): void {
+    this.#seals.update()
+    const heads = this.#shelf.heads().slice(0, TOLD_LOGS)
+    for (const link of this.#links.values()) link.say({ case: 'heads', value: { heads } })
   }
 
   #deskOf(note: Uint8Array): LogDesk | undefined {
@@ -248,18 +302,17 @@ export class Replicator implements Replication, LinkDesk {
 
   #compareHeads(): void {
     const heads = this.#shelf.heads().slice(0, TOLD_LOGS)
-    const own = this.#init.own?.key.name
-    const final = own === undefined ? undefined : this.finalNote(own)
+    const finals = [...this.#shelf.finalNotes(this.#shelf.told())]
     for (const link of this.#links.values()) {
       link.say({ case: 'heads', value: { heads } })
-      if (final !== undefined) link.say({ case: 'headNews', value: { checkpoint: final } })
+      for (const checkpoint of finals) link.say({ case: 'headNews', value: { checkpoint } })
     }
-    this.#dialler.dial()
-    this.#shelf.open().catch((cause: unknown) => this.#fault(cause))
+    this.policyChanged()
   }
 
   #grown(origin: string): void {
     this.#shelf.desk(origin)?.grown()
+    this.#seals.look()
     for (const [peerId, waiting] of this.#accusing) if (waiting.length > 0) void this.#judge(peerId)
   }
 
@@ -282,7 +335,7 @@ export class Replicator implements Replication, LinkDesk {
   }
 
   #tellFinal(origin: string, note: Uint8Array): void {
-    if (this.#shelf.desk(origin)?.known.coordinator !== this.#parts.network.peerId) return
+    if (!this.#shelf.told().includes(origin)) return
     for (const link of this.#links.values()) link.say({ case: 'headNews', value: { checkpoint: note } })
   }
 

@@ -34,6 +34,8 @@ export interface WitnessedLog {
   isolated(): boolean
   /** Its home was handed over: what was cosigned of it last stays the last. */
   sealed(): boolean
+  /** Why the log contradicts what this coordinator cosigned of those that it goes on from. */
+  cutFault(): Promise<Refusal | undefined>
   forked(found: ForkFound): void
 }
 
@@ -57,6 +59,7 @@ export class Witness {
   readonly #log: WitnessedLog
   #waiting: Asked | undefined
   #deciding = false
+  #decided: Promise<void> = Promise.resolve()
 
   /** @param key that this coordinator cosigns with */
   constructor(components: Components, key: NoteKey, log: WitnessedLog) {
@@ -82,7 +85,7 @@ export class Witness {
     if (this.#waiting === undefined || this.#deciding) return
     const asked = this.#waiting
     this.#deciding = true
-    this.#decide(asked)
+    this.#decided = this.#decide(asked)
       .catch((cause: unknown) => {
         if (!(cause instanceof EdgeCoderError)) throw cause
         this.#components.log.error('cosigning-failed', { origin: this.#log.held.key.name, error: cause })
@@ -99,6 +102,15 @@ export class Witness {
 
   gone(link: CoordinatorLink): void {
     if (this.#waiting?.link === link) this.#waiting = undefined
+  }
+
+  /**
+   * Of a sealed log: the checkpoint that was cosigned last, with the cosignature; undefined = none was. What
+   * was being decided when it was sealed is decided first, so that this stays the last.
+   */
+  async seal(): Promise<Uint8Array | undefined> {
+    await this.#decided
+    return this.#components.cosigned.get(this.#log.held.key.name)?.note
   }
 
   #has({ checkpoint }: Asked): boolean {
@@ -134,6 +146,8 @@ export class Witness {
         refusal('log-forked', `${origin} is another log here than at size ${size} of this checkpoint`),
       )
     }
+    const fault = await this.#log.cutFault()
+    if (fault !== undefined) return no(fault)
     // Policy may have come while proofs were read.
     return this.#log.sealed() ? no(handedOver(origin)) : this.#cosign(asked)
   }

@@ -2,9 +2,9 @@ import { open as openFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { EdgeCoderError } from '../../core/errors.js'
-import type { Range, Store, Write } from '../../ports/store.js'
+import type { Range, Store, StoreSnapshot, Write } from '../../ports/store.js'
 import { createCommitQueue } from './commit-queue.js'
-import { READ_BYTES, READ_ROWS, RECOVERY_BYTES } from './constants.js'
+import { READ_BYTES, READ_ROWS, RECOVERY_BYTES, WRITE_BUFFER_BYTES } from './constants.js'
 import { assertLogsWhole } from './level-log.js'
 import { isDiskFull, storeFault } from './store-fault.js'
 import { sealValue, unsealValue } from './value-seal.js'
@@ -14,16 +14,33 @@ export interface Database {
   get(key: string): Promise<Uint8Array | undefined>
   getSync(key: string): Uint8Array | undefined
   getMany(keys: string[]): Promise<(Uint8Array | undefined)[]>
-  iterator(range: { gte: string; lt: string; reverse: boolean; limit: number }): Rows
+  iterator(range: RowRange): Rows
+  snapshot(): DatabaseSnapshot
   /** One atomic, fsynced batch. */
   write(writes: readonly Write[]): Promise<void>
   close(): Promise<void>
 }
 
+interface RowRange {
+  readonly gte: string
+  readonly lt: string
+  readonly reverse: boolean
+  readonly limit: number
+  readonly values: boolean
+}
+
+/** All of it as it was at one moment; it ends with the database that it is of. */
+interface DatabaseSnapshot {
+  iterator(range: RowRange): Rows
+  close(): Promise<void>
+}
+
+const NO_VALUE = new Uint8Array()
+
 /** A range as it was when it was first read, many rows at a time. */
 interface Rows {
-  /** @returns none at the end */
-  nextv(most: number): Promise<[string, Uint8Array][]>
+  /** @returns none at the end; without values where none were asked for */
+  nextv(most: number): Promise<[string, Uint8Array | undefined][]>
   close(): Promise<void>
 }
 
@@ -99,7 +116,8 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
         throw storeFault(path, cause)
       }
     },
-    range: (range) => readRange(path, reader, range),
+    range: (range) => readRange(path, range, (rows) => reader().iterator(rows)),
+    snapshot: () => snapshotOf(path, reader),
     commit: (writes) => queue.commit(writes),
     async close() {
       await queue.close()
@@ -112,7 +130,7 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
 
 function sealed(writes: readonly Write[]): readonly Write[] {
   return writes.map((write) =>
-    write.type === 'put' ? { ...write, value: sealValue(write.key, write.value) } : write,
+    write.type === 'put' ? { type: 'put', key: write.key, value: sealValue(write.key, write.value) } : write,
   )
 }
 
@@ -138,15 +156,33 @@ async function beforeImage(
   })
 }
 
+function snapshotOf(path: string, reader: () => Database): StoreSnapshot {
+  try {
+    const snapshot = reader().snapshot()
+    return {
+      range: (range) => readRange(path, range, (rows) => snapshot.iterator(rows)),
+      async close() {
+        try {
+          await snapshot.close()
+        } catch (cause) {
+          throw storeFault(path, cause)
+        }
+      },
+    }
+  } catch (cause) {
+    throw storeFault(path, cause)
+  }
+}
+
 async function* readRange(
   path: string,
-  reader: () => Database,
   range: Range,
+  rowsOf: (range: RowRange) => Rows,
 ): AsyncIterable<readonly [key: string, value: Uint8Array]> {
-  const { gte, lt, reverse = false, limit = -1 } = range
+  const { gte, lt, reverse = false, limit = -1, keysOnly = false } = range
   let rows: Rows | undefined
   try {
-    rows = reader().iterator({ gte, lt, reverse, limit })
+    rows = rowsOf({ gte, lt, reverse, limit, values: !keysOnly })
     let next = rows.nextv(READ_ROWS)
     for (;;) {
       const some = await next
@@ -155,7 +191,7 @@ async function* readRange(
       next = rows.nextv(READ_ROWS)
       next.catch(() => {})
       for (const [key, sealedValue] of some) {
-        const value = unsealValue(path, key, sealedValue)
+        const value = keysOnly ? NO_VALUE : unsealValue(path, key, sealedValue)
         if (value !== undefined) yield [key, value]
       }
     }
@@ -169,13 +205,24 @@ async function* readRange(
 const levelDisk: Disk = {
   async open(path) {
     await assertLogsWhole(path)
-    const level = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view' })
+    const level = new Level<string, Uint8Array>(path, {
+      keyEncoding: 'utf8',
+      valueEncoding: 'view',
+      writeBufferSize: WRITE_BUFFER_BYTES,
+    })
     await level.open()
     return {
       get: (key) => level.get(key),
       getSync: (key) => level.getSync(key),
       getMany: (keys) => level.getMany(keys),
       iterator: (range) => level.iterator({ ...range, highWaterMarkBytes: READ_BYTES }),
+      snapshot() {
+        const snapshot = level.snapshot()
+        return {
+          iterator: (range) => level.iterator({ ...range, snapshot, highWaterMarkBytes: READ_BYTES }),
+          close: () => snapshot.close(),
+        }
+      },
       async write(writes) {
         // Chained: two to five times as fast as `level.batch([…])`, which copies every operation several
         // times.

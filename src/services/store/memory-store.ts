@@ -1,5 +1,5 @@
 import { EdgeCoderError } from '../../core/errors.js'
-import type { Range, Store, Write } from '../../ports/store.js'
+import type { Range, Store, StoreSnapshot, Write } from '../../ports/store.js'
 
 /** A disk in memory, for simulation: it can be full, and lose what was not yet synced. */
 export interface MemoryDisk {
@@ -73,10 +73,27 @@ class MemoryStore implements Store {
 
   async *range(range: Range): AsyncIterable<readonly [key: string, value: Uint8Array]> {
     this.#assertOpen()
-    const found = [...this.#durable].filter(([key]) => key >= range.gte && key < range.lt)
-    found.sort(([a], [b]) => (a < b ? -1 : 1))
-    if (range.reverse === true) found.reverse()
-    yield* found.slice(0, range.limit ?? found.length)
+    yield* rowsOf(this.#durable, range)
+  }
+
+  snapshot(): StoreSnapshot {
+    this.#assertOpen()
+    const rows = new Map(this.#durable)
+    let closed = false
+    const assertOpen = (): void => {
+      this.#assertOpen()
+      if (closed) throw new EdgeCoderError('store-failed', 'The snapshot is closed.')
+    }
+    return {
+      async *range(range) {
+        assertOpen()
+        yield* rowsOf(rows, range)
+      },
+      async close() {
+        closed = true
+        rows.clear()
+      },
+    }
   }
 
   async commit(writes: readonly Write[]): Promise<void> {
@@ -120,4 +137,15 @@ class MemoryStore implements Store {
   #assertOpen(): void {
     if (this.#state !== 'open') throw new EdgeCoderError('store-failed', 'The store is closed.')
   }
+}
+
+function rowsOf(
+  all: ReadonlyMap<string, Uint8Array>,
+  range: Range,
+): readonly (readonly [key: string, value: Uint8Array])[] {
+  const found = [...all].filter(([key]) => key >= range.gte && key < range.lt)
+  found.sort(([a], [b]) => (a < b ? -1 : 1))
+  if (range.reverse === true) found.reverse()
+  const some = found.slice(0, range.limit ?? found.length)
+  return range.keysOnly === true ? some.map(([key]) => [key, new Uint8Array()]) : some
 }

@@ -68,6 +68,7 @@ const terms = group({
  */
 export const RECORD_FIELDS = {
   log: group({ network: words, home: words, epoch: number, coordinator: words, size: number }),
+  line: group({ epoch: number, size: number, root: optional(digest), before: number }),
   policy: group({ sequence: number, digest, terms }),
   home: group({ epoch: number, coordinator: words }),
   account: group({

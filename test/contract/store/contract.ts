@@ -82,6 +82,7 @@ export function storeContract(makePlace: () => Promise<StorePlace>): void {
       expect(await read(store, { gte: 'r|', lt: 'r|~', reverse: true, limit: 2 })).toEqual(['r|e=e', 'r|d=d'])
       expect(await read(store, { gte: 'r|', lt: 'r|~', limit: 1 })).toEqual(['r|a=a'])
       expect(await read(store, { gte: 'x', lt: 'y' })).toEqual([])
+      expect(await read(store, { gte: 'r|b', lt: 'r|d', keysOnly: true })).toEqual(['r|b=', 'r|c='])
     }))
 
   test('a range does not see what is committed while it is read', () =>
@@ -94,6 +95,49 @@ export function storeContract(makePlace: () => Promise<StorePlace>): void {
       }
       expect(seen).toEqual(['a=1', 'b=1', 'c=1'])
     }))
+
+  test('a snapshot does not see what is committed after it was made, until it is closed', () =>
+    withStore(async (store) => {
+      await store.commit([put('a', '1'), put('b', '1'), put('c', '1')])
+      const later = store.commit([put('a', 'under way')])
+      const snapshot = store.snapshot()
+      await later
+      await store.commit([put('b', '2'), del('c'), put('d', '2')])
+      const all = { gte: '', lt: '~' }
+      for (let again = 0; again < 2; again++) {
+        const seen: string[] = []
+        for await (const [key, value] of snapshot.range(all))
+          seen.push(`${key}=${new TextDecoder().decode(value)}`)
+        expect(seen).toEqual(['a=1', 'b=1', 'c=1'])
+      }
+      const seen: string[] = []
+      for await (const [key] of snapshot.range({ ...all, reverse: true, limit: 1 })) seen.push(key)
+      expect(seen).toEqual(['c'])
+      expect(await read(store, all)).toEqual(['a=under way', 'b=2', 'd=2'])
+      await snapshot.close()
+      const closed = (async () => {
+        for await (const row of snapshot.range(all)) expect(row).toBeUndefined()
+      })()
+      await expect(closed).rejects.toMatchObject({ code: 'store-failed' })
+    }))
+
+  test('a snapshot ends with its store', async () => {
+    const place = await makePlace()
+    try {
+      const store = await place.open()
+      await store.commit([put('a', '1')])
+      const snapshot = store.snapshot()
+      await store.close()
+      const ended = (async () => {
+        for await (const row of snapshot.range({ gte: '', lt: '~' })) expect(row).toBeUndefined()
+      })()
+      await expect(ended).rejects.toMatchObject({ code: 'store-failed' })
+      await snapshot.close()
+      expect(() => store.snapshot()).toThrow(expect.objectContaining({ code: 'store-failed' }))
+    } finally {
+      await place.remove()
+    }
+  })
 
   test('the caller may reuse its bytes once the commit resolved', () =>
     withStore(async (store) => {

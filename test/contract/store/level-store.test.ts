@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Level } from 'level'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Write } from '../../../src/ports/store.js'
 import { type Database, type Disk, openLevelStore } from '../../../src/services/store/level-store.js'
@@ -104,6 +105,21 @@ describe('level store, damaged', () => {
     ).rejects.toMatchObject({ code: 'store-corrupt' })
   })
 
+  test('a damaged value can be deleted by its key', async () => {
+    const path = await folder()
+    const damaged = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view' })
+    await damaged.put('k|1', Buffer.from('no checksum of it'))
+    await damaged.close()
+    const store = await openLevelStore(path)
+    const keys: string[] = []
+    for await (const [key] of store.range({ gte: 'k|', lt: 'k|~', keysOnly: true })) keys.push(key)
+    expect(keys).toEqual(['k|1'])
+    expect(() => store.getNow('k|1')).toThrow('does not match its checksum')
+    await store.commit([{ type: 'del', key: 'k|1' }])
+    expect(store.getNow('k|1')).toBeUndefined()
+    await store.close()
+  })
+
   test('a ruined manifest is a clear error', async () => {
     const path = await folder()
     await (await openLevelStore(path)).close()
@@ -140,6 +156,16 @@ function failingDisk(): { disk: Disk; fail: string | undefined; torn: boolean; o
         iterator() {
           const left = [...rows]
           return { nextv: async (most) => left.splice(0, most), close: async () => {} }
+        },
+        snapshot() {
+          const then = new Map(rows)
+          return {
+            iterator() {
+              const left = [...then]
+              return { nextv: async (most) => left.splice(0, most), close: async () => {} }
+            },
+            close: async () => {},
+          }
         },
         async write(writes) {
           if (state.fail === undefined) return apply(writes)
@@ -192,14 +218,14 @@ describe('level store, disk full', () => {
 
 describe('level store, a disk that is really full', () => {
   const mounts = (type: string, path: string): boolean =>
-    spawnSync('mount', ['-t', type, '-o', 'size=24m', type, path], { stdio: 'ignore' }).status === 0
+    spawnSync('mount', ['-t', type, '-o', 'size=48m', type, path], { stdio: 'ignore' }).status === 0
 
   test('nothing acknowledged is lost, and it goes on by itself', async ({ skip }) => {
     const path = await folder()
     if (!mounts('tmpfs', path)) skip('mounting a small disk needs privileges that this machine does not give')
     onTestFinished(() => void spawnSync('umount', ['-l', path]))
     const store = await openLevelStore(join(path, 'db'))
-    await writeFile(join(path, 'ballast'), Buffer.alloc(14 * 2 ** 20))
+    await writeFile(join(path, 'ballast'), Buffer.alloc(36 * 2 ** 20))
     const kept: string[] = []
     let failed: unknown
     for (let i = 0; failed === undefined && i < 4000; i++) {

@@ -74,6 +74,11 @@ function officeWith(part: Partial<LedgerOffice>): LedgerOffice {
     readmit: async () => undefined,
     confirm: (override) => (override ? undefined : refusal('log-unconfirmed', 'not asked yet')),
     release: async () => undefined,
+    slices: {
+      list: () => [{ account: 'ann', home: 'first', at: 'second', amount: 5n, idleMs: 1_000 }],
+      giveBack: async (account) =>
+        account === 'ann' ? { amount: 5n } : refusal('not-found', `nothing of ${account}`),
+    },
     ...part,
   }
 }
@@ -179,6 +184,12 @@ describe('what an admin asks of a ledger', () => {
     })
     expect(await client.call(ADMIN_ROUTES.ledgerRelease, { body: { task: 'ann:1' } })).toEqual({ done: true })
     expect(await client.call(ADMIN_ROUTES.ledgerReadmit, { body: { log: ORIGIN } })).toEqual({ done: true })
+    expect(await client.call(ADMIN_ROUTES.ledgerSlices)).toEqual({
+      slices: [{ account: 'ann', home: 'first', at: 'second', amount: '5', idleMs: 1_000 }],
+    })
+    const giveBack = (account: string) => client.call(ADMIN_ROUTES.ledgerSliceReturn, { body: { account } })
+    expect(await giveBack('ann')).toEqual({ amount: '5' })
+    await expect(giveBack('bob')).rejects.toMatchObject({ code: 'not-found' })
     await expect(client.call(ADMIN_ROUTES.ledgerReconcile)).rejects.toMatchObject({ code: 'store-failed' })
     for (const query of [{}, { index: -1 }, { log: 'x', index: 1 }, { task: 'no-account' }]) {
       await expect(client.call(ADMIN_ROUTES.ledgerProof, { query })).rejects.toMatchObject({
@@ -193,6 +204,7 @@ describe('what an admin asks of a ledger', () => {
       ['ledgerReadmit', { log: ORIGIN }],
       ['ledgerRelease', { task: 'ann:1' }],
       ['ledgerConfirm', {}],
+      ['ledgerSliceReturn', { account: 'ann' }],
     ])
     const names = [...Object.keys(LEDGER_ROUTES), 'ledgerStatus']
     for (const [name, route] of Object.entries(ADMIN_ROUTES)) {

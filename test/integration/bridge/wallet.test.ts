@@ -27,6 +27,7 @@ describe('GET /api/v1/wallet', () => {
       available: '9007199254740993',
       held: '3',
       final: '9007199254740992',
+      slices: '5',
     })
   })
 

@@ -54,7 +54,7 @@ export async function coordinators(
         {
           networkId: LEDGER_NETWORK,
           prefix: 'others',
-          own,
+          own: [own],
           coordinators: () => all,
           logs: () => all.map((each) => ({ home: each.peerId, epoch: 1, coordinator: each.peerId })),
         },

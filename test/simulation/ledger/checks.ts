@@ -1,10 +1,10 @@
 import { type HeldLog, placed } from '../../../src/roles/replication/held-log.js'
-import { mirrorPrefix } from '../../../src/roles/replication/log-name.js'
+import { type LogName, mirrorPrefix } from '../../../src/roles/replication/log-name.js'
 import { parseCheckpoint } from '../../../src/wire/checkpoint.js'
 import { isMalformed } from '../../../src/wire/frame.js'
 import { parseNote } from '../../../src/wire/note.js'
 import type { Check, Report, SimEvent } from '../events.js'
-import { OWN_PREFIX, originOfPeer } from './people.js'
+import { originOf, ownPrefix } from './world.js'
 
 export interface Mark {
   readonly origin: string
@@ -143,6 +143,7 @@ async function contains(log: HeldLog, marks: readonly Mark[]): Promise<boolean> 
 }
 
 /** Where the head of a log lies on the disk of a coordinator. */
-export function headKey(of: string, at: string): string {
-  return of === at ? `${OWN_PREFIX}|h` : `${mirrorPrefix('ledger|r', originOfPeer(of))}|h`
+export function headKey(log: LogName, at: string): string {
+  const origin = originOf(log)
+  return `${log.coordinator === at ? ownPrefix(at, origin) : mirrorPrefix('ledger|r', origin)}|h`
 }

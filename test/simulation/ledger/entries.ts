@@ -12,8 +12,8 @@ import { seededSigner } from '../../helpers/signed-ledger.js'
 import type { Dice } from '../dice.js'
 
 export const LEDGER_NETWORK = 'simulated'
-const TIME_MS = 1_800_000_000_000
-const DIGEST = new Uint8Array(32).fill(9)
+export const TIME_MS = 1_800_000_000_000
+export const FIRST_POLICY = new Uint8Array(32).fill(9)
 const SIGNED = Uint8Array.of(0x41)
 const FORGED = Uint8Array.of(0)
 const RATES = DEFAULT_TERMS.prices
@@ -62,13 +62,19 @@ export function simEvidence(): EvidenceReader {
 /** What a coordinator wants to write next, by what its log says now; and the lies it could tell there. */
 export class EntryMaker {
   readonly #home: string
+  readonly #coordinator: string
   readonly #dice: Dice
   readonly #held: string[] = []
   #made = 0
 
   /** @param life tells the wishes of one life from those of another */
-  constructor(home: string, dice: Dice, life: string) {
+  constructor(
+    { home, coordinator }: { readonly home: string; readonly coordinator: string },
+    dice: Dice,
+    life: string,
+  ) {
     this.#home = home
+    this.#coordinator = coordinator
     this.#dice = dice
     this.#life = life
   }
@@ -78,7 +84,7 @@ export class EntryMaker {
   next(view: LedgerView): Entry {
     const home = this.#home
     if (view.get('log', '') === undefined) {
-      const fields = { network: LEDGER_NETWORK, home, epoch: 1, coordinator: home, policy: DIGEST }
+      const fields = { network: LEDGER_NETWORK, home, epoch: 1, coordinator: home, policy: FIRST_POLICY }
       return this.#entry('genesis', { ...fields, continues: undefined })
     }
     for (const account of ['user', 'owner']) {
@@ -144,7 +150,7 @@ export class EntryMaker {
       priceCapMicrocredits: amount,
       maxAttempts: 3,
       maxRunMs: 60_000,
-      payloadDigest: DIGEST,
+      payloadDigest: FIRST_POLICY,
       payloadBytes: 10,
       gateway: GATEWAY.peerId,
       submittedMs: BigInt(TIME_MS),
@@ -160,11 +166,11 @@ export class EntryMaker {
     const said = {
       taskId: task,
       fence: BigInt(fence),
-      coordinator: this.#home,
+      coordinator: this.#coordinator,
       worker: WORKER.peerId,
       gateway: GATEWAY.peerId,
-      payloadDigest: DIGEST,
-      resultDigest: DIGEST,
+      payloadDigest: FIRST_POLICY,
+      resultDigest: FIRST_POLICY,
       usage: { promptTokens, completionTokens, model: 'tiny' },
       startedMs: 1n,
       finishedMs: 2n,

@@ -1,6 +1,6 @@
 import type { VirtualClock } from '../../../src/services/clock/virtual-clock.js'
 import type { MemoryMesh } from '../../../src/services/network/memory-network.js'
-import { HonestLedger } from './people.js'
+import { HonestLedger } from './honest-ledger.js'
 import type { LedgerFault } from './plan.js'
 import type { LedgerPerson } from './simulate-ledger.js'
 

@@ -3,6 +3,7 @@ import type { Store } from '../../../src/ports/store.js'
 import { type LedgerPlan, ledgerPlanOf } from './plan.js'
 import { RawLog } from './raw-log.js'
 import { type LedgerOptions, simulateLedger } from './simulate-ledger.js'
+import { credulous } from './snapshots.js'
 
 const SEEDS = 30
 /** A plan may leave out what a sabotage needs; of so many, one has it. */
@@ -26,7 +27,8 @@ const torn: LedgerPlan = {
   coordinators: ['c1', 'c2', 'c3', 'c4', 'c5'],
   liar: { name: 'c5', wrong: { lie: 'fork', atMs: 1_000, group: ['c1', 'c2'] } },
   unrest: 0,
-  handover: undefined,
+  handovers: [],
+  snapshots: undefined,
   faults: ['c1', 'c2'].flatMap((a) =>
     ['c3', 'c4'].map((b) => {
       return { type: 'cut', pair: [a, b], mode: 'closed', atMs: 0, forMs: 14_000 } as const
@@ -41,7 +43,27 @@ const replaced: LedgerPlan = {
   liar: undefined,
   unrest: 0,
   faults: [],
-  handover: { home: 'c1', learntMs: { c2: 3_000, c3: 5_000, c4: 4_000 } },
+  snapshots: undefined,
+  hasty: false,
+  handovers: [{ home: 'c1', epoch: 2, coordinator: 'c2', learntMs: { c2: 3_000, c3: 5_000, c4: 4_000 } }],
+}
+
+/** The successor is alone while the others make more of the old home's log final. */
+const hasty: LedgerPlan = {
+  ...replaced,
+  faults: [{ type: 'apart', group: ['c2'], atMs: 2_000, forMs: 10_000 }],
+  handovers: [
+    { home: 'c1', epoch: 2, coordinator: 'c2', learntMs: { c1: 9_000, c2: 3_000, c3: 8_000, c4: 8_000 } },
+  ],
+}
+
+const LOST = 'what is final survives a hand-over'
+const nobody: LedgerOptions['sealRosters'] = () => []
+const blind: LedgerOptions['cutFault'] = async () => undefined
+
+async function rulesBroken(plan: LedgerPlan, options: LedgerOptions): Promise<readonly string[]> {
+  const { violations } = await simulateLedger(1, { ...options, plan })
+  return violations.map(({ rule }) => rule)
 }
 
 describe('the checks find', () => {
@@ -59,10 +81,43 @@ describe('the checks find', () => {
   })
 
   it('coordinators that cosign a log on whose home was handed over', async () => {
-    const deaf = await simulateLedger(1, { plan: replaced, deaf: true })
-    expect(deaf.violations.map(({ rule }) => rule)).toContain('nothing of a sealed log is cosigned')
+    const deaf = await rulesBroken(replaced, { deaf: true })
+    expect(deaf).toContain('nothing of a sealed log is cosigned')
+    expect(deaf).toContain(LOST)
     const obedient = await simulateLedger(1, { plan: replaced })
-    expect(obedient.violations).toEqual([])
+    expect([obedient.violations, obedient.epochs]).toEqual([[], 1])
+  })
+
+  it('a successor to whom its own seal is enough, and others who do not look at its cut', async () => {
+    expect(await rulesBroken(hasty, { sealRosters: nobody, cutFault: blind })).toContain(LOST)
+    const patient = await simulateLedger(1, { plan: hasty })
+    expect([patient.violations, patient.epochs]).toEqual([[], 1])
+  })
+
+  it('a successor to whom its own seal is enough: what it began becomes final nowhere', async () => {
+    const { violations, epochs } = await simulateLedger(1, { plan: hasty, sealRosters: nobody })
+    expect(violations.map(({ rule }) => rule)).toEqual(['all comes to rest'])
+    expect(epochs).toBe(0)
+  })
+
+  it('no seals at all', async () => {
+    const none = { deaf: true, sealRosters: nobody, cutFault: blind }
+    expect(await rulesBroken(hasty, none)).toContain(LOST)
+  })
+
+  it('a coordinator that compares what it was given with itself', async () => {
+    let falseOnes = 0
+    const rules: string[] = []
+    for (const teller of ['c1', 'c2', 'c3']) {
+      const snapshots = { lag: 5, late: { name: 'c4', atMs: 8_000 }, teller }
+      const plan: LedgerPlan = { ...replaced, handovers: [], snapshots }
+      rules.push(...(await rulesBroken(plan, { sabotage: { store: credulous } })))
+      const careful = await simulateLedger(1, { plan })
+      expect(careful.violations).toEqual([])
+      falseOnes += careful.snapshots.false
+    }
+    expect(rules).toContain('what is proven is true')
+    expect(falseOnes).toBeGreaterThan(0)
   })
 
   it('mirrors that do not look at what they take', async () => {
@@ -72,7 +127,8 @@ describe('the checks find', () => {
       ...ledgerPlanOf(1),
       liar: { name: 'c1', wrong: { lie: 'mint', atMs: 1_000 } },
       faults: [],
-      handover: undefined,
+      handovers: [],
+      snapshots: undefined,
     }
     const { violations } = await simulateLedger(1, {
       plan,

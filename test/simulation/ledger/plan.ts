@@ -1,7 +1,8 @@
 import { createSeededRandom } from '../../../src/services/clock/seeded-random.js'
 import { createDice, type Dice } from '../dice.js'
 import { LIES } from './entries.js'
-import type { Wrong } from './people.js'
+import type { Wrong } from './lying-ledger.js'
+import { type SnapshotPlan, snapshotPlanOf } from './snapshots.js'
 
 /** Something that goes wrong for a while. Coordinators are named c1, c2, …; times are virtual milliseconds. */
 export type LedgerFault = { readonly atMs: number; readonly forMs: number } & (
@@ -19,8 +20,13 @@ export interface LedgerPlan {
   readonly coordinators: readonly string[]
   readonly liar: { readonly name: string; readonly wrong: NamedWrong } | undefined
   readonly faults: readonly LedgerFault[]
-  /** A home that is handed over while it lives, and when each coordinator learns of it; itself perhaps never. */
-  readonly handover: Handover | undefined
+  /** A home that is handed over, and perhaps on again, in the order of policy. */
+  readonly handovers: readonly Handover[]
+  /** The liar cosigns on what it knows to be handed over, and says what it cosigned before. */
+  readonly deafLiar: boolean
+  readonly snapshots: SnapshotPlan | undefined
+  /** Who goes on with the home first waits for nobody's seal. */
+  readonly hasty: boolean
   readonly latencyMs: number
   readonly syncMs: number
   /** Entries are written, and things go wrong, until then. */
@@ -31,6 +37,10 @@ export interface LedgerPlan {
 
 export interface Handover {
   readonly home: string
+  readonly epoch: number
+  /** Who goes on with it. */
+  readonly coordinator: string
+  /** When each coordinator learns of it; one that is not named never does. */
   readonly learntMs: Readonly<Record<string, number>>
 }
 
@@ -53,15 +63,46 @@ export function ledgerPlanOf(seed: number): LedgerPlan {
     unrest: dice.chance(0.5) ? 0.05 : 0,
   }
   // Last, so that what was found by a seed before is found by it again.
-  const handover = dice.chance(0.4) ? handoverOf(dice, coordinators, honest) : undefined
-  return { seed, coordinators, liar, faults, handover, ...weather }
+  const handovers = dice.chance(0.6) ? handoversOf(dice, coordinators, liar?.name) : []
+  const deafLiar = dice.chance(0.5)
+  const alone = handovers.length > 0 && dice.chance(0.6) ? [aloneOf(dice, handovers, liar?.name)] : []
+  const hasty = dice.chance(0.15)
+  const all = [...faults, ...alone]
+  const snapshots = snapshotPlanOf(seed, honest)
+  return { seed, coordinators, liar, faults: all, handovers, deafLiar, hasty, snapshots, ...weather }
 }
 
-/** In a partition one may learn of it long after the others; the old home itself as late as any. */
-function handoverOf(dice: Dice, all: readonly string[], honest: readonly string[]): Handover {
+/**
+ * In a partition one may learn of it long after the others; the old home itself as late as any. It is handed on
+ * again sometimes, also back, before everybody has learnt of the first time.
+ */
+function handoversOf(dice: Dice, all: readonly string[], liar: string | undefined): readonly Handover[] {
+  const honest = all.filter((name) => name !== liar)
+  const home = liar !== undefined && dice.chance(0.3) ? liar : dice.of(honest)
   const fromMs = dice.whole(2_000, 8_000)
   const learnt = all.map((name) => [name, fromMs + dice.whole(0, 6_000)] as const)
-  return { home: dice.of(honest), learntMs: Object.fromEntries(learnt) }
+  const coordinator = dice.of((dice.chance(0.85) ? honest : all).filter((name) => name !== home))
+  const first = { home, epoch: 2, coordinator, learntMs: Object.fromEntries(learnt) }
+  if (!dice.chance(0.4)) return [first]
+  const againMs = fromMs + dice.whole(1_000, 15_000)
+  const again = learnt.map(([name, ms]) => [name, Math.max(ms, againMs + dice.whole(0, 4_000))] as const)
+  const next = dice.of(honest.filter((name) => name !== coordinator))
+  return [first, { home, epoch: 3, coordinator: next, learntMs: Object.fromEntries(again) }]
+}
+
+/** The old home, or the new one, is cut off or dead for a while, from before it learns of it or after. */
+function aloneOf(dice: Dice, [first]: readonly Handover[], liar: string | undefined): LedgerFault {
+  const { home = '', coordinator = '', learntMs = {} } = first ?? {}
+  const process = dice.chance(0.6) ? home : coordinator
+  const aroundMs = Math.min(...Object.values(learntMs))
+  const when = { atMs: aroundMs + dice.whole(-2_000, 3_000), forMs: dice.whole(1_000, 10_000) }
+  // A liar keeps its log in memory.
+  if (process === liar) return { ...when, type: 'apart', group: [process] }
+  return dice.of([
+    { ...when, type: 'apart', group: [process] },
+    { ...when, type: 'crash', process },
+    { ...when, type: 'disk-full', process },
+  ] as const)
 }
 
 function wrongOf(dice: Dice, coordinators: readonly string[]): Wrong {

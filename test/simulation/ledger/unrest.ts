@@ -5,7 +5,18 @@ import { frames, isMalformed } from '../../../src/wire/frame.js'
 
 const LATE_MS = 300
 /** What may come twice or in another order: each says by itself what it is about. */
-const FREE = new Set(['heads', 'headNews', 'cosignAsk', 'cosignAnswer', 'accusation', 'beat'])
+const FREE = new Set([
+  'heads',
+  'headNews',
+  'cosignAsk',
+  'cosignAnswer',
+  'accusation',
+  'beat',
+  'snapshotAsk',
+  'snapshotHead',
+  'snapshotNext',
+  'snapshotPiece',
+])
 
 /** A network on which some frames come twice, and some after those that were sent later. */
 export function unrest(network: Network, clock: Clock, random: Random, share: number): Network {

@@ -22,6 +22,7 @@ function counted(store: Store): Store {
     get: (key) => store.get(key),
     getNow: (key) => store.getNow(key),
     range: (range) => store.range(range),
+    snapshot: () => store.snapshot(),
     commit: (writes) => {
       commits.push(writes)
       return store.commit(writes)

@@ -43,9 +43,12 @@ export function holdRow(draft: Draft, row: HoldRow, { gateway, tasks }: HoldEvid
   if (account.gateways.length > 0 && !account.gateways.includes(gateway)) {
     return refusal('not-admitted', `gateway ${gateway} may not spend from ${row.account}`)
   }
-  const again = holdAgain(draft.get('hold', row.task), row.task, ordered.fenceFloor)
+  const before = draft.get('hold', row.task)
+  const again = holdAgain(before, row.task, ordered.fenceFloor)
   if (again !== undefined) return again
-  const short = draft.move(row.account, holdAccount(row.task), row.amount)
+  // Of a task that never was nothing can be held: no need to look, which is slow for what is not there.
+  const had = before === undefined ? 0n : undefined
+  const short = draft.move(row.account, holdAccount(row.task), row.amount, had)
   if (short !== undefined) return short
   const { feeBasisPoints, treasuryBasisPoints } = draft.policy.terms
   const { account: spender, amount, rates } = row

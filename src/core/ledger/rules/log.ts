@@ -1,8 +1,11 @@
 import { firstWindow } from '../../economy/pricing-window.js'
 import { type EconomyTerms, termsFault } from '../../economy/terms.js'
 import { type Refusal, refusal } from '../../refusal.js'
+import type { Draft } from '../draft.js'
 import { disagreement, sameValue } from '../facts.js'
+import { entriesBefore, FIRST_EPOCH } from '../line.js'
 import { sameBytes } from '../merkle/tree-hash.js'
+import type { LineRecord } from '../records.js'
 import { emptyTally } from './issuance.js'
 import type { Rule } from './rule.js'
 
@@ -27,6 +30,7 @@ export const genesis: Rule<'genesis'> = (draft, { entry, evidence }) => {
   if (sequence < (draft.get('policy', '')?.sequence ?? 0)) {
     return refusal('entry-conflict', `policy ${sequence} is older than the one in force`)
   }
+  if (epoch !== FIRST_EPOCH) draft.set({ table: 'line', key: '', value: lineAfter(draft, continues?.root) })
   draft.set({ table: 'log', key: '', value: { network, home, epoch, coordinator, size: 0 } })
   draft.set({ table: 'home', key: home, value: { epoch, coordinator } })
   draft.set({ table: 'policy', key: '', value: { sequence, digest, terms } })
@@ -34,6 +38,12 @@ export const genesis: Rule<'genesis'> = (draft, { entry, evidence }) => {
   draft.set({ table: 'pricing', key: '', value: firstWindow(entry.timeMs, terms.pricing) })
   draft.set({ table: 'tally', key: '', value: emptyTally(0, entry.timeMs) })
   return undefined
+}
+
+/** What a log that begins now goes on from, by the state that it goes on with. */
+function lineAfter(draft: Draft, root: Uint8Array | undefined): LineRecord {
+  const { epoch, size } = draft.get('log', '') ?? { epoch: 0, size: 0 }
+  return { epoch, size, root, before: entriesBefore(draft) + size }
 }
 
 /** A policy message comes into force: the one that follows the present one, and no other. */
@@ -51,6 +61,10 @@ export const policy: Rule<'policy'> = (draft, { entry, evidence }) => {
   draft.set({ table: 'policy', key: '', value: { sequence, digest, terms } })
   if (handover === undefined) return undefined
   const { home, epoch, coordinator } = handover
+  const { log } = draft
+  // How this log itself came to be. It was begun after that message, and enters it later.
+  const named = epoch < log.epoch || (epoch === log.epoch && coordinator === log.coordinator)
+  if (home === log.home && epoch > FIRST_EPOCH && named) return undefined
   const latest = draft.get('home', home)?.epoch ?? -1
   if (epoch <= latest) return refusal('entry-conflict', `${home} is in epoch ${latest} already`)
   draft.set({ table: 'home', key: home, value: { epoch, coordinator } })

@@ -20,9 +20,11 @@ export const grant: Rule<'grant'> = (draft, { entry, evidence }) => {
   return draft.move(SOURCES[source], account, amount)
 }
 
-/** The coordinator draws fees that it has earned. */
-export const fee: Rule<'fee'> = (draft, { entry }) =>
-  draft.credit(feeAccount(draft.log.coordinator), entry.account, entry.amount)
+/** The coordinator draws fees that it has earned; to an account of this home, as no parcel takes them elsewhere. */
+export const fee: Rule<'fee'> = (draft, { entry: { account, amount } }) => {
+  const owner = draft.homeAccount(account)
+  return 'refused' in owner ? owner : draft.move(feeAccount(draft.log.coordinator), account, amount)
+}
 
 /** What a window gives to accounts of this home, when it is what everyone computes. */
 export const issue: Rule<'issue'> = (draft, facts) => {

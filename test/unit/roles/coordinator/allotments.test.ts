@@ -2,8 +2,10 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { allotmentName, transitAccount } from '../../../../src/core/ledger/account-name.js'
 import type { Link } from '../../../../src/ports/network.js'
 import { AllotmentDesk } from '../../../../src/roles/coordinator/allotment-desk.js'
-import { SLICE_IDLE_MS, SLICE_LOOK_MS } from '../../../../src/roles/coordinator/constants.js'
+import { DEFAULT_LIMITS, SLICE_LOOKS } from '../../../../src/roles/coordinator/constants.js'
+import { createSliceOffice } from '../../../../src/roles/coordinator/slice-office.js'
 import { Slices } from '../../../../src/roles/coordinator/slices.js'
+import { WalletDesk } from '../../../../src/roles/coordinator/wallet-desk.js'
 import { systemClock } from '../../../../src/services/clock/system-clock.js'
 import { createVirtualClock } from '../../../../src/services/clock/virtual-clock.js'
 import { type EnvelopeSigner, seal, statements } from '../../../../src/wire/envelope.js'
@@ -17,6 +19,9 @@ import { seededSigner } from '../../../helpers/signed-ledger.js'
 const GATEWAY = seededSigner(61)
 const STRANGER = seededSigner(62)
 const GRANTED = 1_000_000n
+
+const SLICE_IDLE_MS = DEFAULT_LIMITS.sliceIdleMs
+const SLICE_LOOK_MS = SLICE_IDLE_MS / SLICE_LOOKS
 
 let homes: Homes
 let first: Home
@@ -41,7 +46,7 @@ function newDesk(): void {
   offences = []
   const { chain, library, network } = homes
   const penalise = (_peer: string, offence: string): void => void offences.push(offence)
-  const ledger = { desk: first.desk, library, chain }
+  const ledger = { logOf: () => first.desk, library, chain }
   const { journal } = first
   desk = new AllotmentDesk({ ledger, network: { penalise }, clock: systemClock(), journal }, network)
 }
@@ -101,6 +106,22 @@ describe('a slice is allotted', () => {
     expect([second.balance(slice), first.balance('ann')]).toEqual([100_000n, GRANTED - 100_000n])
     expect(await homes.check(first)).toBeUndefined()
     expect(await homes.check(second)).toBeUndefined()
+  })
+
+  it('and shown beside what is left of the account, by whoever has copies of the logs', async () => {
+    await want()
+    await everywhere()
+    const { library, network, chain } = homes
+    for (const home of [first, second]) {
+      const written = () => [home.desk.log]
+      const wallets = new WalletDesk({ written, library, network, chain, unfinished: () => [] })
+      const available = GRANTED - 100_000n
+      expect(await wallets.wallet('ann')).toMatchObject({
+        available,
+        slices: 100_000n,
+        isHome: home === first,
+      })
+    }
   })
 
   it('once for each order, and not again while it is full or under way', async () => {
@@ -176,7 +197,7 @@ describe('a slice that lies idle', () => {
     const clock = createVirtualClock(1_800_000_000_000)
     const { store, desk: ledger } = second
     const log = memoryLog()
-    const slices = new Slices({ store, clock, log, ledger }, 'ledger|0')
+    const slices = new Slices({ store, clock, log, ledger }, { prefix: 'ledger|0', idleMs: SLICE_IDLE_MS })
     await slices.start()
     const passes = async (ms: number): Promise<void> => {
       await clock.advance(ms)
@@ -195,6 +216,36 @@ describe('a slice that lies idle', () => {
       0n,
     )
     expect(log.events).toMatchObject([{ event: 'slice-returned' }])
+    expect(await homes.check(second)).toBeUndefined()
+    clock.dispose()
+  })
+})
+
+describe('a slice that an operator wants back', () => {
+  it('is listed, goes home at once, and what is reserved stays', async () => {
+    await want()
+    await everywhere()
+    const clock = createVirtualClock(1_800_000_000_000)
+    const { store, desk: ledger, journal } = second
+    const slices = new Slices(
+      { store, clock, log: memoryLog(), ledger },
+      { prefix: 'ledger|0', idleMs: SLICE_IDLE_MS },
+    )
+    const home = second.peerId
+    const office = createSliceOffice({
+      logs: { serving: [{ home, epoch: 1, serves: true, slices, desk: ledger }] },
+      journal,
+    })
+    await slices.start()
+    await clock.advance(7_000)
+    const there = { account: 'ann', home: first.peerId, at: home, amount: 100_000n, idleMs: 7_000 }
+    expect(office.list()).toEqual([there])
+    expect(await office.giveBack('bob')).toMatchObject({ code: 'not-found' })
+    expect(await office.giveBack('ann')).toEqual({ amount: 100_000n })
+    expect(office.list()).toEqual([])
+    expect(await office.giveBack('ann')).toMatchObject({ code: 'not-found' })
+    await everywhere()
+    expect([first.balance('ann'), second.balance(slice)]).toEqual([GRANTED, 0n])
     expect(await homes.check(second)).toBeUndefined()
     clock.dispose()
   })

@@ -10,6 +10,7 @@ import { WalletDesk } from '../../../../src/roles/coordinator/wallet-desk.js'
 import { WalletTalk } from '../../../../src/roles/coordinator/wallet-talk.js'
 import type { LibraryLog, LogLibrary } from '../../../../src/roles/ledger/log-library.js'
 import type { LogWriter } from '../../../../src/roles/ledger/log-writer.js'
+import { PolicyChain } from '../../../../src/roles/policy/policy-chain.js'
 import { createVirtualClock } from '../../../../src/services/clock/virtual-clock.js'
 import { createLog } from '../../../../src/services/observe/log.js'
 import { createMetrics } from '../../../../src/services/observe/metrics.js'
@@ -66,8 +67,16 @@ async function start(): Promise<void> {
   const library: LogLibrary = { find: (origin) => copies.get(origin), finalSize: () => finalSize }
   const network = { penalise: (_peer: string, offence: string) => void offences.push(offence) }
   const isGateway = () => true
-  transfers = new TransferDesk({ ledger: { desk, library, isGateway }, network, clock, journal }, NETWORK)
-  wallets = new WalletDesk({ own: () => writer, library, unfinished: () => [] })
+  const ledger = { logOf: () => desk, library, isGateway }
+  transfers = new TransferDesk({ ledger, network, clock, journal }, NETWORK)
+  const chain = new PolicyChain(NETWORK)
+  wallets = new WalletDesk({
+    written: () => [writer],
+    library,
+    network: NETWORK,
+    chain,
+    unfinished: () => [],
+  })
   talk = new WalletTalk({ wallets, journal, touch: () => journal.flush() })
 }
 

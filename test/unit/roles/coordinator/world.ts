@@ -54,8 +54,19 @@ export function testSigner(): Signer {
   }
 }
 
+/** What workers and gateways need of the coordinator that they speak to. */
+export interface Surroundings {
+  readonly clock: VirtualClock
+  readonly mesh: MemoryMesh
+  /** Of the coordinator. */
+  readonly signer: Signer
+  readonly networkId: string
+  readonly ids: ReturnType<typeof protocolIds>
+  until(holds: () => boolean, limitMs?: number): Promise<void>
+}
+
 /** One coordinator with workers and gateways around it, under a virtual clock. */
-export class World {
+export class World implements Surroundings {
   readonly clock: VirtualClock
   readonly mesh: MemoryMesh
   readonly disk: MemoryDisk
@@ -177,14 +188,14 @@ const QUIET_METRICS: Metrics = {
 
 /** One end of a control stream, with what it heard. */
 abstract class FakePeer<Heard extends { body: { case: string | undefined; value?: unknown } }> {
-  readonly world: World
+  readonly world: Surroundings
   readonly signer: Signer
   readonly network: Network
   link!: Link
   closed: string | undefined
   heard: Heard['body'][] = []
 
-  constructor(world: World, signer: Signer) {
+  constructor(world: Surroundings, signer: Signer) {
     this.world = world
     this.signer = signer
     this.network = world.mesh.network(signer.peerId)
@@ -243,7 +254,7 @@ export class FakeWorker extends FakePeer<CoordinatorToWorker> {
   slots: number
   #beating: { cancel(): void } | undefined
 
-  constructor(world: World, signer: Signer, agentId: string, slots: number) {
+  constructor(world: Surroundings, signer: Signer, agentId: string, slots: number) {
     super(world, signer)
     this.agentId = agentId
     this.slots = slots
@@ -386,7 +397,7 @@ export class FakeGateway extends FakePeer<CoordinatorToGateway> {
     return (await this.hears('submitted')).value
   }
 
-  async ask<C extends 'cancelled' | 'synced' | 'explanation'>(
+  async ask<C extends 'cancelled' | 'synced' | 'explanation' | 'transfer' | 'payment'>(
     kind: C,
     body: (ask: number) => GatewaySays,
   ): Promise<Body<CoordinatorToGateway, C>> {

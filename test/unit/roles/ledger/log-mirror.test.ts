@@ -40,6 +40,12 @@ async function mirror() {
   return { store, mirror: await openLogMirror({ store, evidence: signedEvidence() }, init) }
 }
 
+async function mirrorOf(parts: readonly LogPart[]) {
+  const there = await mirror()
+  expect(await there.mirror.follow(of(parts))).toBeUndefined()
+  return there
+}
+
 async function* of(parts: readonly LogPart[]): AsyncIterable<LogPart> {
   yield* parts
 }
@@ -189,6 +195,36 @@ describe('a mirror', () => {
     expect(there.state.get('log', '')).toBeUndefined()
     disk.full = false
     expect(await there.follow(of(parts))).toBeUndefined()
+  })
+
+  it('has nothing of a part that was decided while the one before could not be written', async () => {
+    const { parts, log } = await written()
+    const disk = createMemoryDisk()
+    const store = disk.open()
+    const there = await openLogMirror({ store, evidence: signedEvidence() }, { key: LOG_KEY, prefix: PREFIX })
+    disk.full = true
+    await expect(there.follow(of(parts))).rejects.toMatchObject({ code: 'store-full' })
+    expect([there.head, there.state.get('log', '')]).toEqual([undefined, undefined])
+    disk.full = false
+    expect(await there.follow(of(parts))).toBeUndefined()
+    expect(there.head).toEqual(log.head)
+  })
+
+  it('keeps the part before one that is refused, whose entries had been decided while it was written', async () => {
+    const { parts, log } = await written()
+    const [first, second] = parts as [LogPart, LogPart]
+    const there = await mirror()
+    const leaves = first.entries.map((each) => sha256Tree.leaf(each))
+    const before = LogTree.EMPTY.grow(leaves).tree
+    // Its last entry says again what the first of it says.
+    const bad = signedPart([...second.entries.slice(0, 50), ...second.entries.slice(0, 1)], 1_024, before)
+    expect(await there.mirror.follow(of([first, bad]))).toMatchObject({ index: 1_074, signed: true })
+    expect(there.mirror.state.get('log', '')?.size).toBe(1_024)
+    expect(await contentOf(there.store)).toEqual(
+      await contentOf(await mirrorOf([first]).then(({ store }) => store)),
+    )
+    expect(await there.mirror.follow(of([second]))).toBeUndefined()
+    expect(there.mirror.head).toEqual(log.head)
   })
 
   it('lets a log of its own be filled again, and opened by its writer', async () => {

@@ -55,6 +55,13 @@ describe('a log on a level store whose files were damaged', () => {
         getSync: (key) => level.getSync(key),
         getMany: (keys) => level.getMany(keys),
         iterator: (range) => level.iterator(range),
+        snapshot() {
+          const snapshot = level.snapshot()
+          return {
+            iterator: (range) => level.iterator({ ...range, snapshot }),
+            close: () => snapshot.close(),
+          }
+        },
         write: (writes) => level.batch([...writes], { sync: true }),
         close: () => level.close(),
       }

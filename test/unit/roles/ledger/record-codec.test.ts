@@ -20,6 +20,10 @@ const pricing = {
 const tally = { window: 2, sinceMs: 4, contributors: 1, work: 7n, failed: 1n, demand: 0n, capacity: 2n }
 const SAMPLES: { readonly [T in Table]: readonly LedgerRecords[T][] } = {
   log: [{ network: 'net', home: 'H', epoch: 3, coordinator: 'C', size: 2 ** 40 }],
+  line: [
+    { epoch: 2, size: 7, root: digest, before: 2 ** 40 },
+    { epoch: 0, size: 0, root: undefined, before: 0 },
+  ],
   policy: [{ sequence: 4, digest, terms: DEFAULT_TERMS }],
   home: [{ epoch: 1, coordinator: 'C' }],
   account: [

@@ -1,9 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { apply } from '../../../../src/core/ledger/apply.js'
 import { parcelOf } from '../../../../src/core/ledger/parcel.js'
+import type { LineRecord } from '../../../../src/core/ledger/records.js'
 import { isRefusal } from '../../../../src/core/refusal.js'
 import type { Signer } from '../../../../src/ports/signer.js'
+import { AuditState } from '../../../../src/roles/ledger/audit-state.js'
 import { checkEntries, factsOf } from '../../../../src/roles/ledger/entry-check.js'
+import type { LogStates } from '../../../../src/roles/ledger/log-library.js'
+import { logOrigin } from '../../../../src/wire/checkpoint.js'
 import { isMalformed } from '../../../../src/wire/frame.js'
 import { derivedEntryId, type EntryOf, encodeEntry } from '../../../../src/wire/ledger/entry.js'
 import { formatTlogProof, parseTlogProof } from '../../../../src/wire/tlog-proof.js'
@@ -56,14 +60,38 @@ function arrivalOf(proof: Uint8Array, changes: Partial<TransferIn> = {}): Transf
 }
 
 /** `ok`, or the code with which everybody refuses the entry as the next one of the second home's log. */
-async function judged(entry: TransferIn): Promise<string> {
-  const [checked] = await checkEntries([encodeEntry(entry)], homes.evidence())
+async function judged(entry: TransferIn, states?: LogStates): Promise<string> {
+  const [checked] = await checkEntries([encodeEntry(entry)], homes.evidence(states))
   if (checked === undefined || isRefusal(checked)) return checked?.code ?? 'nothing'
   const { view, log } = second.desk
   const facts = factsOf(checked, log.size, { view, key: log.key })
   if (isRefusal(facts)) return facts.code
   const outcome = apply(view, facts)
   return isRefusal(outcome) ? outcome.code : 'ok'
+}
+
+interface Line extends Omit<LineRecord, 'root'> {
+  readonly root?: Uint8Array
+  readonly finalSize: number
+}
+
+/** Logs of later epochs of the first home, as they are here: what each goes on from. */
+function epochs(lines: Readonly<Record<number, Line>>): LogStates {
+  const lineOf = (origin: string) =>
+    Object.entries(lines).find(
+      ([epoch]) => origin === logOrigin(homes.network, first.peerId, Number(epoch)),
+    )?.[1]
+  return {
+    find(origin) {
+      const line = lineOf(origin)
+      if (line === undefined) return undefined
+      const { epoch, size, before, root } = line
+      const state = new AuditState()
+      state.absorb([{ table: 'line', key: '', value: { epoch, size, root, before } }])
+      return { state }
+    },
+    finalSize: (origin) => lineOf(origin)?.finalSize ?? 0,
+  }
 }
 
 const last = (): number => first.desk.log.size - 1
@@ -135,11 +163,48 @@ describe('an arrival', () => {
     expect(await judged(arrivalOf(before, { index }))).toBe('not-final')
   })
 
-  it('is refused when its home is in a later epoch', async () => {
+  it('counts after its home was handed over when the log of the next epoch goes on from it', async () => {
     const proof = await proofOf(last(), [third.signer])
     const index = last()
+    const entry = arrivalOf(proof, { index })
     await homes.say('handover', { home: first.peerId, epoch: 2, coordinator: third.peerId })
-    expect(await judged(arrivalOf(proof, { index }))).toBe('not-home')
+    expect(await judged(entry)).toBe('not-final')
+    const cutAt = (size: number, finalSize: number) =>
+      epochs({ 2: { epoch: 1, size, before: size, finalSize } })
+    expect(await judged(entry, cutAt(index + 1, 1))).toBe('ok')
+    expect(await judged(entry, cutAt(index, 1))).toBe('not-home')
+    expect(await judged(entry, cutAt(index + 1, 0))).toBe('not-final')
+  })
+
+  it('needs no cosignatures under the checkpoint that its home was cut at', async () => {
+    const proof = await proofOf(last(), [])
+    const [index, size] = [last(), first.desk.log.size]
+    const entry = arrivalOf(proof, { index })
+    const root = first.desk.log.head?.root ?? new Uint8Array()
+    const cut = (line: object) => epochs({ 2: { epoch: 1, size, before: size, root, finalSize: 1, ...line } })
+    expect(await judged(entry, cut({}))).toBe('not-final')
+    await homes.say('handover', { home: first.peerId, epoch: 2, coordinator: third.peerId })
+    expect(await judged(entry, cut({}))).toBe('ok')
+    expect(await judged(entry, cut({ finalSize: 0 }))).toBe('not-final')
+    expect(await judged(entry, cut({ size: size + 1 }))).toBe('not-final')
+    expect(await judged(entry, cut({ root: new Uint8Array(32) }))).toBe('not-final')
+  })
+
+  it('counts over several epochs as far as each goes on from the one before', async () => {
+    const proof = await proofOf(last(), [third.signer])
+    const index = last()
+    const entry = arrivalOf(proof, { index })
+    await homes.say('handover', { home: first.peerId, epoch: 2, coordinator: third.peerId })
+    await homes.say('handover', { home: first.peerId, epoch: 3, coordinator: first.peerId })
+    const second = (size: number, finalSize = 1) => ({ epoch: 1, size, before: size, finalSize })
+    const next = (epoch: number, size: number) => ({ epoch, size, before: size, finalSize: 1 })
+    expect(await judged(entry, epochs({ 2: second(index + 1) }))).toBe('ok')
+    expect(await judged(entry, epochs({ 2: second(index + 1), 3: next(2, 4) }))).toBe('ok')
+    expect(await judged(entry, epochs({ 2: second(index), 3: next(2, 4) }))).toBe('not-home')
+    // The second epoch was gone past: what it says of the first does not count.
+    expect(await judged(entry, epochs({ 2: second(index, 0), 3: next(1, index + 1) }))).toBe('ok')
+    expect(await judged(entry, epochs({ 3: next(0, 0) }))).toBe('not-home')
+    expect(await judged(entry, epochs({ 3: next(2, 4) }))).toBe('not-final')
   })
 })
 

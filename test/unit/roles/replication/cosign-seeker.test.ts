@@ -1,5 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { BEAT_MS, COSIGN_MS, MOST_BACKOFF_MS, ROUND_MS } from '../../../../src/roles/replication/constants.js'
+import {
+  BEAT_MS,
+  COSIGN_MS,
+  LEAST_ROUND_MS,
+  MOST_BACKOFF_MS,
+  ROUND_MS,
+} from '../../../../src/roles/replication/constants.js'
 import { CosignSeeker } from '../../../../src/roles/replication/cosign-seeker.js'
 import { cosignerKey } from '../../../../src/roles/replication/log-name.js'
 import { createVirtualClock } from '../../../../src/services/clock/virtual-clock.js'
@@ -105,7 +111,7 @@ describe('who seeks cosignatures', () => {
     expect(SIGNERS.map(({ peerId }) => seeker.cosignedBy(peerId))).toEqual([3, 0, 3])
   })
 
-  it('offers the latest at once when one is final, with a proof from what each has cosigned', async () => {
+  it('offers the latest soon after one is final, with a proof from what each has cosigned', async () => {
     const { own, seeker, cosign, asked, finals } = await seeking([1, 2, 3], 2)
     await own.add([4])
     await own.add([5])
@@ -113,6 +119,9 @@ describe('who seeks cosignatures', () => {
     await clock.advance(0)
     const first = asked()
     await cosign(0, askedOf(first, 0))
+    await clock.advance(LEAST_ROUND_MS - 1)
+    expect(asked()).toEqual([undefined, undefined, undefined])
+    await clock.advance(1)
     const [again] = asked()
     expect(again).toMatchObject({ oldSize: 3n, checkpoint: own.note })
     expect(again?.proof).toEqual(await own.reader.consistency(3, 5))

@@ -4,6 +4,8 @@ import { EMPTY_FRONTIER } from '../../../../src/core/ledger/merkle/frontier.js'
 import { isRefusal, refusal } from '../../../../src/core/refusal.js'
 import { AuditState } from '../../../../src/roles/ledger/audit-state.js'
 import { checkEntries, factsOf } from '../../../../src/roles/ledger/entry-check.js'
+import type { LibraryLog } from '../../../../src/roles/ledger/log-library.js'
+import type { LogCut } from '../../../../src/roles/ledger/log-line.js'
 import { checkEvidence } from '../../../../src/roles/replication/evidence-check.js'
 import { forkEvidence, invalidEntryEvidence } from '../../../../src/roles/replication/evidence-file.js'
 import { placed } from '../../../../src/roles/replication/held-log.js'
@@ -14,7 +16,8 @@ import { isMalformed } from '../../../../src/wire/frame.js'
 import { type Entry, encodeEntry } from '../../../../src/wire/ledger/entry.js'
 import { parseNote } from '../../../../src/wire/note.js'
 import { noteKey } from '../../../../src/wire/note-key.js'
-import { seededSigner } from '../../../helpers/signed-ledger.js'
+import { begun, continued, genesis, openNext, SUCCESSOR, wishes } from '../../../helpers/continued-log.js'
+import { seededSigner, signedEvidence } from '../../../helpers/signed-ledger.js'
 import { createDice } from '../../../simulation/dice.js'
 import { EntryMaker, LIES, simEvidence } from '../../../simulation/ledger/entries.js'
 import { RawLog } from '../../../simulation/ledger/raw-log.js'
@@ -25,7 +28,11 @@ const keyOf = (origin: string) => (origin === KEY.name ? KEY : undefined)
 const WHY = refusal('wrong-amount', 'said by whoever found it')
 
 async function truth(count: number): Promise<{ entries: Entry[]; state: AuditState; maker: EntryMaker }> {
-  const maker = new EntryMaker(OWNER.peerId, createDice(createSeededRandom(1)), 'x')
+  const maker = new EntryMaker(
+    { home: OWNER.peerId, coordinator: OWNER.peerId },
+    createDice(createSeededRandom(1)),
+    'x',
+  )
   const state = new AuditState()
   const entries: Entry[] = []
   while (entries.length < count) {
@@ -88,6 +95,51 @@ describe('evidence of an entry that may not stand', () => {
       expect(['unfounded', 'guilty', 'undecided']).toContain(verdict)
     }
   })
+})
+
+describe('evidence against a log that goes on from another', () => {
+  /** Of the entry at an index, with all before it, signed by who writes the log. */
+  async function accusedNext(more: readonly Entry[], index: number) {
+    const { log, cut, next } = await begun(400)
+    const entries = [genesis(await unbegun(log, cut), cut).entry, ...more]
+    const raw = new RawLog(createMemoryDisk().open(), next.key, 'raw')
+    await raw.write(entries, SUCCESSOR)
+    const encoded = entries.map(encodeEntry)
+    const checkpoint = raw.head?.note ?? new Uint8Array()
+    const found = { from: 0, entries: encoded, checkpoint, frontier: EMPTY_FRONTIER, index, why: WHY }
+    const keys = {
+      keyOf: (origin: string) => [next.key, log.key].find(({ name }) => name === origin),
+      evidence: signedEvidence(),
+    }
+    const prefix = (origin: string, size: number) =>
+      origin === log.key.name ? log.reader.entries(0, size) : undefined
+    return { bytes: invalidEntryEvidence(found, 0, encoded.slice(0, index)), keys, prefix }
+  }
+
+  async function unbegun(log: LibraryLog, cut: LogCut) {
+    const store = createMemoryDisk().open()
+    await continued(store, log, cut)
+    return openNext(store)
+  }
+
+  it('takes the log before it, and proves nothing without', async () => {
+    const good = await wishes.transfer('bob', 'ann', 5n)
+    const bad = await wishes.transfer('bob', 'ann', 10n ** 15n)
+    const { bytes, keys, prefix } = await accusedNext([good.entry, bad.entry], 2)
+    const verdict = await checkEvidence(bytes, { ...keys, prefix })
+    expect(verdict).toMatchObject({ verdict: 'guilty', what: 'invalid-entry' })
+    expect((await checkEvidence(bytes, keys)).verdict).toBe('undecided')
+  })
+
+  it.each([0, 1])(
+    'is unfounded where entry %i may stand, and undecided without the log before it',
+    async (index) => {
+      const good = await wishes.transfer('bob', 'ann', 5n)
+      const { bytes, keys, prefix } = await accusedNext([good.entry], index)
+      expect((await checkEvidence(bytes, { ...keys, prefix })).verdict).toBe('unfounded')
+      expect((await checkEvidence(bytes, keys)).verdict).toBe('undecided')
+    },
+  )
 })
 
 describe('evidence of a fork', () => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { type Refusal, refusal } from '../../../../src/core/refusal.js'
 import type { ForkFound } from '../../../../src/roles/replication/evidence-file.js'
 import { NoteBook } from '../../../../src/roles/replication/note-book.js'
 import { Witness } from '../../../../src/roles/replication/witness.js'
@@ -25,11 +26,12 @@ afterEach(() => clock.runUntilIdle())
 async function witnessing(held: NumberedLog, disk: MemoryDisk = createMemoryDisk()) {
   const cosigned = new NoteBook(disk.open(), 'w')
   const forks: ForkFound[] = []
-  const state = { isolated: false, sealed: false }
+  const state = { isolated: false, sealed: false, fault: undefined as Refusal | undefined }
   const log = {
     held,
     isolated: () => state.isolated,
     sealed: () => state.sealed,
+    cutFault: async () => state.fault,
     forked: (found: ForkFound) => void forks.push(found),
   }
   const witness = new Witness({ clock, signer: SIGNER, log: quietLog, cosigned }, KEY, log)
@@ -101,6 +103,44 @@ describe('a witness', () => {
     expect(answers()).toMatchObject([{ outcome: { case: 'why', value: { code: 'store-full' } } }])
     expect(cosigned.size(ORIGIN)).toBe(0)
     disk.full = false
+    await ask(log, 0)
+    expect(await cosigns(answers()[0], log)).toBe(true)
+  })
+
+  it('seals after what was being cosigned when it learnt of the hand-over', async () => {
+    const synced: (() => void)[] = []
+    const log = await logOf(1, 2, 3)
+    const disk = createMemoryDisk((done) => void synced.push(done))
+    const { witness, ask, answers, state } = await witnessing(log, disk)
+    await ask(log, 0)
+    state.sealed = true
+    let seal: Uint8Array | undefined
+    const sealing = witness.seal().then((note) => {
+      seal = note
+    })
+    await clock.advance(0)
+    expect([seal, synced.length]).toEqual([undefined, 1])
+    synced[0]?.()
+    await sealing
+    const sealed = await openCheckpoint(seal ?? new Uint8Array(), LOG_KEY, [KEY])
+    expect(sealed).toMatchObject({ size: 3, cosigners: [{ name: KEY.name }] })
+    // It was written down, and is not given any more.
+    expect(answers()).toMatchObject([{ outcome: { case: 'why', value: { code: 'log-sealed' } } }])
+  })
+
+  it('has nothing to seal where nothing was cosigned', async () => {
+    const { witness } = await witnessing(await logOf(1))
+    expect(await witness.seal()).toBeUndefined()
+  })
+
+  it('does not cosign what goes on from less than it cosigned, until it does', async () => {
+    const log = await logOf(1, 2, 3)
+    const { ask, answers, state, cosigned } = await witnessing(log)
+    state.fault = refusal('entry-conflict', 'it leaves something out')
+    await ask(log, 0)
+    expect(answers()).toMatchObject([{ outcome: { case: 'why', value: { code: 'entry-conflict' } } }])
+    expect(cosigned.size(ORIGIN)).toBe(0)
+    state.fault = undefined
     await ask(log, 0)
     expect(await cosigns(answers()[0], log)).toBe(true)
   })

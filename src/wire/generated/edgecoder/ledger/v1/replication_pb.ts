@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/ledger/v1/replication.proto.
  */
 export const file_edgecoder_ledger_v1_replication: GenFile = /*@__PURE__*/
-  fileDesc("CiVlZGdlY29kZXIvbGVkZ2VyL3YxL3JlcGxpY2F0aW9uLnByb3RvEhNlZGdlY29kZXIubGVkZ2VyLnYxIlsKB0xvZ0hlYWQSGQoGb3JpZ2luGAEgASgJQgmItRiAAqC1GAESHQoEc2l6ZRgCIAEoBEIPmLUY/////////w+gtRgBEhYKBHJvb3QYAyABKAxCCKC1GAGotRggIjsKBUhlYWRzEjIKBWhlYWRzGAEgAygLMhwuZWRnZWNvZGVyLmxlZGdlci52MS5Mb2dIZWFkQgWQtRiAAiI4CgVIZWxsbxIvCgVoZWFkcxgBIAEoCzIaLmVkZ2Vjb2Rlci5sZWRnZXIudjEuSGVhZHNCBKC1GAEiKgoISGVhZE5ld3MSHgoKY2hlY2twb2ludBgBIAEoDEIKiLUYgIACoLUYASIGCgRCZWF0IlMKCFJhbmdlQXNrEhEKA2FzaxgBIAEoDUIEoLUYARIZCgZvcmlnaW4YAiABKAlCCYi1GIACoLUYARIZCgRmcm9tGAMgASgEQguYtRj/////////DyJ1CgpSYW5nZVBpZWNlEhEKA2FzaxgBIAEoDUIEoLUYARIaCgpjaGVja3BvaW50GAIgASgMQgaItRiAgAISFgoEcGF0aBgDIAMoDEIIkLUYQKi1GCASIAoHZW50cmllcxgEIAMoDEIPiLUY//8DkLUYgASgtRgBIlAKDFJhbmdlUmVmdXNlZBIRCgNhc2sYASABKA1CBKC1GAESLQoDd2h5GAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEIEoLUYASJ2CglDb3NpZ25Bc2sSEQoDYXNrGAEgASgNQgSgtRgBEh0KCG9sZF9zaXplGAIgASgEQguYtRj/////////DxIeCgpjaGVja3BvaW50GAMgASgMQgqItRiAgAKgtRgBEhcKBXByb29mGAQgAygMQgiQtRhAqLUYICK2AQoMQ29zaWduQW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIbCgtjb3NpZ25hdHVyZRgCIAEoDEIEqLUYSEgAEiQKDWNvc2lnbmVkX3NpemUYAyABKARCC5i1GP////////8PSAASGgoIY29uZmxpY3QYBCABKAxCBoi1GICAAkgAEikKA3doeRgFIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxIAEIJCgdvdXRjb21lIioKCkFjY3VzYXRpb24SHAoIZXZpZGVuY2UYASABKAxCCoi1GICAQKC1GAEinwQKC0xlZGdlckZyYW1lEisKBWhlbGxvGAEgASgLMhouZWRnZWNvZGVyLmxlZGdlci52MS5IZWxsb0gAEisKBWhlYWRzGAIgASgLMhouZWRnZWNvZGVyLmxlZGdlci52MS5IZWFkc0gAEjIKCWhlYWRfbmV3cxgDIAEoCzIdLmVkZ2Vjb2Rlci5sZWRnZXIudjEuSGVhZE5ld3NIABIpCgRiZWF0GAQgASgLMhkuZWRnZWNvZGVyLmxlZGdlci52MS5CZWF0SAASMgoJcmFuZ2VfYXNrGAUgASgLMh0uZWRnZWNvZGVyLmxlZGdlci52MS5SYW5nZUFza0gAEjYKC3JhbmdlX3BpZWNlGAYgASgLMh8uZWRnZWNvZGVyLmxlZGdlci52MS5SYW5nZVBpZWNlSAASOgoNcmFuZ2VfcmVmdXNlZBgHIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuUmFuZ2VSZWZ1c2VkSAASNAoKY29zaWduX2FzaxgIIAEoCzIeLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQ29zaWduQXNrSAASOgoNY29zaWduX2Fuc3dlchgJIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQ29zaWduQW5zd2VySAASNQoKYWNjdXNhdGlvbhgKIAEoCzIfLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQWNjdXNhdGlvbkgAQgYKBGJvZHkieQoIRXZpZGVuY2USKQoEZm9yaxgBIAEoCzIZLmVkZ2Vjb2Rlci5sZWRnZXIudjEuRm9ya0gAEjoKDWludmFsaWRfZW50cnkYAiABKAsyIS5lZGdlY29kZXIubGVkZ2VyLnYxLkludmFsaWRFbnRyeUgAQgYKBHdoYXQiaAoERm9yaxIZCgVvbGRlchgBIAEoDEIKiLUYgIACoLUYARIZCgVuZXdlchgCIAEoDEIKiLUYgIACoLUYARISCgRsZWFmGAMgASgMQgSotRggEhYKBHBhdGgYBCADKAxCCJC1GECotRggIusBCgxJbnZhbGlkRW50cnkSHgoKY2hlY2twb2ludBgBIAEoDEIKiLUYgIACoLUYARIaCgVpbmRleBgCIAEoBEILmLUY/////////w8SGQoFZW50cnkYAyABKAxCCoi1GP//A6C1GAESFgoEcGF0aBgEIAMoDEIIkLUYQKi1GCASLQoDd2h5GAUgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEIEoLUYARIbCgZwcmVmaXgYBiADKAxCC4i1GP//A5C1GIBAEiAKC3ByZWZpeF9mcm9tGAcgASgEQguYtRj/////////D2IGcHJvdG8z", [file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
+  fileDesc("CiVlZGdlY29kZXIvbGVkZ2VyL3YxL3JlcGxpY2F0aW9uLnByb3RvEhNlZGdlY29kZXIubGVkZ2VyLnYxIlsKB0xvZ0hlYWQSGQoGb3JpZ2luGAEgASgJQgmItRiAAqC1GAESHQoEc2l6ZRgCIAEoBEIPmLUY/////////w+gtRgBEhYKBHJvb3QYAyABKAxCCKC1GAGotRggIjsKBUhlYWRzEjIKBWhlYWRzGAEgAygLMhwuZWRnZWNvZGVyLmxlZGdlci52MS5Mb2dIZWFkQgWQtRiAAiJLCgVIZWxsbxIvCgVoZWFkcxgBIAEoCzIaLmVkZ2Vjb2Rlci5sZWRnZXIudjEuSGVhZHNCBKC1GAESEQoJc25hcHNob3RzGAIgASgIIioKCEhlYWROZXdzEh4KCmNoZWNrcG9pbnQYASABKAxCCoi1GICAAqC1GAEiBgoEQmVhdCJTCghSYW5nZUFzaxIRCgNhc2sYASABKA1CBKC1GAESGQoGb3JpZ2luGAIgASgJQgmItRiAAqC1GAESGQoEZnJvbRgDIAEoBEILmLUY/////////w8idQoKUmFuZ2VQaWVjZRIRCgNhc2sYASABKA1CBKC1GAESGgoKY2hlY2twb2ludBgCIAEoDEIGiLUYgIACEhYKBHBhdGgYAyADKAxCCJC1GECotRggEiAKB2VudHJpZXMYBCADKAxCD4i1GP//A5C1GIAEoLUYASJQCgxSYW5nZVJlZnVzZWQSEQoDYXNrGAEgASgNQgSgtRgBEi0KA3doeRgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBKC1GAEidgoJQ29zaWduQXNrEhEKA2FzaxgBIAEoDUIEoLUYARIdCghvbGRfc2l6ZRgCIAEoBEILmLUY/////////w8SHgoKY2hlY2twb2ludBgDIAEoDEIKiLUYgIACoLUYARIXCgVwcm9vZhgEIAMoDEIIkLUYQKi1GCAitgEKDENvc2lnbkFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESGwoLY29zaWduYXR1cmUYAiABKAxCBKi1GEhIABIkCg1jb3NpZ25lZF9zaXplGAMgASgEQguYtRj/////////D0gAEhoKCGNvbmZsaWN0GAQgASgMQgaItRiAgAJIABIpCgN3aHkYBSABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsSABCCQoHb3V0Y29tZSIqCgpBY2N1c2F0aW9uEhwKCGV2aWRlbmNlGAEgASgMQgqItRiAgECgtRgBIjcKB1NlYWxBc2sSEQoDYXNrGAEgASgNQgSgtRgBEhkKBm9yaWdpbhgCIAEoCUIJiLUYgAKgtRgBIkEKBFNlYWwSGQoGb3JpZ2luGAEgASgJQgmItRiAAqC1GAESHgoKY2hlY2twb2ludBgCIAEoDEIKiLUYgIACoLUYASKPAQoKU2VhbEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESJwoDd2h5GAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIuCgVzZWFscxgDIAMoCzIZLmVkZ2Vjb2Rlci5sZWRnZXIudjEuU2VhbEIEkLUYEBIVCgViZWd1bhgEIAEoDEIGiLUYgIACIlcKC1NuYXBzaG90QXNrEhEKA2FzaxgBIAEoDUIEoLUYARIZCgZvcmlnaW4YAiABKAlCCYi1GIACoLUYARIaCgVhYm92ZRgDIAEoBEILmLUY/////////w8ilQEKDFNuYXBzaG90SGVhZBIRCgNhc2sYASABKA1CBKC1GAESHgoKY2hlY2twb2ludBgCIAEoDEIKiLUYgIACoLUYARIeCghmcm9udGllchgDIAMoDEIMkLUYQKC1GAGotRggEhkKBWZpbmFsGAQgASgMQgqItRiAgAKgtRgBEhcKBXByb29mGAUgAygMQgiQtRhAqLUYICJPCgxTbmFwc2hvdE5leHQSEQoDYXNrGAEgASgNQgSgtRgBEhQKBWFmdGVyGAIgASgJQgWItRiAEBIWCghzbmFwc2hvdBgDIAEoDUIEoLUYASJACgtTdGF0ZVJlY29yZBIWCgNrZXkYASABKAlCCYi1GIAQoLUYARIZCgV2YWx1ZRgCIAEoDEIKiLUY//8DoLUYASJqCg1TbmFwc2hvdFBpZWNlEhEKA2FzaxgBIAEoDUIEoLUYARI4CgdyZWNvcmRzGAIgAygLMiAuZWRnZWNvZGVyLmxlZGdlci52MS5TdGF0ZVJlY29yZEIFkLUYgCASDAoEbGFzdBgDIAEoCCJTCg9TbmFwc2hvdFJlZnVzZWQSEQoDYXNrGAEgASgNQgSgtRgBEi0KA3doeRgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBKC1GAEiuwcKC0xlZGdlckZyYW1lEisKBWhlbGxvGAEgASgLMhouZWRnZWNvZGVyLmxlZGdlci52MS5IZWxsb0gAEisKBWhlYWRzGAIgASgLMhouZWRnZWNvZGVyLmxlZGdlci52MS5IZWFkc0gAEjIKCWhlYWRfbmV3cxgDIAEoCzIdLmVkZ2Vjb2Rlci5sZWRnZXIudjEuSGVhZE5ld3NIABIpCgRiZWF0GAQgASgLMhkuZWRnZWNvZGVyLmxlZGdlci52MS5CZWF0SAASMgoJcmFuZ2VfYXNrGAUgASgLMh0uZWRnZWNvZGVyLmxlZGdlci52MS5SYW5nZUFza0gAEjYKC3JhbmdlX3BpZWNlGAYgASgLMh8uZWRnZWNvZGVyLmxlZGdlci52MS5SYW5nZVBpZWNlSAASOgoNcmFuZ2VfcmVmdXNlZBgHIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuUmFuZ2VSZWZ1c2VkSAASNAoKY29zaWduX2FzaxgIIAEoCzIeLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQ29zaWduQXNrSAASOgoNY29zaWduX2Fuc3dlchgJIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQ29zaWduQW5zd2VySAASNQoKYWNjdXNhdGlvbhgKIAEoCzIfLmVkZ2Vjb2Rlci5sZWRnZXIudjEuQWNjdXNhdGlvbkgAEjAKCHNlYWxfYXNrGAwgASgLMhwuZWRnZWNvZGVyLmxlZGdlci52MS5TZWFsQXNrSAASNgoLc2VhbF9hbnN3ZXIYDSABKAsyHy5lZGdlY29kZXIubGVkZ2VyLnYxLlNlYWxBbnN3ZXJIABI4CgxzbmFwc2hvdF9hc2sYDiABKAsyIC5lZGdlY29kZXIubGVkZ2VyLnYxLlNuYXBzaG90QXNrSAASOgoNc25hcHNob3RfaGVhZBgPIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuU25hcHNob3RIZWFkSAASOgoNc25hcHNob3RfbmV4dBgQIAEoCzIhLmVkZ2Vjb2Rlci5sZWRnZXIudjEuU25hcHNob3ROZXh0SAASPAoOc25hcHNob3RfcGllY2UYESABKAsyIi5lZGdlY29kZXIubGVkZ2VyLnYxLlNuYXBzaG90UGllY2VIABJAChBzbmFwc2hvdF9yZWZ1c2VkGBIgASgLMiQuZWRnZWNvZGVyLmxlZGdlci52MS5TbmFwc2hvdFJlZnVzZWRIAEIGCgRib2R5InkKCEV2aWRlbmNlEikKBGZvcmsYASABKAsyGS5lZGdlY29kZXIubGVkZ2VyLnYxLkZvcmtIABI6Cg1pbnZhbGlkX2VudHJ5GAIgASgLMiEuZWRnZWNvZGVyLmxlZGdlci52MS5JbnZhbGlkRW50cnlIAEIGCgR3aGF0ImgKBEZvcmsSGQoFb2xkZXIYASABKAxCCoi1GICAAqC1GAESGQoFbmV3ZXIYAiABKAxCCoi1GICAAqC1GAESEgoEbGVhZhgDIAEoDEIEqLUYIBIWCgRwYXRoGAQgAygMQgiQtRhAqLUYICLrAQoMSW52YWxpZEVudHJ5Eh4KCmNoZWNrcG9pbnQYASABKAxCCoi1GICAAqC1GAESGgoFaW5kZXgYAiABKARCC5i1GP////////8PEhkKBWVudHJ5GAMgASgMQgqItRj//wOgtRgBEhYKBHBhdGgYBCADKAxCCJC1GECotRggEi0KA3doeRgFIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxCBKC1GAESGwoGcHJlZml4GAYgAygMQguItRj//wOQtRiAQBIgCgtwcmVmaXhfZnJvbRgHIAEoBEILmLUY/////////w9iBnByb3RvMw", [file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
 
 /**
  * How far a log reaches at the peer that says so. A claim, of use only to decide whom to ask.
@@ -45,7 +45,8 @@ export const LogHeadSchema: GenMessage<LogHead> = /*@__PURE__*/
   messageDesc(file_edgecoder_ledger_v1_replication, 0);
 
 /**
- * All logs that the sender holds, its own among them; a log that is not named is not there. Sent again now and then.
+ * All logs that the sender holds, its own among them; a log that is not named is not there. Sent again now
+ * and then.
  *
  * @generated from message edgecoder.ledger.v1.Heads
  */
@@ -71,6 +72,13 @@ export type Hello = Message<"edgecoder.ledger.v1.Hello"> & {
    * @generated from field: edgecoder.ledger.v1.Heads heads = 1;
    */
   heads?: Heads | undefined;
+
+  /**
+   * The sender knows the frames of snapshots, 14 to 18; no one else is sent one.
+   *
+   * @generated from field: bool snapshots = 2;
+   */
+  snapshots: boolean;
 };
 
 /**
@@ -81,7 +89,8 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_edgecoder_ledger_v1_replication, 2);
 
 /**
- * A checkpoint note that the sender holds with all that lies below, and every cosignature of it that it knows.
+ * A checkpoint note that the sender holds with all that lies below, and every cosignature of it that it
+ * knows.
  *
  * @generated from message edgecoder.ledger.v1.HeadNews
  */
@@ -144,7 +153,8 @@ export const RangeAskSchema: GenMessage<RangeAsk> = /*@__PURE__*/
   messageDesc(file_edgecoder_ledger_v1_replication, 5);
 
 /**
- * A piece of the answer, in order: up to 512 entries, or one mebibyte of them. The last one ends where the checkpoint does.
+ * A piece of the answer, in order: up to 512 entries, or one mebibyte of them. The last one ends where the
+ * checkpoint does.
  *
  * @generated from message edgecoder.ledger.v1.RangePiece
  */
@@ -162,8 +172,9 @@ export type RangePiece = Message<"edgecoder.ledger.v1.RangePiece"> & {
   checkpoint: Uint8Array;
 
   /**
-   * In the first piece only: the inclusion path of its first entry under that checkpoint. Hashes from the left fold to the root over all
-   * entries before it: a consistency proof with what the asker has, and, where it does not fit, the proof of a fork.
+   * In the first piece only: the inclusion path of its first entry under that checkpoint. Hashes from the
+   * left fold to the root over all entries before it: a consistency proof with what the asker has, and, where
+   * it does not fit, the proof of a fork.
    *
    * @generated from field: repeated bytes path = 3;
    */
@@ -256,7 +267,8 @@ export type CosignAnswer = Message<"edgecoder.ledger.v1.CosignAnswer"> & {
    */
   outcome: {
     /**
-     * The time (8 bytes) and signature of a cosignature/v1. It says that all entries are on the sender's disk, and were found valid.
+     * The time (8 bytes) and signature of a cosignature/v1. It says that all entries are on the sender's
+     * disk, and were found valid.
      *
      * @generated from field: bytes cosignature = 2;
      */
@@ -314,6 +326,288 @@ export type Accusation = Message<"edgecoder.ledger.v1.Accusation"> & {
  */
 export const AccusationSchema: GenMessage<Accusation> = /*@__PURE__*/
   messageDesc(file_edgecoder_ledger_v1_replication, 10);
+
+/**
+ * Asks what the other one cosigned last of the logs that a new epoch of their home goes on from: said by whom
+ * policy names to begin it.
+ *
+ * @generated from message edgecoder.ledger.v1.SealAsk
+ */
+export type SealAsk = Message<"edgecoder.ledger.v1.SealAsk"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * Of the log that is to be begun.
+   *
+   * @generated from field: string origin = 2;
+   */
+  origin: string;
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.SealAsk.
+ * Use `create(SealAskSchema)` to create a new message.
+ */
+export const SealAskSchema: GenMessage<SealAsk> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 11);
+
+/**
+ * The latest checkpoint of one log that the sender cosigned, with its cosignature; of a log that it writes
+ * itself, the latest it signed.
+ *
+ * @generated from message edgecoder.ledger.v1.Seal
+ */
+export type Seal = Message<"edgecoder.ledger.v1.Seal"> & {
+  /**
+   * @generated from field: string origin = 1;
+   */
+  origin: string;
+
+  /**
+   * @generated from field: bytes checkpoint = 2;
+   */
+  checkpoint: Uint8Array;
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.Seal.
+ * Use `create(SealSchema)` to create a new message.
+ */
+export const SealSchema: GenMessage<Seal> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 12);
+
+/**
+ * The sender knows by policy that these logs were handed over: what it says here of them stays the last that
+ * it cosigned or signed.
+ *
+ * @generated from message edgecoder.ledger.v1.SealAnswer
+ */
+export type SealAnswer = Message<"edgecoder.ledger.v1.SealAnswer"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * Why it cannot say so, now or ever; without it the answer holds, and a log that is not named has nothing
+   * cosigned.
+   *
+   * @generated from field: edgecoder.task.v1.Refusal why = 2;
+   */
+  why?: Refusal | undefined;
+
+  /**
+   * Of earlier epochs, the latest first. If there are more, the earliest are left out.
+   *
+   * @generated from field: repeated edgecoder.ledger.v1.Seal seals = 3;
+   */
+  seals: Seal[];
+
+  /**
+   * A checkpoint of the very log that is to be begun: it was begun already.
+   *
+   * @generated from field: bytes begun = 4;
+   */
+  begun: Uint8Array;
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.SealAnswer.
+ * Use `create(SealAnswerSchema)` to create a new message.
+ */
+export const SealAnswerSchema: GenMessage<SealAnswer> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 13);
+
+/**
+ * Asks for the state of a log at a checkpoint that is final and longer than what the asker holds.
+ *
+ * @generated from message edgecoder.ledger.v1.SnapshotAsk
+ */
+export type SnapshotAsk = Message<"edgecoder.ledger.v1.SnapshotAsk"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: string origin = 2;
+   */
+  origin: string;
+
+  /**
+   * Entries that the asker holds.
+   *
+   * @generated from field: uint64 above = 3;
+   */
+  above: bigint;
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.SnapshotAsk.
+ * Use `create(SnapshotAskSchema)` to create a new message.
+ */
+export const SnapshotAskSchema: GenMessage<SnapshotAsk> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 14);
+
+/**
+ * The snapshot is held open for the asker, for a minute after each of its asks, or until it asks for another one.
+ *
+ * @generated from message edgecoder.ledger.v1.SnapshotHead
+ */
+export type SnapshotHead = Message<"edgecoder.ledger.v1.SnapshotHead"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * The log's checkpoint that the state is of.
+   *
+   * @generated from field: bytes checkpoint = 2;
+   */
+  checkpoint: Uint8Array;
+
+  /**
+   * The largest complete subtrees below it, left to right; they fold to its root.
+   *
+   * @generated from field: repeated bytes frontier = 3;
+   */
+  frontier: Uint8Array[];
+
+  /**
+   * A checkpoint of that size or a later one, with the cosignatures of enough coordinators.
+   *
+   * @generated from field: bytes final = 4;
+   */
+  final: Uint8Array;
+
+  /**
+   * RFC 6962 consistency proof from the one to the other.
+   *
+   * @generated from field: repeated bytes proof = 5;
+   */
+  proof: Uint8Array[];
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.SnapshotHead.
+ * Use `create(SnapshotHeadSchema)` to create a new message.
+ */
+export const SnapshotHeadSchema: GenMessage<SnapshotHead> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 15);
+
+/**
+ * Asks for the next records of a snapshot that is held open.
+ *
+ * @generated from message edgecoder.ledger.v1.SnapshotNext
+ */
+export type SnapshotNext = Message<"edgecoder.ledger.v1.SnapshotNext"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * Key of the last record that came; absent = from the first.
+   *
+   * @generated from field: string after = 2;
+   */
+  after: string;
+
+  /**
+   * The ask of its SnapshotHead.
+   *
+   * @generated from field: uint32 snapshot = 3;
+   */
+  snapshot: number;
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.SnapshotNext.
+ * Use `create(SnapshotNextSchema)` to create a new message.
+ */
+export const SnapshotNextSchema: GenMessage<SnapshotNext> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 16);
+
+/**
+ * A record of a log's state: letter of its table, a bar, and its key; and its deterministic CBOR. See record-fields.ts.
+ *
+ * @generated from message edgecoder.ledger.v1.StateRecord
+ */
+export type StateRecord = Message<"edgecoder.ledger.v1.StateRecord"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: bytes value = 2;
+   */
+  value: Uint8Array;
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.StateRecord.
+ * Use `create(StateRecordSchema)` to create a new message.
+ */
+export const StateRecordSchema: GenMessage<StateRecord> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 17);
+
+/**
+ * Records in the order of their keys; at most half a mebibyte of them unless one alone is larger.
+ *
+ * @generated from message edgecoder.ledger.v1.SnapshotPiece
+ */
+export type SnapshotPiece = Message<"edgecoder.ledger.v1.SnapshotPiece"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: repeated edgecoder.ledger.v1.StateRecord records = 2;
+   */
+  records: StateRecord[];
+
+  /**
+   * There are no more. The snapshot is not held open any longer.
+   *
+   * @generated from field: bool last = 3;
+   */
+  last: boolean;
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.SnapshotPiece.
+ * Use `create(SnapshotPieceSchema)` to create a new message.
+ */
+export const SnapshotPieceSchema: GenMessage<SnapshotPiece> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 18);
+
+/**
+ * @generated from message edgecoder.ledger.v1.SnapshotRefused
+ */
+export type SnapshotRefused = Message<"edgecoder.ledger.v1.SnapshotRefused"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: edgecoder.task.v1.Refusal why = 2;
+   */
+  why?: Refusal | undefined;
+};
+
+/**
+ * Describes the message edgecoder.ledger.v1.SnapshotRefused.
+ * Use `create(SnapshotRefusedSchema)` to create a new message.
+ */
+export const SnapshotRefusedSchema: GenMessage<SnapshotRefused> = /*@__PURE__*/
+  messageDesc(file_edgecoder_ledger_v1_replication, 19);
 
 /**
  * @generated from message edgecoder.ledger.v1.LedgerFrame
@@ -382,6 +676,48 @@ export type LedgerFrame = Message<"edgecoder.ledger.v1.LedgerFrame"> & {
      */
     value: Accusation;
     case: "accusation";
+  } | {
+    /**
+     * @generated from field: edgecoder.ledger.v1.SealAsk seal_ask = 12;
+     */
+    value: SealAsk;
+    case: "sealAsk";
+  } | {
+    /**
+     * @generated from field: edgecoder.ledger.v1.SealAnswer seal_answer = 13;
+     */
+    value: SealAnswer;
+    case: "sealAnswer";
+  } | {
+    /**
+     * @generated from field: edgecoder.ledger.v1.SnapshotAsk snapshot_ask = 14;
+     */
+    value: SnapshotAsk;
+    case: "snapshotAsk";
+  } | {
+    /**
+     * @generated from field: edgecoder.ledger.v1.SnapshotHead snapshot_head = 15;
+     */
+    value: SnapshotHead;
+    case: "snapshotHead";
+  } | {
+    /**
+     * @generated from field: edgecoder.ledger.v1.SnapshotNext snapshot_next = 16;
+     */
+    value: SnapshotNext;
+    case: "snapshotNext";
+  } | {
+    /**
+     * @generated from field: edgecoder.ledger.v1.SnapshotPiece snapshot_piece = 17;
+     */
+    value: SnapshotPiece;
+    case: "snapshotPiece";
+  } | {
+    /**
+     * @generated from field: edgecoder.ledger.v1.SnapshotRefused snapshot_refused = 18;
+     */
+    value: SnapshotRefused;
+    case: "snapshotRefused";
   } | { case: undefined; value?: undefined };
 };
 
@@ -390,7 +726,7 @@ export type LedgerFrame = Message<"edgecoder.ledger.v1.LedgerFrame"> & {
  * Use `create(LedgerFrameSchema)` to create a new message.
  */
 export const LedgerFrameSchema: GenMessage<LedgerFrame> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 11);
+  messageDesc(file_edgecoder_ledger_v1_replication, 20);
 
 /**
  * A file, too: checked offline with nothing but the log's public key.
@@ -421,7 +757,7 @@ export type Evidence = Message<"edgecoder.ledger.v1.Evidence"> & {
  * Use `create(EvidenceSchema)` to create a new message.
  */
 export const EvidenceSchema: GenMessage<Evidence> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 12);
+  messageDesc(file_edgecoder_ledger_v1_replication, 21);
 
 /**
  * Two checkpoints that one log signed and of which neither is how the other began.
@@ -444,8 +780,9 @@ export type Fork = Message<"edgecoder.ledger.v1.Fork"> & {
   newer: Uint8Array;
 
   /**
-   * Of different sizes only: the leaf hash of the entry at index older.size in the newer tree, and its inclusion path. The hashes from
-   * the left fold to the newer tree's root at the older size, which is not the older root.
+   * Of different sizes only: the leaf hash of the entry at index older.size in the newer tree, and its
+   * inclusion path. The hashes from the left fold to the newer tree's root at the older size, which is not
+   * the older root.
    *
    * @generated from field: bytes leaf = 3;
    */
@@ -462,7 +799,7 @@ export type Fork = Message<"edgecoder.ledger.v1.Fork"> & {
  * Use `create(ForkSchema)` to create a new message.
  */
 export const ForkSchema: GenMessage<Fork> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 13);
+  messageDesc(file_edgecoder_ledger_v1_replication, 22);
 
 /**
  * An entry that breaks the rules, under a checkpoint that its log signed.
@@ -498,8 +835,8 @@ export type InvalidEntry = Message<"edgecoder.ledger.v1.InvalidEntry"> & {
   why?: Refusal | undefined;
 
   /**
-   * The entries before it from index prefix_from on, none left out. Whoever checks takes those before prefix_from, if there are any, from
-   * any copy of the log; the path tells whether they are the right ones.
+   * The entries before it from index prefix_from on, none left out. Whoever checks takes those before
+   * prefix_from, if there are any, from any copy of the log; the path tells whether they are the right ones.
    *
    * @generated from field: repeated bytes prefix = 6;
    */
@@ -516,5 +853,5 @@ export type InvalidEntry = Message<"edgecoder.ledger.v1.InvalidEntry"> & {
  * Use `create(InvalidEntrySchema)` to create a new message.
  */
 export const InvalidEntrySchema: GenMessage<InvalidEntry> = /*@__PURE__*/
-  messageDesc(file_edgecoder_ledger_v1_replication, 14);
+  messageDesc(file_edgecoder_ledger_v1_replication, 23);
 

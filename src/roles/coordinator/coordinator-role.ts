@@ -1,0 +1,231 @@
+import { EdgeCoderError } from '../../core/errors.js'
+import type { HistoryView, WalletView } from '../../core/ledger/wallet-view.js'
+import { type Refusal, refusal } from '../../core/refusal.js'
+import type { Scheduler } from '../../core/scheduler/scheduler.js'
+import type { Watch } from '../../core/task/watch.js'
+import type { Clock, Timer } from '../../ports/clock.js'
+import type { Log } from '../../ports/log.js'
+import type { Network } from '../../ports/network.js'
+import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
+import type { ProtocolIds } from '../../wire/protocol-ids.js'
+import type { Announcer } from './announcer.js'
+import type { Assigner } from './assigner.js'
+import {
+  GATEWAY_FRAMES_PER_SECOND,
+  HISTORY_ROWS,
+  MOST_HISTORY_ROWS,
+  ROUND_MS,
+  SWEEP_MS,
+  WORKER_FRAMES_PER_SECOND,
+} from './constants.js'
+import type {
+  Coordinator,
+  CoordinatorStatus,
+  ExplainView,
+  LedgerStatus,
+  QueueView,
+  WorkerView,
+} from './coordinator.js'
+import type { Economy } from './economy.js'
+import type { GatewayDesk } from './gateway-desk.js'
+import type { Journal } from './journal.js'
+import type { LedgerOffice } from './ledger-office.js'
+import { ledgerStatusOf } from './ledger-views.js'
+import type { ReplicatedLedger } from './replicated-ledger.js'
+import type { TaskBook } from './task-book.js'
+import type { TaskMeter } from './task-meter.js'
+import { explainOf, queueOf, statusOf, workersOf } from './views.js'
+import type { WalletDesk } from './wallet-desk.js'
+import type { WorkerDesk } from './worker-desk.js'
+
+export interface CoordinatorParts {
+  readonly economy: Economy | undefined
+  readonly scheduler: Scheduler
+  readonly watch: Watch
+  readonly journal: Journal
+  readonly ledger: ReplicatedLedger | undefined
+  readonly office: LedgerOffice | undefined
+  readonly book: TaskBook
+  readonly workers: WorkerDesk
+  readonly gateways: GatewayDesk
+  readonly wallets: WalletDesk | undefined
+  readonly assigner: Assigner
+  readonly announcer: Announcer
+  readonly meter: TaskMeter
+}
+
+interface Ports {
+  readonly network: Network
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** What a coordinator does as a whole: begins, ends, keeps time, and says how it stands. */
+export class CoordinatorRole implements Coordinator {
+  readonly #ports: Ports
+  readonly #parts: CoordinatorParts
+  readonly #ids: ProtocolIds
+  #timers: readonly Timer[] = []
+  #serving: readonly (() => void)[] = []
+  readonly #stopping = new AbortController()
+  /** Its restored log waits for the other coordinators; nobody is served before they have confirmed it. */
+  #confirming: { readonly why: Refusal; readonly done: Promise<void> } | undefined
+  #state: 'new' | 'serving' | 'stopped' = 'new'
+
+  constructor(ports: Ports, parts: CoordinatorParts, ids: ProtocolIds) {
+    this.#ports = ports
+    this.#parts = parts
+    this.#ids = ids
+  }
+
+  async start(): Promise<void> {
+    const waits = Promise.withResolvers<Refusal>()
+    const serving = this.#serve(waits.resolve)
+    const why = await Promise.race([serving, waits.promise])
+    if (why === undefined) return
+    const { log } = this.#ports
+    const failed = (cause: unknown): void => {
+      if (!(cause instanceof EdgeCoderError)) throw cause
+      if (cause.code !== 'shutting-down') log.error('coordinator-not-started', { error: cause })
+    }
+    this.#confirming = { why, done: serving.catch(failed) }
+  }
+
+  /** @param waits is told why, when nobody can be served yet */
+  async #serve(waits: (why: Refusal) => void): Promise<undefined> {
+    const { network, clock, log } = this.#ports
+    const { ledger, book, workers, gateways, assigner, announcer } = this.#parts
+    try {
+      await ledger?.open(this.#stopping.signal, waits)
+      await book.start(() => assigner.touch())
+      await announcer.start()
+    } catch (fault) {
+      book.stop()
+      throw fault
+    }
+    const open = { maxFrameBytes: CONTROL_FRAME_BYTES, streamsPerPeer: STREAMS_PER_PEER }
+    this.#serving = [
+      network.serve(this.#ids.worker, { ...open, framesPerSecond: WORKER_FRAMES_PER_SECOND }, (link) =>
+        workers.accept(link),
+      ),
+      network.serve(this.#ids.gateway, { ...open, framesPerSecond: GATEWAY_FRAMES_PER_SECOND }, (link) =>
+        gateways.accept(link),
+      ),
+    ]
+    this.#timers = [clock.every(SWEEP_MS, () => this.#sweep()), clock.every(ROUND_MS, () => this.#round())]
+    network.provide(this.#ids.coordinatorRendezvous)
+    this.#state = 'serving'
+    this.#confirming = undefined
+    const counts = { queued: book.count('queued'), leased: book.count('leased') + book.count('running') }
+    log.info('coordinator-started', counts)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#confirming?.done
+    if (this.#state !== 'serving') return
+    this.#state = 'stopped'
+    const { ledger, book, journal, workers, gateways, assigner, announcer } = this.#parts
+    for (const unserve of this.#serving) unserve()
+    for (const timer of this.#timers) timer.cancel()
+    assigner.stop()
+    announcer.stop()
+    book.stop()
+    await ledger?.settle()
+    await journal.close()
+    await Promise.all([workers.close(), gateways.close(), ledger?.stop(this.#stopping.signal)])
+    this.#ports.log.info('coordinator-stopped')
+  }
+
+  status(): CoordinatorStatus {
+    return statusOf(
+      this.#parts,
+      this.#ports.clock,
+      this.#state === 'serving' ? suspended(this.#parts.ledger) : this.#idle,
+    )
+  }
+
+  queue(limit: number): QueueView {
+    return queueOf(this.#parts, this.#ports.clock, limit)
+  }
+
+  workers(): readonly WorkerView[] {
+    return workersOf(this.#parts)
+  }
+
+  explain(account: string, taskId: string): ExplainView | Refusal {
+    return explainOf(this.#parts, account, taskId)
+  }
+
+  ledger(): LedgerStatus | undefined {
+    const { ledger } = this.#parts
+    return ledger && ledgerStatusOf(ledger, this.#confirming?.why)
+  }
+
+  ledgerOffice(): LedgerOffice | undefined {
+    return this.#parts.office
+  }
+
+  async wallet(account: string): Promise<WalletView | Refusal | undefined> {
+    const { wallets } = this.#parts
+    return wallets && (this.#isOpen ? wallets.wallet(account) : this.#idle)
+  }
+
+  async history(
+    account: string,
+    { before, limit = HISTORY_ROWS }: Parameters<Coordinator['history']>[1],
+  ): Promise<HistoryView | Refusal | undefined> {
+    const { wallets } = this.#parts
+    const range = { before, limit: Math.min(limit, MOST_HISTORY_ROWS) }
+    return wallets && (this.#isOpen ? wallets.history(account, range) : this.#idle)
+  }
+
+  /** Its own log may be gone on with. */
+  get #isOpen(): boolean {
+    return this.#confirming === undefined && this.#parts.ledger?.logs.primary.desk.isOpen === true
+  }
+
+  /** Why nobody is served now. */
+  get #idle(): Refusal {
+    return this.#confirming?.why ?? refusal('shutting-down', 'the coordinator is not serving')
+  }
+
+  economy(): Economy | Refusal | undefined {
+    const { economy, ledger } = this.#parts
+    if (ledger === undefined) return undefined
+    if (!this.#isOpen) return this.#idle
+    // Its first message has not come yet.
+    return ledger.logs.primary.desk.view.get('log', '') === undefined ? undefined : economy
+  }
+
+  #sweep(): void {
+    const { workers, gateways, assigner } = this.#parts
+    workers.sweep()
+    gateways.sweep()
+    assigner.touch()
+  }
+
+  #round(): void {
+    const { book, journal, ledger, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
+    ledger?.round()
+    workers.recheck()
+    gateways.recheck()
+    gateways.publishCapacity()
+    if (journal.fault === undefined) announcer.announce()
+    book.prune()
+    meter.depths({
+      queued: scheduler.queued(),
+      leased: book.count('leased'),
+      running: book.count('running'),
+      workers: workers.size,
+      gateways: gateways.size,
+    })
+    assigner.touch()
+  }
+}
+
+/** Why nothing can be paid though this coordinator is its home. That its homes were handed over is no fault. */
+function suspended(ledger: ReplicatedLedger | undefined): Refusal | undefined {
+  const why = ledger?.logs.primary.desk.closed
+  return why?.code === 'log-sealed' ? undefined : why
+}
