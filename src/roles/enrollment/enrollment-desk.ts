@@ -2,7 +2,6 @@ import {
   type EnrollmentRequest,
   present,
   type RegistrationRecord,
-  registrationState,
 } from '../../core/enrollment/registration.js'
 import { EdgeCoderError } from '../../core/errors.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
@@ -38,6 +37,7 @@ import type {
 } from './enrollment.js'
 import { EnrollmentBook } from './enrollment-book.js'
 import { pendingRefusal, standingRefusal, strangerRefusal, tokenView } from './enrollment-words.js'
+import { overdueRotations } from './rotation.js'
 import { WrongTokens } from './wrong-tokens.js'
 
 export interface EnrollmentComponents {
@@ -87,6 +87,7 @@ class EnrollmentDesk implements Enrollment {
   }
 
   isGuest(peer: string): boolean {
+    if (this.#components.chain.state.get('node', peer)?.state === 'isolated') return false
     // A holder of a dead token is to be told that it is dead.
     return this.#book.request(peer) !== undefined || this.#book.records.length > 0
   }
@@ -181,23 +182,9 @@ class EnrollmentDesk implements Enrollment {
   }
 
   overdue(): readonly OverdueView[] {
-    const nowMs = this.#components.clock.nowMs()
-    const nodes = enrolledNodes(this.#components.chain)
-    return this.#book.records.flatMap((record) => {
-      const { agent, account, use, expiresMs } = record
-      if (use !== 'rotate' || registrationState(record, nowMs) !== 'expired') return []
-      const later = this.#book.records.some(
-        (each) =>
-          each.agent === agent &&
-          each.account === account &&
-          each.createdMs > record.createdMs &&
-          serves(each, nowMs),
-      )
-      const peers = nodes
-        .filter((node) => node.agent === agent && node.account === account && this.#isAdmitted(node.peer))
-        .map(({ peer }) => peer)
-      return later || peers.length === 0 ? [] : [{ agent, account, peers, dueMs: expiresMs }]
-    })
+    const { chain, clock } = this.#components
+    const admitted = enrolledNodes(chain).filter(({ peer }) => this.#isAdmitted(peer))
+    return overdueRotations(this.#book.records, admitted, clock.nowMs())
   }
 
   deny(peer: string, reason: string): Promise<EnrollmentRequest | Refusal> {
@@ -329,10 +316,4 @@ class EnrollmentDesk implements Enrollment {
       })
     }
   }
-}
-
-/** Does a later token take the place of a rotation that was missed? One that was missed as well is told of itself. */
-function serves(record: RegistrationRecord, nowMs: number): boolean {
-  const state = registrationState(record, nowMs)
-  return state === 'open' || state === 'spent' || (state === 'expired' && record.use === 'rotate')
 }

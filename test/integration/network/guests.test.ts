@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest'
 import type { Link } from '../../../src/ports/network.js'
 import { createIdentity } from '../../../src/services/identity/identity.js'
 import type { Libp2pNetwork } from '../../../src/services/network/libp2p-network.js'
+import { protocolIds } from '../../../src/wire/protocol-ids.js'
 import { eventually, libp2pPeer, TOPIC } from '../../contract/network/adapters.js'
 
 const OPEN = '/edgecoder/guests/1'
@@ -59,27 +60,43 @@ test('a guest speaks the protocols that are open to guests, and no others; a str
   await expect(knocking.dial(at, OPEN, DIAL)).rejects.toMatchObject({ code: 'not-admitted' })
 })
 
+/** What libp2p itself serves, and only to members. */
+const INNER = [protocolIds('contract').dht, '/meshsub/1.1.0']
+
 test('a guest has no part in DHT and gossip, and is a member with all of it once it was admitted', async () => {
   const guest = createIdentity()
   const members = new Set<string>()
   const { network, heard, at } = await host(members, new Set([guest.signer.peerId]))
   const visiting = await peer({ identity: guest, bootstrap: at.addresses, dht: 'client', listen: [] })
   visiting.subscribe(TOPIC, () => 'accept')
-  const link = await visiting.dial(at, OPEN, DIAL)
-  expect(await ask(link)).toBe('said 7')
-  visiting.provide('/edgecoder/guests/coordinator')
-  await visiting.publish(TOPIC, Uint8Array.of(1))
-  // What was sent before this over the same connection has been answered, or refused.
-  expect(await visiting.ping(at.peerId, DIAL.signal)).toBeGreaterThan(0)
+  expect(await ask(await visiting.dial(at, OPEN, DIAL))).toBe('said 7')
+  for (const protocol of INNER) expect(await ended(visiting.dial(at, protocol, DIAL))).toBe(true)
   expect(heard).toEqual([])
   members.add(guest.signer.peerId)
   await eventually(async () => {
     const dialled = await visiting.dial(at, CLOSED, DIAL).then(ask, () => 'closed')
     return dialled === 'said 7'
   }, 'the guest is a member')
+  for (const protocol of INNER) {
+    const over = ended(visiting.dial(at, protocol, DIAL))
+    // The host has seen the stream by the time that it answers this.
+    const answered = visiting.ping(at.peerId, DIAL.signal).then(() => 'open')
+    expect(await Promise.race([over, answered])).toBe('open')
+  }
   await eventually(async () => {
     await visiting.publish(TOPIC, Uint8Array.of(2))
     return heard.includes(guest.signer.peerId)
   }, 'its gossip is heard')
   expect(network.peers().map(({ peerId }) => peerId)).toEqual([guest.signer.peerId])
 })
+
+/** Resolves when the host has ended a stream, or refused to open it. */
+async function ended(dialled: Promise<Link>): Promise<boolean> {
+  const link = await dialled.catch(() => undefined)
+  return (
+    link === undefined ||
+    new Promise((resolve) => {
+      link.receive({ frame() {}, closed: () => resolve(true) })
+    })
+  )
+}

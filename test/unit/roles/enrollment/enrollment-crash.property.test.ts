@@ -85,6 +85,11 @@ test('one token binds one peer, under any interleaving and crash; what was said 
         expect(spent.get(id)).toBe(peer)
         expect(waiting.has(peer) || denied.has(peer), `${peer} was told that it waits`).toBe(true)
       }
+      // A token that was spent for nothing would be lost to its owner.
+      for (const { state, peer = '' } of world.desk.tokens()) {
+        if (state === 'spent')
+          expect(waiting.has(peer) || denied.has(peer), `${peer} spent it in vain`).toBe(true)
+      }
       world.clock.dispose()
     }),
     { numRuns: 200 },

@@ -195,6 +195,31 @@ describe('a request', () => {
   })
 })
 
+describe('a guest', () => {
+  it('is let in once there is a token that it could hold, unless the policy isolates it', async () => {
+    const world = await EnrollmentWorld.of()
+    expect(world.desk.isGuest(A.peer)).toBe(false)
+    await world.token('attic')
+    expect([world.desk.isGuest(A.peer), world.desk.isGuest(B.peer)]).toEqual([true, true])
+    await world.say('enrol', ENROL)
+    await world.say('node-state', { peer: A.peer, state: 'isolated', reason: 'floods' })
+    expect([world.desk.isGuest(A.peer), world.desk.isGuest(B.peer)]).toEqual([false, true])
+  })
+
+  it('without a token is told how to get one, and why it is held off if it is', async () => {
+    const world = await EnrollmentWorld.of()
+    expect(await world.hello(A.peer, 'attic')).toMatchObject({
+      code: 'not-admitted',
+      next: 'Ask who runs the network for a registration token: edgecoder node enroll attic',
+    })
+    await world.say('enrol', ENROL)
+    expect(await world.hello(A.peer, 'attic')).toMatchObject({
+      code: 'approval-pending',
+      next: `An admin types: edgecoder admin nodes approve ${A.peer}`,
+    })
+  })
+})
+
 describe('a rotation', () => {
   it('is done when the node shows the new token in time, with the key that it has', async () => {
     const world = await enrolled()
