@@ -54,7 +54,7 @@ export const SETTINGS = {
     'AGENT_REGISTRATION_TOKEN',
     undefined,
     z.string().min(1).optional(),
-    'worker: token that a coordinator made for it (`edgecoder node enroll`)',
+    'worker: token that a coordinator made for it',
     true,
   ),
   registrationTokenFile: setting(
