@@ -35,6 +35,8 @@ interface Init {
 const LEAST_RETRY_MS = 200
 /** Before a coordinator is asked again that does not know yet that it is the home: policy takes seconds. */
 const NOT_YET_HOME_MS = 2_000
+/** Before the successor of a home is asked: policy comes here as it comes to the coordinator. */
+const SEALED_MS = 500
 /** Before a coordinator that stands in, and may not spend enough, is asked again. */
 const AWAY_RETRY_MS = 5_000
 /** Head and signature of the envelope, and to spare. */
@@ -230,6 +232,8 @@ export class SubmitBatcher {
   async #refused(task: LiveTask, why: Refusal): Promise<void> {
     const { book, log } = this.#components
     task.refused = true
+    // The home was handed over a moment ago: who goes on with it is asked, and nobody need be told.
+    if (why.code === 'log-sealed') return this.#later(task, SEALED_MS)
     try {
       if (!task.promised) await book.erase(task, why)
       else if (why.retryAfterMs === undefined) await book.conclude(task, endBy(why), why)
