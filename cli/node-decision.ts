@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { ADMIN_ROUTES } from '../src/bridge/admin-client.js'
-import { openAdminKey } from '../src/node/admin-policy.js'
+import { extendChainFolder, openAdminKey } from '../src/node/admin-policy.js'
 import { type PolicySaying, PolicySeries } from '../src/node/policy-series.js'
 import { confirmed } from './confirm.js'
 import type { EnrollmentView } from './enrollment-view.js'
@@ -52,13 +52,23 @@ export async function decide(
   }
   if (!series.isComplete) return answer(series, 'awaits-signatures', await write(series, options), session)
   await publish(view, series, session)
+  if (options.chain !== undefined) {
+    const lacked = await extendChainFolder(options.chain, chain)
+    out.say(`${options.chain} has ${lacked} more messages, to ${chain.head?.sequence}`)
+  }
   return answer(series, 'published', [], session)
 }
 
-async function publish({ node }: EnrollmentView, series: PolicySeries, { signal }: Session): Promise<void> {
+/** Afterwards the chain of the view has them, too. */
+async function publish(
+  { node, chain }: EnrollmentView,
+  series: PolicySeries,
+  { signal }: Session,
+): Promise<void> {
   for (const { bytes } of series.messages) {
     const body = { message: Buffer.from(bytes).toString('base64') }
     await node.call(ADMIN_ROUTES.policyPublish, { body, signal })
+    await chain.take(bytes)
   }
 }
 

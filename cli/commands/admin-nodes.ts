@@ -89,7 +89,10 @@ function decision(nodes: Command, usage: string, help: string): Command {
   return withPassphrase(nodes.command(usage))
     .description(help)
     .option('--key <file>', 'admin key to sign with; without one the messages are only written')
-    .option('--chain <folder>', 'copy of the policy that the coordinator must at least have')
+    .option(
+      '--chain <folder>',
+      'copy of the policy that the coordinator must at least have; it is brought up to date',
+    )
     .option('--out <folder>', 'where messages go that others must sign', 'drafts')
     .option('--expires-days <n>', 'how long they may stand as the newest', positive, 365)
     .option('--yes', 'do not ask')

@@ -200,6 +200,21 @@ export async function addPolicy(
   return addToChainFolder(folder, sequence, bytes)
 }
 
+/**
+ * Brings a chain folder level with a chain that goes on from it.
+ *
+ * @returns how many messages it lacked
+ * @throws EdgeCoderError `bad-request` when another message has a place, `store-failed`
+ */
+export async function extendChainFolder(folder: string, chain: PolicyChain): Promise<number> {
+  const before = (await readChainFolder(folder)).length
+  let at = before
+  for (let next = chain.at(at); next !== undefined; next = chain.at(++at)) {
+    await addToChainFolder(folder, at, next.bytes)
+  }
+  return at - before
+}
+
 function demandOf(required: Requirement, signers: readonly Uint8Array[]): ExaminedDemand {
   const signed = new Set(signers.map(keyText))
   const { power, when, threshold } = required

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -15,6 +15,12 @@ const ISSUER = 'coordinator-1'
 const OTHER = 'coordinator-2'
 /** Of scrypt; a guess of the passphrase of a test may be cheap. */
 const COST = 2 ** 10
+
+interface Token {
+  readonly id: string
+  readonly state: string
+  readonly peer?: string
+}
 
 let held: HeldTasks
 let network: SignedNetwork
@@ -187,12 +193,31 @@ describe('a worker with a registration token', { timeout: 180_000 }, () => {
     expect(whyOf(status).message).toContain(`replaced by ${spare.node.peerId}`)
   })
 
+  it('shows another one within the grace when it is told to rotate, and needs no approval for its own key', async () => {
+    const run = await ask('node', 'rotate', 'attic', '--account', 'lender', '--grace', '1h')
+    const { text, token: made } = run.json<{ text: string; token: { id: string } }>()
+    await restart(spare, 'attic', text)
+    await spare.ready()
+    await until('the token to be spent', async () => {
+      const { tokens } = (await ask('node', 'enroll', 'list')).json<{ tokens: readonly Token[] }>()
+      const found = tokens.find(({ id }) => id === made.id)
+      return found?.state === 'spent' && found.peer === spare.node.peerId
+    })
+    const { coordinators } = (await admin('nodes', 'pending')).json<{ coordinators: readonly object[] }>()
+    expect(coordinators).toMatchObject([{ requests: [], overdue: [] }])
+  })
+
   it('that is revoked under load gets no lease any more', async () => {
     await held.submit('cut')
     await held.running('cut')
     await held.submit('late')
-    const run = await admin('nodes', 'revoke', 'attic', '--reason', 'test', '--key', 'ann.key', '--yes')
+    cpSync(network.folder, join(desk, 'policy'), { recursive: true })
+    const by = ['--key', 'ann.key', '--chain', 'policy', '--yes']
+    const run = await admin('nodes', 'revoke', 'attic', '--reason', 'test', ...by)
     expect([run.code, run.json<{ state: string }>().state]).toEqual([0, 'published'])
+    const copy = (await admin('policy', 'verify', 'policy')).json<{ sequence: number }>()
+    const { newest } = await held.mesh.get(ISSUER).client().call(ADMIN_ROUTES.policyStatus)
+    expect(copy.sequence).toBe(newest?.sequence)
     await until('the worker to be cut off', async () => (await attached()).length === 0)
     const home = held.mesh.get(ISSUER)
     for (const id of ['cut', 'late']) await held.standsAt(home, id, 'queued')
@@ -209,4 +234,12 @@ describe('a worker with a registration token', { timeout: 180_000 }, () => {
     await restart(spare, 'barn', registration)
     expect(whyOf(await standsAs(spare, 'registration-refused')).message).toContain('spent')
   })
+})
+
+it('an admin whose copy of the policy has what the coordinator has not signs nothing', async () => {
+  await network.grant('local', 1n, 'elsewhere')
+  cpSync(network.folder, join(desk, 'other'), { recursive: true })
+  const by = ['--key', 'ann.key', '--chain', 'other', '--yes']
+  const run = await admin('nodes', 'resume', attic.node.peerId, '--reason', 'x', ...by)
+  expect([run.code, run.json<{ error: { code: string } }>().error.code]).toEqual([1, 'policy-behind'])
 })
