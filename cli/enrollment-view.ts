@@ -1,7 +1,13 @@
 import { ADMIN_ROUTES, type AdminClient } from '../src/bridge/admin-client.js'
 import { EdgeCoderError } from '../src/core/errors.js'
 import { isRefusal } from '../src/core/refusal.js'
-import { type EnrolledNode, enrolledNodes, loadChain, PolicyChain } from '../src/node/admin-policy.js'
+import {
+  type EnrolledNode,
+  enrolledNodes,
+  loadChain,
+  othersOf,
+  PolicyChain,
+} from '../src/node/admin-policy.js'
 import { connectTo } from './connection.js'
 import type { Request, Requests } from './print/enrollment-text.js'
 import { refuse } from './refuse.js'
@@ -81,7 +87,9 @@ export function subjectsOf({ answers, nodes }: EnrollmentView, name: string): re
       if (peer !== name && request.agent !== name) continue
       const node = nodes.find((each) => each.peer === peer)
       const known = node === undefined ? {} : { node }
-      subjects.set(peer, { peer, ...known, request: { ...request, coordinator: said.coordinator } })
+      // Whose place it takes is what the policy says, not what the coordinator does.
+      const replaces = othersOf(nodes, request).map((other) => other.peer)
+      subjects.set(peer, { peer, ...known, request: { ...request, replaces, coordinator: said.coordinator } })
     }
   }
   return [...subjects.values()]

@@ -67,7 +67,7 @@ async function issue(agent: string, use: 'enrol' | 'rotate', ttlMs: number, comm
       next: `edgecoder node ${use === 'enrol' ? 'enroll' : 'rotate'} ${agent} --account <account>`,
     })
   }
-  const order = { agent, account, use, ttlMs, by: userInfo().username.slice(0, 64) }
+  const order = { agent, account, use, ttlMs, by: userName() }
   const body = checked(TokenOrderJson, order, 'edgecoder node enroll --help')
   const made = await connect(session, ['coordinator']).call(ADMIN_ROUTES.enrollmentIssue, {
     body,
@@ -79,4 +79,11 @@ async function issue(agent: string, use: 'enrol' | 'rotate', ttlMs: number, comm
   )
   session.out.say(`set AGENT_ID=${agent} and AGENT_REGISTRATION_TOKEN to:`)
   session.out.answer(made, () => made.text)
+}
+
+/** Who makes it, as far as the characters go that a coordinator takes. */
+function userName(): string {
+  return userInfo()
+    .username.replaceAll(/[^\x20-\x7e]/g, '?')
+    .slice(0, 64)
 }

@@ -6,7 +6,13 @@ const agentName = accountName.meta({
 })
 const HOUR_MS = 3_600_000
 
-export const PeerParams = z.strictObject({ peer: z.string().regex(/^[A-Za-z0-9]{1,64}$/, 'a peer id') })
+// What a coordinator says of strangers is shown to an admin on a terminal: names and ids, and nothing else.
+const peerId = z.string().regex(/^[A-Za-z0-9]{1,64}$/, 'a peer id')
+/** A moment that a date can say. */
+const moment = z.number().min(0).max(8_640_000_000_000_000)
+const printable = z.string().regex(/^[\x20-\x7e]{0,64}$/, 'up to 64 printable characters')
+
+export const PeerParams = z.strictObject({ peer: peerId })
 export const TokenParams = z.strictObject({ id: z.string().regex(/^[0-9a-f]{16}$/, '16 hexadecimal digits') })
 
 export const TokenOrderJson = z.strictObject({
@@ -21,24 +27,23 @@ export const TokenOrderJson = z.strictObject({
     .min(1)
     .max(Number.MAX_SAFE_INTEGER)
     .default(24 * HOUR_MS),
-  by: z
-    .string()
-    .regex(/^[\x20-\x7e]{0,64}$/, 'up to 64 printable characters')
-    .default('')
-    .meta({ description: 'Who wants it, by their own word.' }),
+  by: printable.default('').meta({ description: 'Who wants it, by their own word.' }),
 })
 
 export const TokenJson = z.object({
-  id: z.string().meta({ description: 'The first 16 digits of the hash of its secret.' }),
-  agent: z.string(),
-  account: z.string(),
+  id: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/)
+    .meta({ description: 'The first 16 digits of the hash of its secret.' }),
+  agent: agentName,
+  account: accountName,
   role: z.literal('worker'),
   use: z.enum(['enrol', 'rotate']),
-  createdMs: z.number(),
-  expiresMs: z.number(),
-  by: z.string(),
+  createdMs: moment,
+  expiresMs: moment,
+  by: printable,
   state: z.enum(['open', 'spent', 'denied', 'revoked', 'expired']),
-  peer: z.string().optional().meta({ description: 'Who spent it.' }),
+  peer: peerId.optional().meta({ description: 'Who spent it.' }),
 })
 
 export const IssuedTokenJson = z.object({
@@ -49,19 +54,19 @@ export const IssuedTokenJson = z.object({
 export const TokensJson = z.object({ tokens: z.array(TokenJson).readonly() })
 
 export const RequestJson = z.object({
-  peer: z.string(),
-  agent: z.string(),
-  account: z.string(),
+  peer: peerId,
+  agent: agentName,
+  account: accountName,
   role: z.literal('worker'),
-  sinceMs: z.number(),
+  sinceMs: moment,
 })
 
 export const RequestsJson = z.object({
-  coordinator: z.string().meta({ description: 'Peer id of who says so.' }),
+  coordinator: peerId.meta({ description: 'Peer id of who says so.' }),
   requests: z
     .array(
       RequestJson.extend({
-        replaces: z.array(z.string()).readonly().meta({
+        replaces: z.array(peerId).readonly().meta({
           description: 'Peers that the policy has as the same agent: this one would take their place.',
         }),
       }),
@@ -70,10 +75,10 @@ export const RequestsJson = z.object({
   overdue: z
     .array(
       z.object({
-        agent: z.string(),
-        account: z.string(),
-        peers: z.array(z.string()).readonly(),
-        dueMs: z.number().meta({ description: 'Until when its new token was to be presented.' }),
+        agent: agentName,
+        account: accountName,
+        peers: z.array(peerId).readonly(),
+        dueMs: moment.meta({ description: 'Until when its new token was to be presented.' }),
       }),
     )
     .readonly()
