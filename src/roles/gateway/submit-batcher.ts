@@ -173,11 +173,12 @@ export class SubmitBatcher {
 
   async #order(batch: readonly LiveTask[], link: CoordinatorLink): Promise<void> {
     if (batch.length === 0) return
-    const { signer, clock, metrics, log } = this.#components
+    const { signer, clock, metrics, log, routes } = this.#components
     const headers = batch.map((task) => task.record.header)
     const order = seal(signer, this.#init.networkId, statements.order, { headers }, clock.nowMs())
     for (const task of batch) {
       task.askedOn = link
+      task.stoodIn = routes.standsIn(link.peerId, task.record.header.account)
       task.refused = false
       if (task.order === 'unsent') task.order = 'sent'
     }
@@ -224,7 +225,9 @@ export class SubmitBatcher {
    */
   #whyNot(why: Refusal, task: LiveTask, link: CoordinatorLink): Refusal {
     const { code } = why
-    const standsIn = this.#components.routes.standsIn(link.peerId, task.record.header.account)
+    const { routes } = this.#components
+    // Policy may have moved the home to it while it answered.
+    const standsIn = task.stoodIn || routes.standsIn(link.peerId, task.record.header.account)
     if (standsIn && (code === 'not-home' || code === 'insufficient-credits')) return noStandIn(why)
     return !standsIn && code === 'not-home' ? { ...why, retryAfterMs: NOT_YET_HOME_MS } : why
   }
