@@ -31,6 +31,8 @@ export interface Session {
    * mesh, else that of this machine's settings file, else the default one.
    */
   dataDir(modes: readonly MeshNode['mode'][]): string
+  /** As {@link dataDir}, but of all nodes of these modes, where it is the local mesh that is asked. */
+  dataDirs(modes: readonly MeshNode['mode'][]): readonly string[]
 }
 
 export function sessionOf(command: Command): Session {
@@ -43,6 +45,12 @@ export function sessionOf(command: Command): Session {
     nodeGiven: options.node !== undefined,
     signal: signalOf(options.timeout),
     dataDir: (modes) => dataDirOf(options.node, meshDir, modes),
+    dataDirs: (modes) => {
+      const one = dataDirOf(options.node, meshDir, modes)
+      if (options.node !== undefined || process.env['EDGE_DATA_DIR'] !== undefined) return [one]
+      const all = readMeshFile(meshDir)?.nodes.filter(({ mode }) => modes.includes(mode)) ?? []
+      return all.length === 0 ? [one] : all.map(({ dataDir }) => dataDir)
+    },
   }
 }
 

@@ -7,19 +7,26 @@ import { EdgeCoderError } from '../core/errors.js'
 import type { Audit } from '../ports/audit.js'
 import type { Coordinator } from '../roles/coordinator/coordinator.js'
 import { createCoordinator } from '../roles/coordinator/create-coordinator.js'
+import type { Enrollment } from '../roles/enrollment/enrollment.js'
+import { standingRefusal } from '../roles/enrollment/enrollment-words.js'
 import { createGateway } from '../roles/gateway/create-gateway.js'
 import type { Gateway } from '../roles/gateway/gateway.js'
+import { enrolledNode } from '../roles/policy/enrolled-nodes.js'
 import { createWorker } from '../roles/worker/create-worker.js'
 import type { Worker } from '../roles/worker/worker.js'
 import { measureEngine } from '../services/engine/measure-engine.js'
+import type { RegistrationToken } from '../wire/registration-token.js'
 import type { LoadedConfig } from './config.js'
 import { makeDataFolder, writeAdminFile } from './data-folder.js'
+import { enrollmentOf, enrollmentParts } from './enrollment.js'
+import { Guests } from './guests.js'
 import { asError, type Part, startParts, stopParts } from './lifecycle.js'
 import { checkAddresses, listenOf } from './listen.js'
 import { MODES, type Mode, rolesOf } from './mode.js'
 import { readNetworkFile } from './network-file.js'
 import { guardOpenAdmission } from './policy.js'
 import { createPolicySource, type PolicySource, type SignedPolicy } from './policy-source.js'
+import { registrationOf } from './registration.js'
 import { openServices, type Services } from './services.js'
 import type { Config } from './settings.js'
 import { VERSION } from './version.js'
@@ -38,6 +45,7 @@ export interface Node {
 
 interface Roles {
   readonly policy?: SignedPolicy
+  readonly enrollment?: Enrollment
   readonly coordinator?: Coordinator
   readonly gateway?: Gateway
   readonly worker?: Worker
@@ -47,6 +55,10 @@ interface Policies {
   readonly policy: PolicySource
   /** Of a network that has one. */
   readonly signed: SignedPolicy | undefined
+  /** Of a coordinator in such a network. */
+  readonly enrollment: Enrollment | undefined
+  /** What the owner of this node was given to have it enrolled. */
+  readonly registration: RegistrationToken | undefined
 }
 
 const QUICK_STOP_MS = 5_000
@@ -69,11 +81,15 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
   const listen = listenOf(config, mode)
   await makeDataFolder(config.dataDir)
   const policy = createPolicySource(network, [...network.bootstrap, ...config.bootstrap])
-  const services = await openServices(config, network, mode, listen, (peerId) => policy.admits(peerId))
+  const registration = registrationOf(config)
+  const guests = new Guests(network.id)
+  const gate = (peerId: string): boolean => policy.admits(peerId)
+  const services = await openServices(config, network, mode, listen, { gate, guests })
   try {
     guardOpenAdmission(network, listen, services.log)
     const signed = await policy.open(services, { serves: mode.coordinator || mode.gateway })
-    return await assemble(loaded, mode, network.id, services, { policy, signed })
+    const enrollment = mode.coordinator && signed ? enrollmentOf(services, signed, guests) : undefined
+    return await assemble(loaded, mode, network.id, services, { policy, signed, enrollment, registration })
   } catch (error) {
     await services.close()
     throw error
@@ -126,6 +142,7 @@ async function assemble(
   )
   const parts = [
     lifePart(audit, config.mode),
+    ...enrollmentParts(policies.enrollment),
     ...adminParts(config, admin),
     startable('network', libp2p),
     ...policyParts(policies.signed),
@@ -171,7 +188,7 @@ function createRoles(
   mode: Mode,
   networkId: string,
   services: Services,
-  { policy: { view: policy }, signed }: Policies,
+  { policy: { view: policy }, signed, enrollment, registration }: Policies,
 ): Roles {
   const { network, store, clock, random, signer, log, metrics, known, capabilities } = services
   const shared = { network, clock, random, signer, metrics, policy }
@@ -183,6 +200,7 @@ function createRoles(
   const find = { networkId, version: VERSION, coordinators, onCoordinators: known.remember }
   return {
     ...(signed && { policy: signed }),
+    ...(enrollment && { enrollment }),
     ...(mode.coordinator && {
       coordinator: createCoordinator(
         {
@@ -191,6 +209,7 @@ function createRoles(
           audit: services.audit,
           log: log.child({ role: 'coordinator' }),
           ...chain,
+          ...(enrollment && { enrollment }),
           copied: services.copied,
           addressesOf: (peerId) => known.list().find((peer) => peer.peerId === peerId)?.addresses ?? [],
         },
@@ -202,9 +221,15 @@ function createRoles(
     }),
     ...(mode.worker && {
       worker: createWorker(
-        { ...shared, ...capabilities, log: log.child({ role: 'worker' }) },
+        {
+          ...shared,
+          ...capabilities,
+          log: log.child({ role: 'worker' }),
+          standing: () => signed && standingRefusal(enrolledNode(signed.chain, network.peerId)),
+        },
         {
           ...find,
+          registration,
           agentId: config.agentId,
           slots: config.slots,
           priceFloorMicrocredits: config.priceFloorMicrocredits,

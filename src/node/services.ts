@@ -17,6 +17,7 @@ import { openLevelStore } from '../services/store/level-store.js'
 import { protocolIds } from '../wire/protocol-ids.js'
 import { type Capabilities, findCapabilities } from './capabilities.js'
 import { claimStore, copiedStore } from './data-folder.js'
+import type { Guests } from './guests.js'
 import { type KnownCoordinators, openKnownCoordinators } from './known-coordinators.js'
 import type { Mode } from './mode.js'
 import type { NetworkFile } from './network-file.js'
@@ -50,7 +51,7 @@ export async function openServices(
   network: NetworkFile,
   mode: Mode,
   listen: readonly string[],
-  gate: (peerId: string) => boolean,
+  { gate, guests }: Pick<NetworkParts, 'gate' | 'guests'>,
 ): Promise<Services> {
   const log = createLog({ level: config.logLevel, format: config.logFormat })
   const metrics = createMetrics()
@@ -77,7 +78,16 @@ export async function openServices(
     const [known, capabilities, libp2p] = await Promise.all([
       openKnownCoordinators(store, bootstrap),
       mode.worker ? findCapabilities({ clock, log }, config, mode.sandbox) : NO_CAPABILITIES,
-      createLibp2p(config, network, mode, { identity, clock, log, metrics, listen, bootstrap, gate: admits }),
+      createLibp2p(config, network, mode, {
+        identity,
+        clock,
+        log,
+        metrics,
+        listen,
+        bootstrap,
+        gate: admits,
+        guests,
+      }),
     ])
     return {
       log,
@@ -123,6 +133,7 @@ interface NetworkParts {
   readonly listen: readonly string[]
   readonly bootstrap: readonly string[]
   readonly gate: (peerId: string) => boolean
+  readonly guests: Guests
 }
 
 /** Coordinators alone tell each other how far their logs go. */
@@ -136,7 +147,7 @@ function createLibp2p(
   config: Config,
   network: NetworkFile,
   mode: Mode,
-  { identity, clock, log, metrics, listen, bootstrap, gate }: NetworkParts,
+  { identity, clock, log, metrics, listen, bootstrap, gate, guests }: NetworkParts,
 ): Promise<Libp2pNetwork> {
   const serves = mode.coordinator || mode.gateway
   return createLibp2pNetwork(
@@ -146,6 +157,7 @@ function createLibp2p(
       log: log.child({ part: 'network' }),
       metrics,
       gate,
+      guests,
     },
     {
       networkId: network.id,

@@ -31,6 +31,7 @@ export class SignedNetwork {
    * @param gateways further ones, that are not of the mesh
    * @param more.terms of its economy
    * @param more.carried whether nodes follow the folder, or wait for what the test publishes
+   * @param more.powers that others than the test hold
    */
   static async of(
     mesh: ProcessMesh,
@@ -38,7 +39,12 @@ export class SignedNetwork {
     {
       terms = DEFAULT_TERMS,
       carried = 'folder',
-    }: { readonly terms?: EconomyTerms; readonly carried?: 'folder' | 'mesh' } = {},
+      powers = [],
+    }: {
+      readonly terms?: EconomyTerms
+      readonly carried?: 'folder' | 'mesh'
+      readonly powers?: PolicyBody<'genesis'>['powers']
+    } = {},
   ): Promise<SignedNetwork> {
     const network = new SignedNetwork(mesh)
     mkdirSync(network.folder)
@@ -47,7 +53,7 @@ export class SignedNetwork {
     await network.say('genesis', {
       name: 'test',
       root: { keys: [ADMIN.publicKey], threshold: 1 },
-      powers: [],
+      powers,
       terms,
       coordinators: members('coordinator').map(memberOf),
       gateways: [...members('gateway'), ...gateways],

@@ -26,6 +26,7 @@ import {
 } from '../schemas/node.js'
 import { accountName, KeyParams, queryInteger, taskId } from '../schemas/parameters.js'
 import { HistoryJson, WalletJson } from '../schemas/wallet.js'
+import { ENROLLMENT_ROUTES } from './enrollment-routes.js'
 import { LEDGER_ROUTES } from './ledger-routes.js'
 import { POLICY_ROUTES } from './policy-routes.js'
 
@@ -110,6 +111,7 @@ export const ADMIN_ROUTES = {
   },
   ...LEDGER_ROUTES,
   ...POLICY_ROUTES,
+  ...ENROLLMENT_ROUTES,
   wallet: {
     ...get,
     path: '/wallets/{account}',

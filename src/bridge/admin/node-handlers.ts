@@ -1,6 +1,7 @@
 import { isRefusal, type Refusal } from '../../core/refusal.js'
 import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
+import type { Enrollment } from '../../roles/enrollment/enrollment.js'
 import type { ApiKeys } from '../api-keys.js'
 import type { Roles } from '../health.js'
 import { mount, type Surface } from '../mount.js'
@@ -10,8 +11,9 @@ import { historyJson, walletJson } from '../schemas/wallet.js'
 import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
 import { audited } from './audited.js'
 import { mountEconomy } from './economy-handlers.js'
+import { mountEnrollment } from './enrollment-handlers.js'
 import { ledgerJson, models, nodeStatus, statusJson } from './node-status.js'
-import { notHere, unpaid } from './not-here.js'
+import { notHere, unpaid, unsigned } from './not-here.js'
 import { mountPolicy } from './policy-handlers.js'
 
 const QUEUE_ROWS = 100
@@ -19,6 +21,8 @@ const QUEUE_ROWS = 100
 export interface NodeComponents extends Roles {
   readonly node: NodeControl
   readonly keys?: ApiKeys
+  /** Of a coordinator in a network with a signed policy. */
+  readonly enrollment?: Enrollment
   readonly clock: Clock
   readonly audit: Audit
 }
@@ -40,6 +44,8 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
   mountLedger(surface, components)
   mountEconomy(surface, audit, () => components.coordinator?.economy() ?? noEconomy(components))
   mountPolicy(surface, { network: node.network, clock, audit, policy: components.policy })
+  const none = () => (components.coordinator === undefined ? notHere(node, 'coordinator') : unsigned())
+  mountEnrollment(surface, { peerId: node.peerId, enrollment: components.enrollment, none })
   mountKeys(surface, components)
 }
 

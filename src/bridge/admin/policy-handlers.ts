@@ -1,12 +1,13 @@
 import type { z } from 'zod'
 import { hexOf } from '../../core/ledger/hex.js'
-import { type Refusal, refusal } from '../../core/refusal.js'
+import { refusal } from '../../core/refusal.js'
 import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { PolicyService } from '../../roles/policy/policy-service.js'
 import { mount, type Surface } from '../mount.js'
 import type { PolicyStatusJson } from '../schemas/policy.js'
 import { problemJson } from '../schemas/problem.js'
+import { unsigned } from './not-here.js'
 import { POLICY_PAGE, POLICY_ROUTES as ROUTES } from './policy-routes.js'
 
 interface Components {
@@ -80,10 +81,4 @@ function policyStatus(
 
 function lengthOf({ chain }: PolicyService): number {
   return (chain.head?.sequence ?? -1) + 1
-}
-
-function unsigned(): Refusal {
-  return refusal('not-found', 'This network has no signed policy: its network file lists who is in it.', {
-    next: 'docs/OPERATING.md tells how a network gets one.',
-  })
 }

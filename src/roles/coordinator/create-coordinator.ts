@@ -18,6 +18,7 @@ import { type CoordinatorLimits, DEFAULT_LIMITS } from './constants.js'
 import type { Coordinator } from './coordinator.js'
 import { CoordinatorRole } from './coordinator-role.js'
 import { createCredits } from './credits.js'
+import type { WorkerDeskComponents } from './desk-components.js'
 import { LedgerEconomy } from './economy-views.js'
 import { FeeDesk } from './fee-desk.js'
 import { GatewayDesk } from './gateway-desk.js'
@@ -45,6 +46,8 @@ export interface CoordinatorComponents {
   readonly chain?: PolicyChain
   /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
   readonly copied?: Write | undefined
+  /** Answers workers that policy does not admit; of a network that has a signed policy. */
+  readonly enrollment?: WorkerDeskComponents['enrollment']
   /** Where another coordinator was last reached; left out = the network has to find it. */
   readonly addressesOf?: (peerId: string) => readonly string[]
 }
@@ -94,7 +97,8 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
   const shared = { network, clock, log, audit, journal, accounting, scheduler, book, policy, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
-  const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses }, limits)
+  const { enrollment } = components
+  const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses, enrollment }, limits)
   const agentId = (worker: string): string => workers.agentId(worker)
   const unfinished = (account: string): Iterable<string> => book.unfinished(account)
   const { wallets, talk, transfers, allotments } = createCredits(

@@ -149,15 +149,20 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #admits(peerId: string, agentId: string): Refusal | undefined {
-    return admits(this.#components.policy(), { peerId, agentId, role: 'worker' })
+    const { policy, enrollment } = this.#components
+    const why = admits(policy(), { peerId, agentId, role: 'worker' })
+    return why && (enrollment?.standing(peerId) ?? why)
   }
 
   #greet(link: Link, first: WorkerToCoordinator): Greeting<WorkerToCoordinator> {
     if (first.body.case !== 'hello') return 'violation'
     const hello = first.body.value
-    const why = this.#admits(link.peerId, hello.agentId) ?? this.#full(link.peerId)
+    const stranger = this.#admits(link.peerId, hello.agentId)
+    const why = stranger ?? this.#full(link.peerId)
+    const guest = { peer: link.peerId, agent: hello.agentId, secret: hello.registrationSecret }
+    const { enrollment, log } = this.#components
     if (why !== undefined) {
-      this.#components.log.info('worker-refused', { peer: link.peerId, agent: hello.agentId, code: why.code })
+      log.info('worker-refused', { peer: link.peerId, agent: hello.agentId, code: why.code })
       if (why.code === 'not-admitted') {
         const facts = { role: 'worker', agent: hello.agentId }
         this.#components.audit.note({
@@ -168,8 +173,9 @@ export class WorkerDesk implements WorkerOutlets {
           facts,
         })
       }
-      return why
+      return stranger === undefined || enrollment === undefined ? why : enrollment.answer(guest, stranger)
     }
+    if (hello.registrationSecret.length > 0) void enrollment?.confirmed(guest)
     const session = this.#attach(link, hello)
     const talk = createWorkerTalk(
       this.#components,

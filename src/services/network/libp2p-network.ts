@@ -23,6 +23,7 @@ import { CLOSE_TIMEOUT_MS, CLOSING_MS, DIAL_TIMEOUT_MS, LOOKUP_TIMEOUT_MS } from
 import { createConnectionGate } from './connection-gate.js'
 import { dialFault, lacksProtocol, notAdmitted } from './dial-errors.js'
 import { createGossip, type Gossip } from './gossip.js'
+import { GuestBook, type GuestRules } from './guest-book.js'
 import { createIntroduction, type Introduction } from './introduction.js'
 import { Libp2pLink } from './libp2p-link.js'
 import { createMeshNode, type MeshInit, type MeshNode } from './libp2p-node.js'
@@ -40,6 +41,8 @@ export interface Libp2pNetworkComponents {
   readonly metrics: Metrics
   /** Peers to deal with, asked at every connection; the policy of the network. */
   gate(peerId: string): boolean
+  /** Peers that may connect here though the gate is closed to them; left out = none. */
+  readonly guests?: GuestRules
 }
 
 export interface Libp2pNetworkInit extends MeshInit {
@@ -66,7 +69,7 @@ export async function createLibp2pNetwork(
   components: Libp2pNetworkComponents,
   init: Libp2pNetworkInit,
 ): Promise<Libp2pNetwork> {
-  const { identity, clock, log, metrics, gate } = components
+  const { identity, clock, log, metrics, gate, guests: rules = NO_GUESTS } = components
   const ids = protocolIds(init.networkId)
   const scores = createPeerScores(clock)
   const admits = (peerId: string): boolean => {
@@ -75,6 +78,10 @@ export async function createLibp2pNetwork(
     if (!admitted) log.debug('peer-turned-away', { peer: peerId })
     return admitted
   }
+  const isMember = (peerId: string): boolean => gate(peerId)
+  const guests = new GuestBook({ clock, isMember }, rules)
+  const admitsGuest = (peerId: string): boolean =>
+    !scores.denied(peerId) && !gate(peerId) && guests.admits(peerId)
   const store = init.dataDir === undefined ? undefined : createPeerStore(init.dataDir)
   const found = (peer: PeerAddress): void => introduction.found(peer)
   const flooded = (streams: readonly Stream[]): void => network.flooded(streams)
@@ -82,7 +89,7 @@ export async function createLibp2pNetwork(
     {
       privateKey: identity.privateKey,
       ids,
-      gater: createConnectionGate(admits),
+      gater: createConnectionGate(admits, admitsGuest),
       nowMs: () => clock.monotonicMs(),
       found,
       flooded,
@@ -94,7 +101,7 @@ export async function createLibp2pNetwork(
   const rendezvous = createRendezvous({ node, clock, log }, ids.dht)
   const penalise = (peerId: string, offence: Offence): void => network.penalise(peerId, offence)
   const gossip = createGossip({ pubsub: node.services.pubsub, clock, log, penalise }, init.topics)
-  const parts = { node, store, scores, introduction, rendezvous, gossip, clock, log, metrics, admits }
+  const parts = { node, store, scores, introduction, rendezvous, gossip, clock, log, metrics, admits, guests }
   const network = new NetworkOverLibp2p(parts, init.listen)
   return network
 }
@@ -109,8 +116,11 @@ interface Parts {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  readonly guests: GuestBook
   admits(peerId: string): boolean
 }
+
+const NO_GUESTS: GuestRules = { admits: () => false, protocols: [] }
 
 class NetworkOverLibp2p implements Libp2pNetwork {
   readonly #parts: Parts
@@ -136,9 +146,11 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   }
 
   async start(): Promise<void> {
-    const { node, store, introduction } = this.#parts
+    const { node, store, introduction, guests } = this.#parts
     await store?.open()
     this.#sight.watch()
+    node.addEventListener('connection:open', ({ detail }) => guests.opened(detail))
+    guests.start()
     node.addEventListener('peer:connect', () => this.#count())
     node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail.toString()))
     try {
@@ -151,8 +163,9 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   }
 
   async stop(): Promise<void> {
-    const { node, store, introduction, rendezvous } = this.#parts
+    const { node, store, introduction, rendezvous, guests } = this.#parts
     introduction.stop()
+    guests.stop()
     rendezvous.stop()
     await node.stop()
     await store?.close()
@@ -193,9 +206,10 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   }
 
   serve(protocol: string, options: ServeOptions, accept: (link: Link) => void): () => void {
-    const { node, clock, log } = this.#parts
+    const { node, clock, log, guests } = this.#parts
     const penalise = (peerId: string, offence: Offence): void => this.penalise(peerId, offence)
-    const served = createServedProtocol({ clock, penalise }, protocol, options, accept)
+    const allows = guests.allows.bind(guests)
+    const served = createServedProtocol({ clock, penalise, allows }, protocol, options, accept)
     this.#served.set(protocol, served)
     const failed = (cause: unknown): void => log.error('serve-failed', { protocol, error: asError(cause) })
     node

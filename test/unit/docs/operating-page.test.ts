@@ -15,7 +15,8 @@ const written = ['docs/OPERATING.md', 'README.md'].flatMap((path) =>
 function idleProgram(): Command {
   const idle = (command: Command): void => {
     command.configureOutput({ writeOut: () => {}, writeErr: () => {} })
-    if (command.commands.length === 0) command.action(() => {})
+    const acts = command.commands.length === 0 || command.registeredArguments.length > 0
+    if (acts) command.action(() => {})
     for (const each of command.commands) idle(each)
   }
   const program = createProgram()

@@ -8,6 +8,7 @@ import type { Signer } from '../../../../src/ports/signer.js'
 import type { Store } from '../../../../src/ports/store.js'
 import type { Coordinator } from '../../../../src/roles/coordinator/coordinator.js'
 import {
+  type CoordinatorComponents,
   type CoordinatorInit,
   createCoordinator,
 } from '../../../../src/roles/coordinator/create-coordinator.js'
@@ -80,6 +81,8 @@ export class World implements Surroundings {
   ids = IDS
   coordinator!: Coordinator
   store!: Store
+  /** Made over the store of each start; answers workers that policy does not admit. */
+  enrolledBy: ((store: Store) => Promise<CoordinatorComponents['enrollment']>) | undefined
   #init: Partial<CoordinatorInit>
   #chain: PolicyChain | undefined
 
@@ -109,6 +112,7 @@ export class World implements Surroundings {
 
   async start(): Promise<this> {
     this.store = this.disk.open()
+    const enrollment = this.enrolledBy && (await this.enrolledBy(this.store))
     this.coordinator = createCoordinator(
       {
         network: this.#watched(this.mesh.network(this.signer.peerId)),
@@ -121,6 +125,7 @@ export class World implements Surroundings {
         metrics: QUIET_METRICS,
         policy: () => this.policy,
         ...(this.#chain === undefined ? {} : { chain: this.#chain }),
+        ...(enrollment === undefined ? {} : { enrollment }),
       },
       { networkId: this.networkId, ...this.#init },
     )
@@ -267,7 +272,13 @@ export class FakeWorker extends FakePeer<CoordinatorToWorker> {
     await this.dial(this.world.ids.worker)
   }
 
-  async attach(over: { slots?: number; running?: { taskId: string; fence: bigint }[] } = {}) {
+  async attach(
+    over: {
+      slots?: number
+      running?: { taskId: string; fence: bigint }[]
+      registrationSecret?: Uint8Array
+    } = {},
+  ) {
     await this.dial(this.world.ids.worker)
     this.say({
       case: 'hello',
