@@ -1,3 +1,4 @@
+import { sealsNeeded } from '../../core/ledger/quorum.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import { type SignedCheckpoint, withSignatures } from '../../wire/checkpoint.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
@@ -90,7 +91,7 @@ async function place(log: SealedLog, seals: LineSeals, rules: LineRules): Promis
   return { sizes, largest, ahead }
 }
 
-/** Whose seals are missing for a quorum of each group; undefined = none. */
+/** Whose seals are missing until an honest one of each quorum of each group has said so; undefined = none. */
 function missingOf(
   { sizes, ahead }: Placing,
   rosters: readonly ReadonlySet<string>[],
@@ -98,7 +99,8 @@ function missingOf(
 ): string | undefined {
   for (const roster of rosters) {
     const silent = [...roster].filter((peerId) => !sizes.has(peerId))
-    const needed = quorum(Math.max(1, roster.size)) - (roster.size - silent.length)
+    const all = Math.max(1, roster.size)
+    const needed = sealsNeeded(all, quorum(all)) - (roster.size - silent.length)
     if (needed <= 0) continue
     const names = silent.map((peerId) => (ahead.includes(peerId) ? `entries that ${peerId} sealed` : peerId))
     return `${needed} of: ${names.join(', ')}`

@@ -41,7 +41,7 @@ interface Asked {
 }
 
 /**
- * Asks all coordinators what they cosigned last of a home's logs, until a quorum of each group that could
+ * Asks all coordinators what they cosigned last of a home's logs, until enough of each group that could
  * have made something final has said so. What policy names this coordinator to begin goes on from the
  * largest.
  */
