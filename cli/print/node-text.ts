@@ -74,6 +74,12 @@ export function coordinatorText(status: Answer<'coordinatorStatus'>): string {
         ? undefined
         : `began ${ago(status.stormSinceMs)}: many workers went quiet at once, so nobody is given up`,
     ],
+    [
+      'Paused',
+      status.paused &&
+        `${ago(status.paused.sinceMs)}: ${status.paused.reason} ` +
+          `(new tasks are ${status.paused.refusesSubmits ? 'refused' : 'queued'}; leases that are out go on)`,
+    ],
     ['Not ready', status.notReady?.message],
   ])
 }

@@ -102,7 +102,9 @@ export function mountHealth(
     const status = roles.coordinator?.status()
     if (status === undefined) return notHere('coordinator')
     const { workers, gateways, queued, leased, running, done, failed, stormSinceMs } = status
-    const details = { workers, gateways, queued, leased, running, done, failed, stormSinceMs }
+    // Not for what reason: anybody may ask.
+    const pausedSinceMs = status.paused?.sinceMs
+    const details = { workers, gateways, queued, leased, running, done, failed, stormSinceMs, pausedSinceMs }
     return health(http, 'coordinator', status.notReady, details)
   })
   mount(surface, HEALTH_ROUTES.inference, ({ http }) => {

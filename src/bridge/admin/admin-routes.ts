@@ -17,6 +17,7 @@ import {
   LedgerStatusJson,
   ModelsJson,
   NodeStatusJson,
+  PauseRequestJson,
   PeersJson,
   QueueJson,
   WhyIdleJson,
@@ -60,6 +61,19 @@ export const ADMIN_ROUTES = {
     ...get,
     path: '/coordinator/status',
     summary: 'Counts of the coordinator here.',
+    response: CoordinatorStatusJson,
+  },
+  coordinatorPause: {
+    ...post,
+    path: '/coordinator/pause',
+    summary: 'No lease is given out from now on, over restarts too; those that are out go on.',
+    body: PauseRequestJson,
+    response: CoordinatorStatusJson,
+  },
+  coordinatorResume: {
+    ...post,
+    path: '/coordinator/resume',
+    summary: 'Ends a pause.',
     response: CoordinatorStatusJson,
   },
   coordinatorQueue: {

@@ -44,6 +44,16 @@ function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponent
   mount(surface, ROUTES.coordinatorStatus, () =>
     coordinator === undefined ? none() : statusJson(coordinator.status()),
   )
+  mount(surface, ROUTES.coordinatorPause, async ({ body }) => {
+    if (coordinator === undefined) return none()
+    await coordinator.pause(body)
+    return statusJson(coordinator.status())
+  })
+  mount(surface, ROUTES.coordinatorResume, async () => {
+    if (coordinator === undefined) return none()
+    await coordinator.resume()
+    return statusJson(coordinator.status())
+  })
   mount(surface, ROUTES.coordinatorQueue, ({ query }) => {
     if (coordinator === undefined) return none()
     const view = coordinator.queue(query.limit ?? QUEUE_ROWS)

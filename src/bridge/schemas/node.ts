@@ -48,6 +48,15 @@ export const CoordinatorStatusJson = z.object({
   done: z.number(),
   failed: z.number(),
   stormSinceMs: z.number().optional(),
+  paused: z
+    .object({ reason: z.string(), refusesSubmits: z.boolean(), sinceMs: z.number() })
+    .optional()
+    .meta({ description: 'While no lease is given out; leases that are out go on.' }),
+})
+
+export const PauseRequestJson = z.strictObject({
+  reason: z.string().min(1).max(256),
+  refusesSubmits: z.boolean().meta({ description: 'Else new tasks wait in the queue.' }),
 })
 
 const GatewayStatusJson = z.object({

@@ -31,6 +31,7 @@ import type { GatewayDesk } from './gateway-desk.js'
 import type { Journal } from './journal.js'
 import type { LedgerOffice } from './ledger-office.js'
 import { ledgerStatusOf } from './ledger-views.js'
+import type { Pause, PauseOrder } from './pause.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
 import type { TaskBook } from './task-book.js'
 import type { TaskMeter } from './task-meter.js'
@@ -52,6 +53,7 @@ export interface CoordinatorParts {
   readonly assigner: Assigner
   readonly announcer: Announcer
   readonly meter: TaskMeter
+  readonly pause: Pause
 }
 
 interface Ports {
@@ -94,8 +96,9 @@ export class CoordinatorRole implements Coordinator {
   /** @param waits is told why, when nobody can be served yet */
   async #serve(waits: (why: Refusal) => void): Promise<undefined> {
     const { network, clock, log } = this.#ports
-    const { ledger, book, workers, gateways, assigner, announcer } = this.#parts
+    const { ledger, book, workers, gateways, assigner, announcer, pause } = this.#parts
     try {
+      await pause.load()
       await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
@@ -157,6 +160,14 @@ export class CoordinatorRole implements Coordinator {
     return explainOf(this.#parts, account, taskId)
   }
 
+  pause(order: PauseOrder): Promise<void> {
+    return this.#parts.pause.begin(order)
+  }
+
+  resume(): Promise<void> {
+    return this.#parts.pause.end()
+  }
+
   ledger(): LedgerStatus | undefined {
     const { ledger } = this.#parts
     return ledger && ledgerStatusOf(ledger, this.#confirming?.why)
@@ -207,11 +218,13 @@ export class CoordinatorRole implements Coordinator {
 
   #round(): void {
     const { book, journal, ledger, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
+    const { pause } = this.#parts
     ledger?.round()
     workers.recheck()
     gateways.recheck()
     gateways.publishCapacity()
-    if (journal.fault === undefined) announcer.announce()
+    // Workers that came for what waits would get none of it.
+    if (journal.fault === undefined && pause.why === undefined) announcer.announce()
     book.prune()
     meter.depths({
       queued: scheduler.queued(),

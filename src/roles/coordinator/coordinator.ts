@@ -4,6 +4,7 @@ import type { TaskStateName } from '../../core/task/task.js'
 import type { LogView, PeerView } from '../replication/replication.js'
 import type { Economy } from './economy.js'
 import type { LedgerOffice } from './ledger-office.js'
+import type { PauseOrder, PauseView } from './pause.js'
 
 /** A coordinator peer: durable queue, leases and assignment. */
 export interface Coordinator {
@@ -17,6 +18,14 @@ export interface Coordinator {
   workers(): readonly WorkerView[]
   /** Why a task stands where it stands: every candidate with every reason why not. */
   explain(account: string, taskId: string): ExplainView | Refusal
+  /**
+   * Gives out no lease from now on, until {@link resume}; leases that are out go on. Stays so over restarts.
+   *
+   * @throws EdgeCoderError `store-full`, `store-failed`: nothing changed
+   */
+  pause(order: PauseOrder): Promise<void>
+  /** @throws as {@link pause} */
+  resume(): Promise<void>
   /** How its ledger stands; undefined = tasks are not paid in this network. */
   ledger(): LedgerStatus | undefined
   /** What an operator does with its logs; undefined = tasks are not paid in this network. */
@@ -87,6 +96,8 @@ export interface CoordinatorStatus {
   readonly failed: number
   /** Set (wall clock) while a large share of workers is quiet at once, so that nobody is evicted for it. */
   readonly stormSinceMs?: number
+  /** Set while its owner has paused it. That is no fault: it is ready. */
+  readonly paused?: PauseView
 }
 
 export interface QueueView {

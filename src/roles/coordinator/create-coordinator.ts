@@ -23,6 +23,7 @@ import { GatewayDesk } from './gateway-desk.js'
 import { createJournal, type Journal } from './journal.js'
 import { createLedgerOffice } from './ledger-office.js'
 import { PaidAccounting } from './paid-accounting.js'
+import { Pause } from './pause.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
@@ -86,7 +87,8 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     storming: (): boolean => workers.storming(),
   }
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
-  const shared = { network, clock, log, journal, accounting, scheduler, book, policy, touch }
+  const pause = new Pause({ store, clock, log, metrics, touch })
+  const shared = { network, clock, log, journal, accounting, scheduler, book, policy, pause, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
   const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses }, limits)
   const agentId = (worker: string): string => workers.agentId(worker)
@@ -101,7 +103,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     limits,
   )
   const slotBack = (worker: string): void => workers.slotBack(worker)
-  const assigner = createAssigner({ scheduler, book, journal, slotBack }, limits)
+  const assigner = createAssigner({ scheduler, book, journal, pause, slotBack }, limits)
   const announcer = new Announcer(
     { network, store, clock, signer, log, policy, scheduler },
     ids.announcements,
@@ -112,7 +114,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...ends }
+  const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, pause, ...ends }
   return new CoordinatorRole({ network, clock, log }, parts, ids)
 }
 

@@ -5,6 +5,7 @@ import type { Log } from '../../ports/log.js'
 import type { Accounting } from './accounting.js'
 import type { AllotmentDesk } from './allotment-desk.js'
 import type { ControlLinkComponents } from './control-link.js'
+import type { Pause } from './pause.js'
 import type { TaskBook } from './task-book.js'
 import type { TransferDesk } from './transfer-desk.js'
 import type { WalletTalk } from './wallet-talk.js'
@@ -17,6 +18,7 @@ interface DeskComponents extends ControlLinkComponents {
   readonly book: TaskBook
   readonly accounting: Accounting
   readonly policy: () => PolicyView
+  readonly pause: Pick<Pause, 'why' | 'submitFault'>
 }
 
 export interface WorkerDeskComponents extends DeskComponents {
