@@ -78,7 +78,7 @@ describe('an account whose home is lost', () => {
       'the home to see the slice in its copy of the other log',
       async () => {
         const { stdout } = await held.mesh.cli(['wallet', 'balance', 'local', '--node', HOME])
-        return /^In slices +0\.\d+ credits, which other homes may spend$/m.test(stdout)
+        return /^In slices: +0\.\d+ credits, which other homes may spend$/m.test(stdout)
       },
       WITHIN_MS,
     )
@@ -108,4 +108,31 @@ describe('an account whose home is lost', () => {
     expect((await walletAt(spare)).available).toBeGreaterThan(0n)
     expect(there.available).toBeGreaterThan(0n)
   }, 180_000)
+
+  it('gets its slice back when the operator of the other coordinator says so', async () => {
+    const { available } = await walletAt(spare)
+    const listed = await held.mesh.cli(['ledger', 'slice', 'list', '--node', spare])
+    expect(listed.stdout).toMatch(/^local +0\.\d+ credits/m)
+    expect((await held.mesh.cli(['ledger', 'slice', 'return', 'local', '--node', spare])).code).toBe(2)
+    const given = await held.mesh.cli([
+      '--json',
+      'ledger',
+      'slice',
+      'return',
+      'local',
+      '--yes',
+      '--node',
+      spare,
+    ])
+    expect([given.code, JSON.parse(given.stdout)]).toEqual([0, { amount: String(available) }])
+    await until(
+      'it to arrive at home',
+      async () => {
+        const input = { params: { account: 'local' } }
+        const { rows } = await held.mesh.get(HOME).client().call(ADMIN_ROUTES.walletHistory, input)
+        return rows.some(({ kind, amount }) => kind === 'transfer-in' && amount === String(available))
+      },
+      WITHIN_MS,
+    )
+  }, 120_000)
 })

@@ -96,12 +96,15 @@ describe('three coordinators', () => {
     await allFinal()
     await Promise.all(COORDINATORS.slice(1).map(caughtUp))
     const wallet = await home?.call(ADMIN_ROUTES.wallet, input)
-    expect(wallet?.final).toBe(wallet?.available)
+    if (wallet === undefined) throw new Error('it has a wallet')
+    expect(wallet.final).toBe(wallet.available)
+    // The slice is seen in copies of the log that it has arrived in, sooner or later.
+    const { slices: _, ...figures } = wallet
     for (const other of others) {
-      expect(await other.call(ADMIN_ROUTES.wallet, input)).toMatchObject({ ...wallet, isHome: false })
+      expect(await other.call(ADMIN_ROUTES.wallet, input)).toMatchObject({ ...figures, isHome: false })
       expect(await other.call(ADMIN_ROUTES.walletHistory, input)).toEqual(history)
     }
-  })
+  }, 120_000)
 
   it('go on when one is killed', async () => {
     await held.mesh.kill('coordinator-3')

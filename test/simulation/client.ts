@@ -30,6 +30,7 @@ const ENDED: readonly string[] = ['done', 'failed', 'cancelled', 'expired']
 /** Refusals that a client answers with the same request again. */
 const PASSING: readonly string[] = [
   'no-coordinator',
+  'home-moving',
   'shutting-down',
   'queue-full',
   'account-queue-full',

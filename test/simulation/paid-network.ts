@@ -6,10 +6,16 @@ import type { Store } from '../../src/ports/store.js'
 import { readTask } from '../../src/roles/coordinator/task-record.js'
 import { auditLog } from '../../src/roles/ledger/audit-log.js'
 import { chainStatements, termQuotes } from '../../src/roles/ledger/chain-evidence.js'
+import { earlierIn } from '../../src/roles/ledger/continued-mirror.js'
 import { createEvidenceReader } from '../../src/roles/ledger/evidence.js'
 import { logKeys } from '../../src/roles/ledger/log-keys.js'
+import type { LibraryLog } from '../../src/roles/ledger/log-library.js'
+import { readHead } from '../../src/roles/ledger/log-open.js'
+import { LogReader } from '../../src/roles/ledger/log-reader.js'
 import { LogState } from '../../src/roles/ledger/log-state.js'
+import { LogTree } from '../../src/roles/ledger/log-tree.js'
 import { PolicyChain } from '../../src/roles/policy/policy-chain.js'
+import { mirrorPrefix, REPLICAS, writtenPrefix } from '../../src/roles/replication/log-name.js'
 import { logOrigin } from '../../src/wire/checkpoint.js'
 import { noteKey } from '../../src/wire/note-key.js'
 import { publicKeyOf } from '../../src/wire/peer-id.js'
@@ -20,7 +26,6 @@ import type { Report } from './events.js'
 
 const ADMIN = seededKey(78)
 const LENDER = 'lender'
-const OWN_LOG = 'ledger|0'
 /** More than any plan can spend. */
 const CREDITS = 10n ** 12n
 const TASKS = { gte: 't|', lt: 't}' }
@@ -37,12 +42,7 @@ interface Members {
 /** A signed policy under which these members are paid, and its accounts have credits, each at a home in turn. */
 export async function paidChain(members: Members): Promise<PolicyChain> {
   const chain = new PolicyChain()
-  const say = async <Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>): Promise<void> => {
-    const last = chain.head === undefined ? undefined : chain.at(chain.head.sequence)?.message
-    const message = messageOf(kind, body, last === undefined ? undefined : placeOf(last))
-    const taken = await chain.take(signed(message, ADMIN))
-    if (isRefusal(taken)) throw new Error(`${kind}: ${taken.detail}`)
-  }
+  const say = <Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>) => sayPolicy(chain, kind, body)
   const homeOf = (at: number): string => members.coordinators[at % members.coordinators.length] ?? ''
   await say('genesis', {
     name: 'simulated',
@@ -73,9 +73,22 @@ export async function paidChain(members: Members): Promise<PolicyChain> {
   return chain
 }
 
-/** A coordinator's own log, as its disk has it. */
-interface OwnLog {
+/** A message that comes into force everywhere at once. */
+export async function sayPolicy<Kind extends PolicyKind>(
+  chain: PolicyChain,
+  kind: Kind,
+  body: PolicyBody<Kind>,
+): Promise<void> {
+  const last = chain.head === undefined ? undefined : chain.at(chain.head.sequence)?.message
+  const message = messageOf(kind, body, last === undefined ? undefined : placeOf(last))
+  const taken = await chain.take(signed(message, ADMIN))
+  if (isRefusal(taken)) throw new Error(`${kind}: ${taken.detail}`)
+}
+
+/** A log of the newest epoch of a home, as the disk of its coordinator has it. */
+interface WrittenLog {
   readonly home: string
+  readonly coordinator: string
   readonly store: Store
   readonly state: LogState
 }
@@ -94,11 +107,14 @@ export async function auditPaid(
   { accounts, late }: Pick<Members, 'accounts'> & { readonly late: boolean },
   report: Report,
 ): Promise<void> {
-  const logs = [...stores].map(([home, store]) => {
-    return { home, store, state: new LogState(store, logKeys(OWN_LOG)) }
-  })
-  for (const log of logs) await auditOwn(log, chain, report)
-  await judgeTasks(logs, report)
+  const logs = newestLogs(stores, chain)
+  for (const { home, state } of logs) {
+    const epoch = chain.state.get('home', home)?.epoch
+    if (state.get('log', '')?.epoch !== epoch)
+      report('a home is taken over', `epoch ${epoch} of ${home} was not begun`)
+  }
+  for (const [coordinator, store] of stores) await auditWritten(coordinator, store, chain, report)
+  await judgeTasks(stores, logs, report)
   for (const { home, state } of logs) {
     for (const other of logs) {
       const back = other.state.get('balance', transitAccount(home)) ?? 0n
@@ -112,30 +128,69 @@ export async function auditPaid(
   if (issued !== granted) report('no credit is made', `${issued} were issued, ${granted} granted`)
 }
 
-async function auditOwn({ home, store }: OwnLog, chain: PolicyChain, report: Report): Promise<void> {
+function newestLogs(stores: ReadonlyMap<string, Store>, chain: PolicyChain): readonly WrittenLog[] {
   const network = chain.head?.network ?? ''
-  const key = noteKey('note', logOrigin(network, home, 1), publicKeyOf(home) ?? new Uint8Array())
+  return chain.logs.flatMap(({ home, epoch, coordinator }) => {
+    const store = stores.get(coordinator)
+    if (store === undefined || chain.state.get('home', home)?.epoch !== epoch) return []
+    const prefix = writtenPrefix(network, coordinator, logOrigin(network, home, epoch))
+    return [{ home, coordinator, store, state: new LogState(store, logKeys(prefix)) }]
+  })
+}
+
+/** All logs that a coordinator writes, or wrote before their homes were handed over. */
+async function auditWritten(
+  coordinator: string,
+  store: Store,
+  chain: PolicyChain,
+  report: Report,
+): Promise<void> {
+  const network = chain.head?.network ?? ''
   const evidence = createEvidenceReader(
     { statements: chainStatements(chain), quotes: termQuotes },
     { network },
   )
-  const audit = await auditLog({ store, evidence }, { key, prefix: OWN_LOG })
-  if (!audit.complete) report('the ledger stands up to an audit', `that of ${home} ends at ${audit.size}`)
-  for (const { where, at, detail } of audit.mismatches) {
-    report('the ledger stands up to an audit', `${where} ${at} of ${home}: ${detail}`)
+  const here = new Map<string, LibraryLog>()
+  const earlier = earlierIn({ find: (origin) => here.get(origin) })
+  for (const { home, epoch, coordinator: writer } of chain.logs) {
+    const origin = logOrigin(network, home, epoch)
+    const key = noteKey('note', origin, publicKeyOf(writer) ?? new Uint8Array())
+    const isOwn = writer === coordinator
+    const prefix = isOwn ? writtenPrefix(network, coordinator, origin) : mirrorPrefix(REPLICAS, origin)
+    const keys = logKeys(prefix)
+    const head = await readHead({ store, keys }, key)
+    const reader = new LogReader(store, keys, { head, tree: LogTree.EMPTY })
+    here.set(origin, { key, reader, head, state: new LogState(store, keys) })
+    if (!isOwn || head === undefined) continue
+    const audit = await auditLog({ store, evidence, earlier }, { key, prefix })
+    const name = `epoch ${epoch} of ${home}`
+    if (!audit.complete) report('the ledger stands up to an audit', `that of ${name} ends at ${audit.size}`)
+    for (const { where, at, detail } of audit.mismatches) {
+      report('the ledger stands up to an audit', `${where} ${at} of ${name}: ${detail}`)
+    }
   }
 }
 
-/** A task may have been at several coordinators, when its home was away. */
-async function judgeTasks(logs: readonly OwnLog[], report: Report): Promise<void> {
+/** A task may have been at several coordinators, when its home was away, and in several logs of one. */
+async function judgeTasks(
+  stores: ReadonlyMap<string, Store>,
+  logs: readonly WrittenLog[],
+  report: Report,
+): Promise<void> {
   const payers = new Map<string, string[]>()
-  for (const { home, store, state } of logs) {
+  for (const [coordinator, store] of stores) {
+    const written = logs.filter((log) => log.coordinator === coordinator)
     for await (const [at, bytes] of store.range(TASKS)) {
       const { task } = readTask(at, bytes)
       const { id } = task.header
-      const wrong = paymentFault(task, state)
+      const holding = written.filter(({ state }) => state.get('hold', id) !== undefined)
+      const paying = holding.filter(({ state }) => state.get('hold', id)?.state === 'settled')
+      for (const { home } of paying) payers.set(id, [...(payers.get(id) ?? []), home])
+      const judged = paying[0] ?? holding[0]
+      // Reserved in a log that was handed over since: what became of it is its successor's matter.
+      const wasHere = judged === undefined && written.every(({ home }) => home !== coordinator)
+      const wrong = wasHere ? undefined : paymentFault(task, judged?.state)
       if (wrong !== undefined) report('paid as it ended', `${id} is ${task.state}, and ${wrong}`)
-      if (state.get('hold', id)?.state === 'settled') payers.set(id, [...(payers.get(id) ?? []), home])
     }
   }
   for (const [id, homes] of payers) {
@@ -143,10 +198,10 @@ async function judgeTasks(logs: readonly OwnLog[], report: Report): Promise<void
   }
 }
 
-function paymentFault(task: Task, state: LogState): string | undefined {
+function paymentFault(task: Task, state: LogState | undefined): string | undefined {
   const { id } = task.header
-  const hold = state.get('hold', id)
-  if (hold === undefined) return 'nothing was ever held for it'
+  const hold = state?.get('hold', id)
+  if (state === undefined || hold === undefined) return 'nothing was ever held for it'
   if ((state.get('balance', holdAccount(id)) ?? 0n) !== 0n) return 'its credits are still held'
   if (task.state !== 'done') return hold.state === 'released' ? undefined : `its hold is ${hold.state}`
   if (hold.state !== 'settled') return `its hold is ${hold.state}`

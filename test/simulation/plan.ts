@@ -21,6 +21,8 @@ export interface Plan {
   readonly jitterMs: number
   /** The longest way of a commit to the disk. */
   readonly syncMs: number
+  /** The home of the first coordinator is handed over to the second then; undefined = it stays. */
+  readonly handoverMs: number | undefined
   /** From here on nothing goes wrong any more, and everything that was broken is mended. */
   readonly healMs: number
 }
@@ -152,6 +154,7 @@ export function planOf(seed: number): Plan {
     jitterMs: dice.of([0, 1, 30]),
     syncMs: dice.of([1, 4, 25]),
     healMs,
+    handoverMs: coordinators.length > 1 && dice.chance(0.5) ? dice.whole(0, healMs) : undefined,
   }
 }
 

@@ -20,7 +20,7 @@ import { SecrecyCheck } from './checks/secrecy-check.js'
 import { Client, type RunningGateway } from './client.js'
 import type { Check, Report, SimEvent, Violation } from './events.js'
 import { breakThings } from './faults.js'
-import { auditPaid, paidChain } from './paid-network.js'
+import { auditPaid, paidChain, sayPolicy } from './paid-network.js'
 import { type EngineTrouble, type Plan, planOf, SECRET, type WorkerPlan } from './plan.js'
 import { simEngine, simSandbox } from './sim-engine.js'
 import { type Sabotage, SimProcess, type SimWorld } from './sim-process.js'
@@ -167,7 +167,13 @@ class Simulation {
   }
 
   async play(): Promise<void> {
-    const { healMs, faults } = this.#plan
+    const { healMs, faults, handoverMs } = this.#plan
+    let handing: Promise<void> | undefined
+    if (handoverMs !== undefined) {
+      this.#clock.after(handoverMs, () => {
+        handing = this.#handOver()
+      })
+    }
     for (const process of everybody(this.#cast)) process.start()
     for (const client of this.#clients) client.begin()
     const mend = breakThings(faults, {
@@ -179,6 +185,7 @@ class Simulation {
       note: (at, text) => this.#note(at, text),
     })
     await this.#pass(() => false, healMs + 1)
+    await handing
     mend()
     this.#quiet = await this.#pass(() => this.#isQuiet(), HORIZON_MS)
     if (!this.#quiet)
@@ -186,7 +193,16 @@ class Simulation {
     await this.#pass(() => false, REST_MS)
     for (const client of this.#clients) client.stop()
     for (const client of this.#clients) await client.last()
-    if (this.#quiet) checkRest(this.#cast, (rule, detail) => this.#broken(rule, detail))
+    const gaveAway = handing === undefined ? undefined : this.#cast.coordinators[0]?.name
+    if (this.#quiet) checkRest(this.#cast, gaveAway, (rule, detail) => this.#broken(rule, detail))
+  }
+
+  /** Everybody learns at once that the second coordinator goes on with the home of the first. */
+  async #handOver(): Promise<void> {
+    const [old, next] = this.#cast.coordinators
+    if (this.#chain === undefined || old === undefined || next === undefined) return
+    this.#note(next.name, `goes on with the home of ${old.name}`)
+    await sayPolicy(this.#chain, 'handover', { home: old.peerId, epoch: 2, coordinator: next.peerId })
   }
 
   summary(): Omit<Summary, 'wallS'> {

@@ -192,12 +192,18 @@ function supplyOf(view: LedgerView): readonly (readonly [part: string, amount: b
 
 /** A coordinator may write the logs of several homes. */
 function gaugesOf(metrics: Metrics) {
-  const gauge = (name: string, help: string, labels: readonly string[] = []) =>
-    metrics.gauge(`edgecoder_economy_${name}`, help, [...labels, 'home'])
   return {
-    multiplier: gauge('multiplier_ratio', 'Multiplier of the open pricing window.'),
-    load: gauge('load_ratio', 'Smoothed load, if the issuance window closed now.'),
-    pool: gauge('pool_credits', 'Pool, if the issuance window closed now.'),
-    supply: gauge('supply_credits', 'Credits of a log by part.', ['part']),
+    multiplier: metrics.gauge(
+      'edgecoder_economy_multiplier_ratio',
+      'Multiplier of the open pricing window.',
+      ['home'],
+    ),
+    load: metrics.gauge('edgecoder_economy_load_ratio', 'Smoothed load, if the issuance window closed now.', [
+      'home',
+    ]),
+    pool: metrics.gauge('edgecoder_economy_pool_credits', 'Pool, if the issuance window closed now.', [
+      'home',
+    ]),
+    supply: metrics.gauge('edgecoder_economy_supply_credits', 'Credits of a log by part.', ['part', 'home']),
   }
 }

@@ -28,7 +28,12 @@ export class PaidAccounting implements Accounting {
       else byLog.set(log, [...(byLog.get(log) ?? []), task])
     }
     for (const [log, mine] of byLog) {
-      for (const [id, why] of log.accounting.hold(signed, mine)) refused.set(id, why)
+      const unheld = log.accounting.hold(signed, mine)
+      // What a slice does not pay for waits for the account itself, when its home comes here.
+      for (const { id, account } of mine) {
+        const why = unheld.get(id)
+        if (why !== undefined) refused.set(id, this.#logs.awaited(account) ?? why)
+      }
     }
     return refused
   }

@@ -73,7 +73,8 @@ export class ReplicatedLedger {
     this.#components = components
     this.#init = init
     this.#confirmation = new LogConfirmation({ ...components, others: () => this.#others() })
-    this.logs = new WrittenLogs(this.#written(signer.peerId, FIRST_EPOCH))
+    const awaited = (home: string) => this.#succession.awaited(home)
+    this.logs = new WrittenLogs(this.#written(signer.peerId, FIRST_EPOCH), awaited)
     const statements = chainStatements(chain, () => this.library)
     this.#evidence = createEvidenceReader({ statements, quotes: termQuotes }, { network })
     this.#witness = createEvidenceReader({ statements, quotes: termQuotes, clock }, { network })

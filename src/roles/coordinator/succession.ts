@@ -1,4 +1,5 @@
 import { EdgeCoderError } from '../../core/errors.js'
+import { FIRST_EPOCH } from '../../core/ledger/line.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
@@ -69,6 +70,18 @@ export class Succession {
     return [...this.#views.values()]
   }
 
+  /** Why a home cannot be served yet that policy has handed over to here; undefined = it is none of those. */
+  awaited(home: string): Refusal | undefined {
+    const { chain, signer, logs } = this.#components
+    const now = chain.state.get('home', home)
+    if (now?.coordinator !== signer.peerId || now.epoch === FIRST_EPOCH) return undefined
+    if (logs.serving.some((log) => log.home === home)) return undefined
+    const { why, progress } = this.views.find((view) => view.home === home) ?? {}
+    const made =
+      progress === undefined ? 'the others are asked what they cosigned last' : 'its state is being made'
+    return homeMoving(home, why?.detail ?? made, SUCCESSION_RETRY_MS)
+  }
+
   /** Goes on with what can be gone on with. Costs next to nothing when there is nothing. */
   look(): void {
     if (this.#stop.signal.aborted) return
@@ -91,9 +104,9 @@ export class Succession {
   async #run(): Promise<void> {
     const due = this.#due()
     const origins = new Set(due.map(({ origin }) => origin))
-    for (const { origin, home } of this.views) {
+    for (const { origin } of this.views) {
       // It was handed on before it was begun here.
-      if (!origins.has(origin)) this.#ended(origin, home)
+      if (!origins.has(origin)) this.#ended(origin)
     }
     for (const each of due) {
       if (this.#stop.signal.aborted) return
@@ -127,7 +140,7 @@ export class Succession {
     const cut = replication()?.cut(each.origin)
     // Replication has not looked at the newest policy yet.
     if (cut === undefined || (isRefusal(cut) && cut.code === 'not-found')) {
-      this.#shows(this.#views.get(each.origin) ?? each, 'the others are asked what they cosigned last')
+      this.#views.set(each.origin, this.#views.get(each.origin) ?? each)
     } else if (isRefusal(cut) && cut.code !== 'log-unconfirmed') this.#waits(each, cut)
     else if (isRefusal(cut) || library.find(each.origin)?.head !== undefined) await this.#lost(each)
     else await this.#begin(each, cut)
@@ -149,7 +162,7 @@ export class Succession {
   async #begin(each: Succeeding, cut: LogCut): Promise<void> {
     const { store, log, signer, chain, evidence, library, logs, replication, written } = this.#components
     const { home, epoch, origin } = each
-    this.#shows({ ...each, progress: { entries: 0, total: cut.size } }, 'its state is being made')
+    this.#views.set(origin, { ...each, progress: { entries: 0, total: cut.size } })
     log.info('home-being-taken-over', { origin, from: cut.origin, entries: cut.size })
     const prefix = writtenPrefix(this.#networkId, signer.peerId, origin)
     const refused = await continueLog(
@@ -170,7 +183,7 @@ export class Succession {
     await begun.start()
     logs.add(begun)
     await replication()?.adopt(begun.desk.log)
-    this.#ended(origin, home)
+    this.#ended(origin)
     log.info('home-taken-over', { origin, from: cut.origin, entries: cut.size })
   }
 
@@ -179,17 +192,11 @@ export class Succession {
     const { code, detail } = why
     if (before?.detail !== detail)
       this.#components.log.info('home-waits', { origin: each.origin, code, detail })
-    this.#shows({ ...each, why }, detail)
+    this.#views.set(each.origin, { ...each, why })
   }
 
-  #shows(view: Succeeding, what: string): void {
-    this.#views.set(view.origin, view)
-    this.#components.logs.awaits(view.home, homeMoving(view.home, what, SUCCESSION_RETRY_MS))
-  }
-
-  #ended(origin: string, home: string): void {
+  #ended(origin: string): void {
     this.#views.delete(origin)
     this.#retryMs.delete(origin)
-    this.#components.logs.awaits(home, undefined)
   }
 }

@@ -21,12 +21,13 @@ export class WrittenLogs<L extends RoutedLog> {
   /** That of its own home, as it was first; there from the beginning, and perhaps sealed since. */
   readonly #first: L
   readonly #all: L[]
-  /** Why nothing of a home can be done here yet, though policy has handed it over to here. */
-  readonly #awaited = new Map<string, Refusal>()
+  readonly #awaited: (home: string) => Refusal | undefined
 
-  constructor(first: L) {
+  /** @param awaited why nothing of a home can be done here yet, though policy has handed it over to here */
+  constructor(first: L, awaited: (home: string) => Refusal | undefined = () => undefined) {
     this.#first = first
     this.#all = [first]
+    this.#awaited = awaited
   }
 
   get all(): readonly L[] {
@@ -64,10 +65,9 @@ export class WrittenLogs<L extends RoutedLog> {
     return this.#all.find(({ desk }) => desk.origin === origin)
   }
 
-  /** Says why a home cannot be served yet; undefined = it can, or is not this coordinator's. */
-  awaits(home: string, why: Refusal | undefined): void {
-    if (why === undefined) this.#awaited.delete(home)
-    else this.#awaited.set(home, why)
+  /** Why the home of an account cannot be served yet; undefined = it can, or is not this coordinator's. */
+  awaited(account: string): Refusal | undefined {
+    return this.#awaited(this.homeOf(account) ?? '')
   }
 
   /**
@@ -83,7 +83,7 @@ export class WrittenLogs<L extends RoutedLog> {
     const sliced = serving.filter((log) => hasSlice(log, account))
     const most = sliced.toSorted((a, b) => compare(sliceOf(b, account), sliceOf(a, account)))[0]
     if (most !== undefined) return most
-    return this.#awaited.get(home ?? '') ?? primary
+    return this.#awaited(home ?? '') ?? primary
   }
 
   /**
@@ -95,7 +95,7 @@ export class WrittenLogs<L extends RoutedLog> {
     const home = this.homeOf(account)
     const own = this.serving.find((log) => log.home === home)
     // A log that is sealed, or knows no such account, says so itself.
-    return own ?? this.#awaited.get(home ?? '') ?? this.primary
+    return own ?? this.#awaited(home ?? '') ?? this.primary
   }
 
   /** As the logs here have it. */

@@ -58,6 +58,8 @@ export class LiveTask {
   queued = false
   /** The coordinator that was asked last does not have it: it said no. */
   refused = false
+  /** It was last ordered at a coordinator that only stands in for the home of its account. */
+  stoodIn = false
   /** The user was told that it is taken, or may have been. */
   promised = false
   state: TaskView['state'] = 'submitting'

@@ -35,6 +35,8 @@ interface Init {
 const LEAST_RETRY_MS = 200
 /** Before a coordinator is asked again that does not know yet that it is the home: policy takes seconds. */
 const NOT_YET_HOME_MS = 2_000
+/** Before the successor of a home is asked: policy comes here as it comes to the coordinator. */
+const SEALED_MS = 500
 /** Before a coordinator that stands in, and may not spend enough, is asked again. */
 const AWAY_RETRY_MS = 5_000
 /** Head and signature of the envelope, and to spare. */
@@ -171,11 +173,12 @@ export class SubmitBatcher {
 
   async #order(batch: readonly LiveTask[], link: CoordinatorLink): Promise<void> {
     if (batch.length === 0) return
-    const { signer, clock, metrics, log } = this.#components
+    const { signer, clock, metrics, log, routes } = this.#components
     const headers = batch.map((task) => task.record.header)
     const order = seal(signer, this.#init.networkId, statements.order, { headers }, clock.nowMs())
     for (const task of batch) {
       task.askedOn = link
+      task.stoodIn = routes.standsIn(link.peerId, task.record.header.account)
       task.refused = false
       if (task.order === 'unsent') task.order = 'sent'
     }
@@ -222,7 +225,9 @@ export class SubmitBatcher {
    */
   #whyNot(why: Refusal, task: LiveTask, link: CoordinatorLink): Refusal {
     const { code } = why
-    const standsIn = this.#components.routes.standsIn(link.peerId, task.record.header.account)
+    const { routes } = this.#components
+    // Policy may have moved the home to it while it answered.
+    const standsIn = task.stoodIn || routes.standsIn(link.peerId, task.record.header.account)
     if (standsIn && (code === 'not-home' || code === 'insufficient-credits')) return noStandIn(why)
     return !standsIn && code === 'not-home' ? { ...why, retryAfterMs: NOT_YET_HOME_MS } : why
   }
@@ -230,6 +235,8 @@ export class SubmitBatcher {
   async #refused(task: LiveTask, why: Refusal): Promise<void> {
     const { book, log } = this.#components
     task.refused = true
+    // The home was handed over a moment ago: who goes on with it is asked, and nobody need be told.
+    if (why.code === 'log-sealed') return this.#later(task, SEALED_MS)
     try {
       if (!task.promised) await book.erase(task, why)
       else if (why.retryAfterMs === undefined) await book.conclude(task, endBy(why), why)

@@ -40,6 +40,8 @@ export const MOST_BACKOFF_MS = 30_000
  * say so itself, when it is for this end to dial.
  */
 export const MOST_REDIAL_MS = 5_000
+/** Before a note of what is final is written again that could not be. */
+export const KEEP_AGAIN_MS = 1_000
 /** Gossip of one log's checkpoints, at most one in this time. */
 export const GOSSIP_MS = 1_000
 /** One checkpoint is offered to all for so long before a later one takes its place. */

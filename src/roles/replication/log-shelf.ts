@@ -7,6 +7,7 @@ import { noteKey } from '../../wire/note-key.js'
 import { openContinuedMirror } from '../ledger/continued-mirror.js'
 import type { LogMirror } from '../ledger/log-mirror.js'
 import { Accusations } from './accusations.js'
+import { KEEP_AGAIN_MS } from './constants.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import { CosignSeeker } from './cosign-seeker.js'
 import { CutJudge } from './cut-judge.js'
@@ -17,7 +18,7 @@ import { LogFollower } from './log-follower.js'
 import { cosignerKey, type KnownLog, knownLog, mirrorPrefix } from './log-name.js'
 import { NoteBook } from './note-book.js'
 import type { OwnLog, ReplicationComponents, ReplicationInit } from './replication.js'
-import { TipDesk } from './tip-desk.js'
+import { Tips } from './tips.js'
 import { Witness } from './witness.js'
 import { WrittenLogs } from './written-logs.js'
 
@@ -57,16 +58,23 @@ export class LogShelf {
   readonly #events: ShelfEvents
   readonly #desks = new Map<string, LogDesk>()
   readonly #judge: CutJudge
-  readonly #giving = new Set<string>()
+  readonly #tips: Tips
   readonly #listeners = new Set<(origin: string, size: number) => void>()
   readonly #differs = new Set<(size: number, origin: string) => void>()
   #loaded = false
+  #stopped = false
   #opening: Promise<void> | undefined
 
   constructor(parts: ShelfComponents, init: ShelfInit, events: ShelfEvents) {
     this.#parts = parts
     this.#init = init
     this.#events = events
+    this.#tips = new Tips(parts, init, {
+      link: (peerId) => events.link(peerId),
+      witnesses: (known) => this.#witnesses(known),
+      needed: () => this.#quorum() - 1,
+      isUseless: (known) => this.#isUseless(known),
+    })
     this.accusations = new Accusations(parts, `${init.prefix}|x`)
     this.cosigned = new NoteBook(parts.store, `${init.prefix}|w`)
     this.finals = new NoteBook(parts.store, `${init.prefix}|q`)
@@ -179,6 +187,7 @@ export class LogShelf {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true
     this.written.stop()
     for (const desk of this.#desks.values()) {
       desk.follower?.stop()
@@ -258,13 +267,22 @@ export class LogShelf {
       links: () => this.#events.links(),
       cosigner: (peerId) => cosignerKey(this.#init.networkId, peerId),
       quorum: () => this.#quorum(),
-      final: (note, checkpoint) => {
-        desk.keepFinal(note, checkpoint).catch((cause: unknown) => this.#fault(cause))
-      },
+      final: (note, checkpoint) => this.#keepFinal(desk, note, checkpoint),
       shown: (note) => desk.news(note, undefined),
     })
     this.#desks.set(origin, desk)
     this.written.serve(own, seeker, () => this.#sealed(known), desk.finalSize)
+  }
+
+  /** Nobody shows it again: what a full disk prevented is tried until it is kept, or something larger is. */
+  #keepFinal(desk: LogDesk, note: Uint8Array, checkpoint: SignedCheckpoint): void {
+    desk.keepFinal(note, checkpoint).catch((cause: unknown) => {
+      this.#fault(cause)
+      if (this.#stopped) return
+      this.#parts.clock.after(KEEP_AGAIN_MS, () => {
+        if (!this.#stopped) this.#keepFinal(desk, note, checkpoint)
+      })
+    })
   }
 
   async #openMirror(known: KnownLog): Promise<void> {
@@ -292,7 +310,7 @@ export class LogShelf {
     // A log of one's own that is only being filled again is not cosigned: its signature is there already.
     if (known.coordinator !== signer.peerId) {
       const key = noteKey('cosignature', cosignerName(networkId, signer.peerId), signer.publicKey)
-      desk.tip = await this.#openTip(known, mirror, desk, desk.follower)
+      desk.tip = await this.#tips.open(known, mirror, desk, desk.follower)
       desk.witness = new Witness({ ...this.#parts, cosigned: this.cosigned }, key, {
         held: mirror,
         isolated: () => this.accusations.has(origin),
@@ -320,29 +338,6 @@ export class LogShelf {
     const { accusations } = this
     if (!accusations.has(known.origin)) return false
     return !this.#sealed(known) || accusations.forked(known.origin)
-  }
-
-  async #openTip(known: KnownLog, mirror: LogMirror, desk: LogDesk, follower: LogFollower): Promise<TipDesk> {
-    const { prefix, snapshotLag: lag } = this.#init
-    const init = {
-      known,
-      mirror,
-      claims: desk.claims,
-      prefix: mirrorPrefix(`${prefix}|u`, known.origin),
-      lag,
-      giving: this.#giving,
-    }
-    const tip = new TipDesk(this.#parts, init, {
-      link: (peerId) => this.#events.link(peerId),
-      witnesses: () => this.#witnesses(known),
-      needed: () => this.#quorum() - 1,
-      isolated: () => this.#isUseless(known),
-      forked: (found) => desk.forked(found),
-      reach: () => follower.reach,
-      freed: () => follower.wake(),
-    })
-    await tip.open()
-    return tip
   }
 
   #desk(known: KnownLog, held: LogDesk['held'], claims: Map<string, number>): LogDesk {

@@ -8,7 +8,8 @@ import { decodeEntry } from '../../../src/wire/ledger/entry.js'
 import type { Check, Report, SimEvent, Speech } from '../events.js'
 
 const receipts = codec(StoredReceiptSchema, 64 * 1024)
-const LEDGER_ENTRIES = 'ledger|0|e|'
+/** Of logs that a coordinator writes. */
+const LEDGER_ENTRIES = /^ledger\|(0|w[0-9a-f]{16})\|e\|/
 const ENDED: readonly TaskStateName[] = ['done', 'failed', 'cancelled', 'expired']
 
 /**
@@ -43,7 +44,7 @@ export class RecordCheck implements Check {
     for (const write of writes) {
       if (write.type !== 'put') continue
       if (write.key.startsWith('r|')) paid.set(write.key.slice(2), this.#receipt(at, write))
-      else if (write.key.startsWith(LEDGER_ENTRIES)) this.#settled(at, write.value, paid)
+      else if (LEDGER_ENTRIES.test(write.key)) this.#settled(at, write.value, paid)
     }
     for (const write of writes) {
       if (!write.key.startsWith('t|')) continue

@@ -36,7 +36,7 @@ const torn: LedgerPlan = {
   ),
 }
 
-/** A home that lives and never learns that it was handed over; the others do, one after the other. */
+/** A home that lives while it is handed over; all learn of it, one after the other. */
 const replaced: LedgerPlan = {
   ...ledgerPlanOf(1),
   coordinators: ['c1', 'c2', 'c3', 'c4'],
@@ -45,7 +45,9 @@ const replaced: LedgerPlan = {
   faults: [],
   snapshots: undefined,
   hasty: false,
-  handovers: [{ home: 'c1', epoch: 2, coordinator: 'c2', learntMs: { c2: 3_000, c3: 5_000, c4: 4_000 } }],
+  handovers: [
+    { home: 'c1', epoch: 2, coordinator: 'c2', learntMs: { c1: 4_500, c2: 3_000, c3: 5_000, c4: 4_000 } },
+  ],
 }
 
 /** The successor is alone while the others make more of the old home's log final. */

@@ -29,10 +29,11 @@ export async function judgeLines(
     for (const log of epochs) {
       const counts = countedPart(library, { network: LEDGER_NETWORK, ...log }, latest.epoch)
       const final = finals.largest(originOf(log))
-      if (final <= (counts?.size ?? 0)) continue
+      // Where the later log is not final yet, another one says it.
+      if (counts === undefined || final <= counts.size) continue
       report(
         'what is final survives a hand-over',
-        `${final} of ${originOf(log)} was final, ${counts?.size} count`,
+        `${final} of ${originOf(log)} was final, ${counts.size} count`,
       )
     }
     await judgeCredits(latest, library, report)

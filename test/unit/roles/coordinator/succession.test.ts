@@ -266,7 +266,8 @@ describe('the successor', () => {
       }
       if (!died) break
     }
-    expect([...stands].toSorted()).toEqual(['begun', 'continued', 'continuing', 'nothing'])
+    // Which commits come between depends on how long signatures take to check.
+    expect([...stands]).toEqual(expect.arrayContaining(['begun', 'continuing', 'nothing']))
   }, 60_000)
 
   it('that lost its store gets the log back before it goes on with it', async () => {

@@ -45,6 +45,19 @@ describe('tasks of an account whose home is handed over', () => {
     expect((await bed.view('one'))?.state).toBe('queued')
   })
 
+  it('are not refused when the order was on its way to the coordinator that had the home', async () => {
+    let asked = 0
+    old.no = () => {
+      asked++
+      return refusal('log-sealed', 'epoch 2 is written by another')
+    }
+    const submitting = bed.gateway.submit(chat({ id: 'one' }))
+    await bed.until(() => asked > 0)
+    await handOver()
+    expect(await bed.settle(submitting)).toMatchObject({ existed: false, task: { state: 'queued' } })
+    expect(next.headers.has('ann:one')).toBe(true)
+  })
+
   it('are not taken from where they are when it was another home that was handed over', async () => {
     await bed.submit(chat({ id: 'one', account: 'bob' }))
     await handOver()
