@@ -77,6 +77,11 @@ export const ERRORS = {
     exit: 4,
     means: 'The owner of the coordinator has paused it: no task is given out, and new ones may be refused.',
   },
+  'worker-draining': {
+    http: 503,
+    exit: 4,
+    means: 'The worker finishes what it has and is given nothing new, as policy says.',
+  },
   'worker-paused': { http: 503, exit: 1, means: 'The worker takes no work now.' },
   // ledger
   'insufficient-credits': { http: 402, exit: 4, means: 'The account does not have the credits for this.' },

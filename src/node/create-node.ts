@@ -176,6 +176,7 @@ function createRoles(
   const others = known.list().filter((peer) => !mode.coordinator || peer.peerId !== network.peerId)
   const coordinators = [...self, ...others]
   const chain = signed === undefined ? {} : { chain: signed.chain }
+  const onPolicy = (listener: () => void) => signed?.onChange(listener) ?? (() => {})
   const find = { networkId, version: VERSION, coordinators, onCoordinators: known.remember }
   return {
     ...(signed && { policy: signed }),
@@ -186,6 +187,7 @@ function createRoles(
           store,
           log: log.child({ role: 'coordinator' }),
           ...chain,
+          onPolicy,
           copied: services.copied,
           addressesOf: (peerId) => known.list().find((peer) => peer.peerId === peerId)?.addresses ?? [],
         },

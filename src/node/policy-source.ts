@@ -9,6 +9,7 @@ import type { Random } from '../ports/random.js'
 import type { Store } from '../ports/store.js'
 import { CLIENT_LINKS, SERVER_LINKS } from '../roles/policy/constants.js'
 import type { PolicyChain } from '../roles/policy/policy-chain.js'
+import { PolicyCut } from '../roles/policy/policy-cut.js'
 import { PolicyExchange, type PolicyPeer } from '../roles/policy/policy-exchange.js'
 import { type KeptPolicy, PolicyKeeper } from '../roles/policy/policy-keeper.js'
 import type { PolicyService } from '../roles/policy/policy-service.js'
@@ -46,6 +47,8 @@ export interface SignedPolicy extends PolicyService {
   /** Resolves once there is a policy. @throws EdgeCoderError `shutting-down` when stopped before */
   start(): Promise<void>
   stop(): void
+  /** Called when it has changed, once the change is durable. */
+  onChange(listener: () => void): () => void
 }
 
 /** How often it is looked whether the policy has come. */
@@ -97,7 +100,13 @@ class SignedSource implements PolicySource {
         servers: () => this.#servers(components.known),
       },
     )
-    return new SharedPolicy(components, { keeper, exchange, ...(folder === undefined ? {} : { folder }) })
+    const admits = (peerId: string): boolean => this.admits(peerId)
+    return new SharedPolicy(components, {
+      keeper,
+      exchange,
+      admits,
+      ...(folder === undefined ? {} : { folder }),
+    })
   }
 
   /** Without a policy, or with one that others may have renewed. */
@@ -123,6 +132,7 @@ class SignedSource implements PolicySource {
 interface Parts {
   readonly keeper: PolicyKeeper
   readonly exchange: PolicyExchange
+  readonly admits: (peerId: string) => boolean
   readonly folder?: string
 }
 
@@ -130,6 +140,7 @@ class SharedPolicy implements SignedPolicy {
   readonly #components: PolicyComponents
   readonly #parts: Parts
   readonly #watch: PolicyWatch
+  readonly #cut: PolicyCut
   readonly #stopping = new AbortController()
   #undo: (() => void)[] = []
 
@@ -137,6 +148,8 @@ class SharedPolicy implements SignedPolicy {
     this.#components = components
     this.#parts = parts
     this.#watch = new PolicyWatch({ ...components, chain: parts.keeper.chain })
+    const { admits, exchange } = parts
+    this.#cut = new PolicyCut({ ...components, admits, pulling: () => exchange.pulling })
   }
 
   get chain(): PolicyChain {
@@ -162,6 +175,7 @@ class SharedPolicy implements SignedPolicy {
       keeper.onChange(() => {
         log.info('policy-taken', { sequence: this.chain.head?.sequence })
         this.#watch.look()
+        this.#cut.changed()
       }),
     )
     exchange.start()
@@ -177,8 +191,13 @@ class SharedPolicy implements SignedPolicy {
     await this.#arrival()
   }
 
+  onChange(listener: () => void): () => void {
+    return this.#parts.keeper.onChange(listener)
+  }
+
   stop(): void {
     this.#stopping.abort()
+    this.#cut.stop()
     for (const undo of this.#undo) undo()
     this.#watch.stop()
     this.#parts.exchange.stop()

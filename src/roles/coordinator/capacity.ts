@@ -20,9 +20,9 @@ export function capacityOf(sessions: Iterable<WorkerSession>, queued: number, pa
   const languages = new Set<string>()
   let workers = 0
   let freeSlots = 0
-  for (const { link, capabilities, free: offered } of sessions) {
+  for (const { link, capabilities, bar, free: offered } of sessions) {
     if (link === undefined) continue
-    const free = paused ? 0 : offered
+    const free = paused || bar !== undefined ? 0 : offered
     workers++
     freeSlots += free
     for (const language of capabilities.languages) if (languages.size < LANGUAGES) languages.add(language)

@@ -60,6 +60,7 @@ interface Ports {
   readonly network: Network
   readonly clock: Clock
   readonly log: Log
+  readonly onPolicy: (listener: () => void) => () => void
 }
 
 /** What a coordinator does as a whole: begins, ends, keeps time, and says how it stands. */
@@ -95,7 +96,7 @@ export class CoordinatorRole implements Coordinator {
 
   /** @param waits is told why, when nobody can be served yet */
   async #serve(waits: (why: Refusal) => void): Promise<undefined> {
-    const { network, clock, log } = this.#ports
+    const { network, clock, log, onPolicy } = this.#ports
     const { ledger, book, workers, gateways, assigner, announcer, pause } = this.#parts
     try {
       await pause.load()
@@ -114,6 +115,7 @@ export class CoordinatorRole implements Coordinator {
       network.serve(this.#ids.gateway, { ...open, framesPerSecond: GATEWAY_FRAMES_PER_SECOND }, (link) =>
         gateways.accept(link),
       ),
+      onPolicy(() => this.#recheck()),
     ]
     this.#timers = [clock.every(SWEEP_MS, () => this.#sweep()), clock.every(ROUND_MS, () => this.#round())]
     network.provide(this.#ids.coordinatorRendezvous)
@@ -216,12 +218,18 @@ export class CoordinatorRole implements Coordinator {
     assigner.touch()
   }
 
-  #round(): void {
-    const { book, journal, ledger, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
-    const { pause } = this.#parts
-    ledger?.round()
+  /** Acts on what policy says now: who is not admitted any more is put out, and its leases go to others. */
+  #recheck(): void {
+    const { workers, gateways, assigner } = this.#parts
     workers.recheck()
     gateways.recheck()
+    assigner.touch()
+  }
+
+  #round(): void {
+    const { book, journal, ledger, workers, gateways, announcer, meter, scheduler, pause } = this.#parts
+    ledger?.round()
+    this.#recheck()
     gateways.publishCapacity()
     // Workers that came for what waits would get none of it.
     if (journal.fault === undefined && pause.why === undefined) announcer.announce()
@@ -233,7 +241,7 @@ export class CoordinatorRole implements Coordinator {
       workers: workers.size,
       gateways: gateways.size,
     })
-    assigner.touch()
+    this.#parts.assigner.touch()
   }
 }
 

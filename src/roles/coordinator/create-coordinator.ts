@@ -39,6 +39,8 @@ export interface CoordinatorComponents {
   readonly metrics: Metrics
   /** Asked anew each time: it may change while the node runs. */
   readonly policy: () => PolicyView
+  /** Calls when that has changed; left out = it is looked once a second. */
+  readonly onPolicy?: (listener: () => void) => () => void
   /** The signed policy, of a network in which tasks are paid. */
   readonly chain?: PolicyChain
   /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
@@ -115,7 +117,8 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, pause, ...ends }
-  return new CoordinatorRole({ network, clock, log }, parts, ids)
+  const { onPolicy = () => () => {} } = components
+  return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)
 }
 
 function createEconomy(

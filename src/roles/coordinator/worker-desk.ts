@@ -1,5 +1,5 @@
 import assert from 'node:assert'
-import { admits } from '../../core/policy/policy-view.js'
+import { admits, leaseBar } from '../../core/policy/policy-view.js'
 import { type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Link } from '../../ports/network.js'
 import { frames } from '../../wire/frame.js'
@@ -69,20 +69,12 @@ export class WorkerDesk implements WorkerOutlets {
     log.warn(storm === 'storm' ? 'storm-began' : 'storm-ended', { workers: this.#sessions.size, next })
   }
 
-  /** Puts out workers that policy no longer admits. */
+  /** Puts out workers that policy no longer admits, and gives nothing new to those that it drains. */
   recheck(): void {
     for (const session of this.#sessions.values()) {
       const why = this.#admits(session.peerId, session.agentId)
-      if (why === undefined) continue
-      const { link } = session
-      // Let go first: closing still sends what was said, aborting does not.
-      session.link = undefined
-      if (link !== undefined) {
-        tellWorker(link, { case: 'refused', value: toWire(why) })
-        void link.close()
-      }
-      this.#components.watch.forget(session.peerId)
-      this.#lost(session.peerId, why.code)
+      if (why !== undefined) this.#putOut(session, why)
+      else if (this.#bar(session)?.code !== session.bar?.code) this.#offer(session)
     }
   }
 
@@ -107,6 +99,14 @@ export class WorkerDesk implements WorkerOutlets {
     const link = session?.link
     if (link === undefined) {
       this.#components.book.step(entry, { type: 'decline', worker, fence, reason: 'link-closed' })
+      this.#components.touch()
+      return
+    }
+    const why = this.#admits(worker, session?.agentId ?? '')
+    if (session !== undefined && why !== undefined) {
+      // Policy changed while the lease was on its way to the disk: nobody has heard of it.
+      this.#components.book.step(entry, { type: 'decline', worker, fence, reason: why.code })
+      this.#putOut(session, why)
       this.#components.touch()
       return
     }
@@ -150,6 +150,22 @@ export class WorkerDesk implements WorkerOutlets {
 
   #admits(peerId: string, agentId: string): Refusal | undefined {
     return admits(this.#components.policy(), { peerId, agentId, role: 'worker' })
+  }
+
+  #bar({ peerId }: WorkerSession): Refusal | undefined {
+    return leaseBar(this.#components.policy(), peerId)
+  }
+
+  #putOut(session: WorkerSession, why: Refusal): void {
+    const { link, peerId } = session
+    // Let go first: closing still sends what was said, aborting does not.
+    session.link = undefined
+    if (link !== undefined) {
+      tellWorker(link, { case: 'refused', value: toWire(why) })
+      void link.close()
+    }
+    this.#components.watch.forget(peerId)
+    this.#lost(peerId, why.code)
   }
 
   #greet(link: Link, first: WorkerToCoordinator): Greeting<WorkerToCoordinator> {
@@ -255,9 +271,10 @@ export class WorkerDesk implements WorkerOutlets {
     if (session === undefined) return
     const { scheduler } = this.#components
     const { peerId, reason, free } = session
-    const bar =
+    session.bar = this.#bar(session)
+    const resting =
       reason === '' || free > 0 ? undefined : refusal('worker-paused', `the worker offers no slot: ${reason}`)
-    scheduler.setBar(peerId, bar)
+    scheduler.setBar(peerId, session.bar ?? resting)
     scheduler.setFree(peerId, free)
   }
 

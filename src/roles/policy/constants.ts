@@ -34,3 +34,5 @@ export const GOSSIP_CHECKS_BURST = 64
 export const WATCH_MS = 5_000
 /** Less than this part of its life left: somebody should sign a newer message soon. */
 export const LATE_RATIO = 0.1
+/** From a change of policy until peers that it does not admit are dropped: they are told before. */
+export const CUT_MS = 250
