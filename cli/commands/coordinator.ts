@@ -4,6 +4,7 @@ import { connect } from '../connection.js'
 import { whole } from '../number-option.js'
 import { coordinatorText, peersText, queueText, workersText } from '../print/node-text.js'
 import { sessionOf } from '../session.js'
+import { registerDrain } from './coordinator-drain.js'
 
 /** `edgecoder coordinator …`: how a coordinator and its queue stand. */
 export function registerCoordinator(program: Command): void {
@@ -11,6 +12,7 @@ export function registerCoordinator(program: Command): void {
     .command('coordinator')
     .description('how a coordinator and its queue stand, and when it rests')
   registerPause(coordinator)
+  registerDrain(coordinator)
   coordinator
     .command('status')
     .description('counts of workers, gateways and tasks')

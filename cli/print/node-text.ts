@@ -168,3 +168,18 @@ export function peersText({ peers }: Answer<'peers'>): string {
     ]),
   )
 }
+
+/** `coordinator drains` for people. */
+export function drainsText({ drains }: Answer<'coordinatorDrains'>): string {
+  if (drains.length === 0) return 'No worker is drained here.'
+  return table(
+    ['peer id', 'since', 'leases left', 'cut', 'reason'],
+    drains.map(({ worker, sinceMs, untilMs, leases, reason }) => [
+      worker,
+      ago(sinceMs),
+      leases === 0 ? 'none: drained' : String(leases),
+      untilMs === undefined ? 'never' : new Date(untilMs).toISOString(),
+      reason,
+    ]),
+  )
+}

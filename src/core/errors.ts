@@ -80,7 +80,8 @@ export const ERRORS = {
   'worker-draining': {
     http: 503,
     exit: 4,
-    means: 'The worker finishes what it has and is given nothing new, as policy says.',
+    means:
+      'The worker finishes what it has and is given nothing new, as policy or the owner of a coordinator says.',
   },
   'worker-paused': { http: 503, exit: 1, means: 'The worker takes no work now.' },
   // ledger

@@ -54,6 +54,17 @@ function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponent
     await coordinator.resume()
     return statusJson(coordinator.status())
   })
+  mount(surface, ROUTES.coordinatorDrains, () =>
+    coordinator === undefined ? none() : { drains: coordinator.drains() },
+  )
+  mount(surface, ROUTES.coordinatorDrain, async ({ body }) => {
+    if (coordinator === undefined) return none()
+    return (await coordinator.drain(body)) ?? { drains: coordinator.drains() }
+  })
+  mount(surface, ROUTES.coordinatorUndrain, async ({ params }) => {
+    if (coordinator === undefined) return none()
+    return (await coordinator.undrain(params.worker)) ?? { drains: coordinator.drains() }
+  })
   mount(surface, ROUTES.coordinatorQueue, ({ query }) => {
     if (coordinator === undefined) return none()
     const view = coordinator.queue(query.limit ?? QUEUE_ROWS)

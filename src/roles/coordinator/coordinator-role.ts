@@ -26,6 +26,7 @@ import type {
   QueueView,
   WorkerView,
 } from './coordinator.js'
+import type { DrainOrder, Drains, DrainView } from './drains.js'
 import type { Economy } from './economy.js'
 import type { GatewayDesk } from './gateway-desk.js'
 import type { Journal } from './journal.js'
@@ -54,6 +55,7 @@ export interface CoordinatorParts {
   readonly announcer: Announcer
   readonly meter: TaskMeter
   readonly pause: Pause
+  readonly drains: Drains
 }
 
 interface Ports {
@@ -97,9 +99,10 @@ export class CoordinatorRole implements Coordinator {
   /** @param waits is told why, when nobody can be served yet */
   async #serve(waits: (why: Refusal) => void): Promise<undefined> {
     const { network, clock, log, onPolicy } = this.#ports
-    const { ledger, book, workers, gateways, assigner, announcer, pause } = this.#parts
+    const { ledger, book, workers, gateways, assigner, announcer, pause, drains } = this.#parts
     try {
       await pause.load()
+      await drains.load()
       await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
@@ -170,6 +173,18 @@ export class CoordinatorRole implements Coordinator {
     return this.#parts.pause.end()
   }
 
+  drain(order: DrainOrder): Promise<Refusal | undefined> {
+    return this.#parts.drains.begin(order)
+  }
+
+  undrain(worker: string): Promise<Refusal | undefined> {
+    return this.#parts.drains.end(worker)
+  }
+
+  drains(): readonly DrainView[] {
+    return this.#parts.drains.list()
+  }
+
   ledger(): LedgerStatus | undefined {
     const { ledger } = this.#parts
     return ledger && ledgerStatusOf(ledger, this.#confirming?.why)
@@ -230,6 +245,7 @@ export class CoordinatorRole implements Coordinator {
     const { book, journal, ledger, workers, gateways, announcer, meter, scheduler, pause } = this.#parts
     ledger?.round()
     this.#recheck()
+    this.#parts.drains.sweep()
     gateways.publishCapacity()
     // Workers that came for what waits would get none of it.
     if (journal.fault === undefined && pause.why === undefined) announcer.announce()

@@ -2,6 +2,7 @@ import type { HistoryView, WalletView } from '../../core/ledger/wallet-view.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { TaskStateName } from '../../core/task/task.js'
 import type { LogView, PeerView } from '../replication/replication.js'
+import type { DrainOrder, DrainView } from './drains.js'
 import type { Economy } from './economy.js'
 import type { LedgerOffice } from './ledger-office.js'
 import type { PauseOrder, PauseView } from './pause.js'
@@ -26,6 +27,16 @@ export interface Coordinator {
   pause(order: PauseOrder): Promise<void>
   /** @throws as {@link pause} */
   resume(): Promise<void>
+  /**
+   * Gives a worker nothing new from now on, until {@link undrain}; it finishes what it has, or what is left
+   * at the deadline goes to others. Stays so over restarts.
+   *
+   * @returns `queue-full` @throws as {@link pause}
+   */
+  drain(order: DrainOrder): Promise<Refusal | undefined>
+  /** @returns `not-found` @throws as {@link pause} */
+  undrain(worker: string): Promise<Refusal | undefined>
+  drains(): readonly DrainView[]
   /** How its ledger stands; undefined = tasks are not paid in this network. */
   ledger(): LedgerStatus | undefined
   /** What an operator does with its logs; undefined = tasks are not paid in this network. */

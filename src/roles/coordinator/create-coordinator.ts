@@ -17,6 +17,7 @@ import { type CoordinatorLimits, DEFAULT_LIMITS } from './constants.js'
 import type { Coordinator } from './coordinator.js'
 import { CoordinatorRole } from './coordinator-role.js'
 import { createCredits } from './credits.js'
+import { Drains } from './drains.js'
 import { LedgerEconomy } from './economy-views.js'
 import { FeeDesk } from './fee-desk.js'
 import { GatewayDesk } from './gateway-desk.js'
@@ -92,7 +93,18 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const pause = new Pause({ store, clock, log, metrics, touch })
   const shared = { network, clock, log, journal, accounting, scheduler, book, policy, pause, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
-  const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses }, limits)
+  const drains = new Drains({
+    store,
+    clock,
+    log,
+    leases: (worker) => book.leases(worker).length,
+    cut: (worker, why) => workers.cut(worker, why),
+    changed: () => {
+      workers.recheck()
+      touch()
+    },
+  })
+  const workers: WorkerDesk = new WorkerDesk({ ...shared, watch, drains, gatewayAddresses }, limits)
   const agentId = (worker: string): string => workers.agentId(worker)
   const unfinished = (account: string): Iterable<string> => book.unfinished(account)
   const { wallets, talk, transfers, allotments } = createCredits(
@@ -116,7 +128,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, pause, ...ends }
+  const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, pause, drains, ...ends }
   const { onPolicy = () => () => {} } = components
   return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)
 }

@@ -5,6 +5,7 @@ import type { Log } from '../../ports/log.js'
 import type { Accounting } from './accounting.js'
 import type { AllotmentDesk } from './allotment-desk.js'
 import type { ControlLinkComponents } from './control-link.js'
+import type { Drains } from './drains.js'
 import type { Pause } from './pause.js'
 import type { TaskBook } from './task-book.js'
 import type { TransferDesk } from './transfer-desk.js'
@@ -23,6 +24,7 @@ interface DeskComponents extends ControlLinkComponents {
 
 export interface WorkerDeskComponents extends DeskComponents {
   readonly watch: Watch
+  readonly drains: Pick<Drains, 'bar'>
   /** Where a gateway can be dialled. */
   readonly gatewayAddresses: (gateway: string) => readonly string[]
 }

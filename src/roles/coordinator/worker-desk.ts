@@ -78,6 +78,19 @@ export class WorkerDesk implements WorkerOutlets {
     }
   }
 
+  /** Takes every lease of a worker away; no attempt is counted for it. */
+  cut(worker: string, why: Refusal): void {
+    const { book, journal, touch } = this.#components
+    for (const entry of book.leases(worker)) {
+      const lease = leaseOf(entry.task)
+      if (lease === undefined) continue
+      const { fence } = lease
+      book.step(entry, { type: 'decline', worker, fence, reason: why.code })
+      journal.afterwards(() => this.revoke(entry, { type: 'revoke', worker, fence, why }))
+    }
+    touch()
+  }
+
   /** A slot that a plan took is free again. */
   slotBack(worker: string): void {
     this.#offer(this.#sessions.get(worker))
@@ -153,7 +166,8 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #bar({ peerId }: WorkerSession): Refusal | undefined {
-    return leaseBar(this.#components.policy(), peerId)
+    const { policy, drains } = this.#components
+    return leaseBar(policy(), peerId) ?? drains.bar(peerId)
   }
 
   #putOut(session: WorkerSession, why: Refusal): void {

@@ -59,6 +59,9 @@ const coordinator: Coordinator = {
   stop: async () => {},
   pause: async (order) => void orders.push(order),
   resume: async () => void orders.push('resume'),
+  drain: async () => undefined,
+  undrain: async (worker) => refusal('not-found', `worker ${worker} is not drained here`),
+  drains: () => [{ worker: '12D3KooWw', reason: 'old', sinceMs: 5, leases: 1 }],
   ledger: () => undefined,
   ledgerOffice: () => undefined,
   economy: () => undefined,
@@ -352,6 +355,18 @@ describe('every node', () => {
     // Whoever reads it without a token is not told why.
     expect(health).toMatchObject({ ready: true, details: { pausedSinceMs: 5 } })
     expect(JSON.stringify(health)).not.toContain('disk swap')
+  })
+
+  it('drains workers of its coordinator, and tells what they have left', async () => {
+    a = await startAdmin({ coordinator })
+    const body = { worker: '12D3KooWw', reason: 'old', deadlineMs: 5 }
+    const drained = { drains: [{ worker: '12D3KooWw', reason: 'old', sinceMs: 5, leases: 1 }] }
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorDrain, { body })).toEqual(drained)
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorDrains)).toEqual(drained)
+    const params = { worker: '12D3KooWx' }
+    await expect(a.client.call(ADMIN_ROUTES.coordinatorUndrain, { params })).rejects.toMatchObject({
+      code: 'not-found',
+    })
   })
 
   it('shows its coordinator', async () => {
