@@ -24,3 +24,12 @@ export function whole(least: number, most: number): (text: string) => number {
     throw new InvalidArgumentError(`A whole number from ${least} to ${most} is needed.`)
   }
 }
+
+const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** Reads an option that is a time, such as 90m, 24h or 7d. @returns milliseconds */
+export function time(text: string): number {
+  const [, digits, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
+  if (unit === 'm' || unit === 'h' || unit === 'd') return Number(digits) * UNIT_MS[unit]
+  throw new InvalidArgumentError('A time is needed, such as 90m, 24h or 7d.')
+}

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { VERSION } from '../src/node/version.js'
 import { registerAdmin } from './commands/admin.js'
+import { registerAudit } from './commands/audit.js'
 import { registerBackup } from './commands/backup.js'
 import { registerCompletion } from './commands/completion.js'
 import { registerConfig } from './commands/config.js'
@@ -44,6 +45,7 @@ export function createProgram(): Command {
   registerModel(program)
   registerToken(program)
   registerAdmin(program)
+  registerAudit(program)
   registerConfig(program)
   registerDoctor(program)
   registerQuickstart(program)

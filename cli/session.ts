@@ -22,6 +22,8 @@ export interface Session {
   readonly meshDir: string
   /** On whose behalf tasks are submitted and listed; absent = "local". */
   readonly account: string | undefined
+  /** Whether --node names one. */
+  readonly nodeGiven: boolean
   /** Aborts at --timeout and on Ctrl-C. */
   readonly signal: AbortSignal
   /**
@@ -29,6 +31,8 @@ export interface Session {
    * mesh, else that of this machine's settings file, else the default one.
    */
   dataDir(modes: readonly MeshNode['mode'][]): string
+  /** As {@link dataDir}, but of all nodes of these modes, where it is the local mesh that is asked. */
+  dataDirs(modes: readonly MeshNode['mode'][]): readonly string[]
 }
 
 export function sessionOf(command: Command): Session {
@@ -38,8 +42,15 @@ export function sessionOf(command: Command): Session {
     out: createOutput(process, options.json === true),
     meshDir,
     account: options.account,
+    nodeGiven: options.node !== undefined,
     signal: signalOf(options.timeout),
     dataDir: (modes) => dataDirOf(options.node, meshDir, modes),
+    dataDirs: (modes) => {
+      const one = dataDirOf(options.node, meshDir, modes)
+      if (options.node !== undefined || process.env['EDGE_DATA_DIR'] !== undefined) return [one]
+      const all = readMeshFile(meshDir)?.nodes.filter(({ mode }) => modes.includes(mode)) ?? []
+      return all.length === 0 ? [one] : all.map(({ dataDir }) => dataDir)
+    },
   }
 }
 

@@ -369,4 +369,17 @@ add(
   envelopeCodec.encode({ ...sealed, signature: sealed.signature.subarray(1) }),
 )
 
+for (const bytes of [32, 31]) {
+  const value = {
+    agentId: 'shed-1',
+    capabilities: { languages: ['python'] },
+    registrationSecret: new Uint8Array(bytes).fill(5),
+  }
+  add(
+    `a hello with a registration secret of ${bytes} bytes`,
+    frames.workerToCoordinator,
+    frames.workerToCoordinator.encode({ body: { case: 'hello', value } }),
+  )
+}
+
 process.stdout.write(`${JSON.stringify(vectors, null, 2)}\n`)

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import type { Command } from 'commander'
-import { ERRORS } from '../../src/core/errors.js'
+import { EdgeCoderError, ERRORS } from '../../src/core/errors.js'
 import {
   addPolicy,
   type ExaminedPolicy,
@@ -12,11 +12,13 @@ import {
   signPolicy,
 } from '../../src/node/admin-policy.js'
 import { answerChain } from '../chain-answer.js'
+import { chainAt, policyNodeOf } from '../node-chain.js'
 import { passphraseSource, readPassphrase } from '../passphrase.js'
 import { chainOf, readMessage, withChain } from '../policy-files.js'
 import { examinedJson, examinedText, signedText } from '../print/policy-text.js'
 import { type Session, sessionOf } from '../session.js'
 import { registerAdminDraft } from './admin-draft.js'
+import { registerAdminForecast } from './admin-forecast.js'
 import { withPassphrase } from './admin-key.js'
 import { registerAdminPublish } from './admin-publish.js'
 
@@ -35,17 +37,15 @@ export function registerAdminPolicy(admin: Command): void {
   const policy = admin.command('policy').description('messages of the signed policy')
   registerAdminDraft(policy)
   registerAdminPublish(policy)
+  registerAdminForecast(policy)
   withPassphrase(withChain(policy.command('sign <file>')))
     .description('sign a message; one person after the other, in the same file')
     .requiredOption('--key <file>', 'key file to sign with')
     .option('--dry-run', 'show what would be signed, and sign nothing')
     .action(sign)
-  withChain(policy.command('show <file>'))
-    .description('what a message says, who signed it, and what is missing')
-    .action(async (file: string, { chain: folder }: ChainOption, command: Command) => {
-      const chain = await loadChain(folder)
-      answer(await examinePolicy(readMessage(file), chain, Date.now()), chain, sessionOf(command))
-    })
+  withChain(policy.command('show <message>'))
+    .description('what a message says, who signed it, and what is missing: a file, or a place in the chain')
+    .action(show)
   withChain(policy.command('verify <path>'))
     .description('check a whole chain folder, or whether a message could be taken next')
     .action(async (path: string, { chain: folder }: ChainOption, command: Command) => {
@@ -65,6 +65,25 @@ export function registerAdminPolicy(admin: Command): void {
         () => `${path} (network ${network})`,
       )
     })
+}
+
+/** Of the chain of the running node that --node names, else of the folder; a folder may hold none yet. */
+async function show(named: string, { chain: folder }: ChainOption, command: Command): Promise<void> {
+  const session = sessionOf(command)
+  const { nodeGiven, signal } = session
+  const chain = nodeGiven ? await chainAt(policyNodeOf(session), signal) : await loadChain(folder)
+  answer(await examinePolicy(messageOf(named, chain), chain, Date.now()), chain, session)
+}
+
+/** @throws EdgeCoderError `not-found` */
+function messageOf(named: string, chain: PolicyChain): Uint8Array {
+  if (!/^\d{1,15}$/.test(named)) return readMessage(named)
+  const there = chain.at(Number(named))
+  if (there !== undefined) return there.bytes
+  const newest = chain.head?.sequence
+  throw new EdgeCoderError('not-found', `there is no message ${named} in the chain at hand`, {
+    next: newest === undefined ? 'Name its folder with --chain.' : `Its newest is message ${newest}.`,
+  })
 }
 
 async function sign(file: string, options: SignOptions, command: Command): Promise<void> {

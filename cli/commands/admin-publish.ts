@@ -2,10 +2,8 @@ import type { Command } from 'commander'
 import type { z } from 'zod'
 import { ADMIN_ROUTES, type AdminClient } from '../../src/bridge/admin-client.js'
 import { EdgeCoderError, ERRORS, isErrorCode } from '../../src/core/errors.js'
-import { isRefusal } from '../../src/core/refusal.js'
-import { PolicyChain } from '../../src/node/admin-policy.js'
 import { answerChain } from '../chain-answer.js'
-import { connect } from '../connection.js'
+import { chainAt, policyNodeOf } from '../node-chain.js'
 import { positive } from '../number-option.js'
 import { readMessage } from '../policy-files.js'
 import { policyStatusText } from '../print/policy-status-text.js'
@@ -34,7 +32,7 @@ export function registerAdminPublish(policy: Command): void {
     .description('how far the policy of a node and of its peers goes, and whether it can be relied on')
     .action(async (_options: unknown, command: Command) => {
       const session = sessionOf(command)
-      const status = await statusOf(nodeOf(session), session.signal)
+      const status = await statusOf(policyNodeOf(session), session.signal)
       session.out.answer(status, () => policyStatusText(status))
       const code = status.why?.code
       if (code !== undefined) process.exitCode = isErrorCode(code) ? ERRORS[code].exit : 1
@@ -44,13 +42,13 @@ export function registerAdminPublish(policy: Command): void {
     .description('every message of the policy of a node, checked anew')
     .action(async (_options: unknown, command: Command) => {
       const session = sessionOf(command)
-      await answerChain(await chainAt(nodeOf(session), session.signal), session)
+      await answerChain(await chainAt(policyNodeOf(session), session.signal), session)
     })
 }
 
 async function publish(files: readonly string[], options: PublishOptions, command: Command): Promise<void> {
   const session = sessionOf(command)
-  const node = nodeOf(session)
+  const node = policyNodeOf(session)
   const messages = files.map((file) => Buffer.from(readMessage(file)).toString('base64'))
   const published = []
   for (const [at, message] of messages.entries()) {
@@ -93,25 +91,6 @@ async function reached(
       setTimeout(resolve, LOOK_MS)
     })
   }
-}
-
-/** The chain of a node, every message of it checked here. @throws EdgeCoderError of one that does not hold */
-async function chainAt(node: AdminClient, signal: AbortSignal): Promise<PolicyChain> {
-  const chain = new PolicyChain()
-  for (let from = 0; ; ) {
-    const page = await node.call(ADMIN_ROUTES.policyMessages, { query: { from }, signal })
-    for (const message of page.messages) {
-      const taken = await chain.take(Buffer.from(message, 'base64'))
-      if (isRefusal(taken))
-        throw new EdgeCoderError(taken.code, `message ${from} of the node: ${taken.detail}`)
-      from++
-    }
-    if (page.messages.length === 0 || from >= page.total) return chain
-  }
-}
-
-function nodeOf(session: Session): AdminClient {
-  return connect(session, ['coordinator'])
 }
 
 function statusOf(node: AdminClient, signal: AbortSignal): Promise<Status> {

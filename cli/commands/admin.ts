@@ -1,12 +1,14 @@
 import type { Command } from 'commander'
 import { registerAdminGenesis } from './admin-genesis.js'
 import { registerAdminKey } from './admin-key.js'
+import { registerAdminNodes } from './admin-nodes.js'
 import { registerAdminPolicy } from './admin-policy.js'
 
 /** `edgecoder admin …`: for the people who decide what holds in a network. */
 export function registerAdmin(program: Command): void {
-  const admin = program.command('admin').description('keys and signed policy of a network; needs no node')
+  const admin = program.command('admin').description('keys, signed policy and nodes of a network')
   registerAdminKey(admin)
   registerAdminGenesis(admin)
   registerAdminPolicy(admin)
+  registerAdminNodes(admin)
 }

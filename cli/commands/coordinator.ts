@@ -2,7 +2,9 @@ import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { connect } from '../connection.js'
 import { whole } from '../number-option.js'
+import { meshText } from '../print/mesh-text.js'
 import { coordinatorText, peersText, queueText, workersText } from '../print/node-text.js'
+import { qualityText } from '../print/quality-text.js'
 import { sessionOf } from '../session.js'
 import { registerDrain } from './coordinator-drain.js'
 
@@ -42,6 +44,24 @@ export function registerCoordinator(program: Command): void {
       const route = ADMIN_ROUTES.coordinatorWorkers
       const workers = await connect(session, ['coordinator']).call(route, { signal: session.signal })
       session.out.answer(workers, () => workersText(workers))
+    })
+  coordinator
+    .command('quality')
+    .description('what became of attempts since it started: first tries, retries, waits, failures by worker')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const route = ADMIN_ROUTES.coordinatorQuality
+      const quality = await connect(session, ['coordinator']).call(route, { signal: session.signal })
+      session.out.answer(quality, () => qualityText(quality))
+    })
+  coordinator
+    .command('mesh')
+    .description('how it is woven into the mesh: addresses, relays, DHT, gossip')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const client = connect(session, ['coordinator'])
+      const mesh = await client.call(ADMIN_ROUTES.mesh, { signal: session.signal })
+      session.out.answer(mesh, () => meshText(mesh))
     })
   coordinator
     .command('peers')

@@ -7,6 +7,7 @@ import { isGone } from '../local-mesh/stop-mesh.js'
 import { nodeStatusText, peersText, whyIdleText } from '../print/node-text.js'
 import { readAdminFile, sessionOf } from '../session.js'
 import { settingsFile, withSettings } from '../settings-file.js'
+import { registerEnroll } from './node-enroll.js'
 import { registerLogs } from './node-logs.js'
 
 /** The most that EDGE_DRAIN_MS allows, and what stopping takes besides. */
@@ -17,6 +18,7 @@ export function registerNode(program: Command): void {
   const node = program.command('node').description('run a node, and ask a running one')
   registerStart(node)
   registerLogs(node)
+  registerEnroll(node)
   node
     .command('status')
     .description('what the node does and whether it can get work')

@@ -121,6 +121,10 @@ export function queueText(queue: Answer<'coordinatorQueue'>): string {
       ]),
     ),
     table(
+      ['account', 'unfinished'],
+      queue.accounts.map(({ account, unfinished }) => [account, String(unfinished)]),
+    ),
+    table(
       ['task', 'account', 'state', 'since', 'attempts', 'worker', 'why'],
       queue.tasks.map((task) => [
         task.id,

@@ -8,10 +8,11 @@ import type {
 import { keyText } from '../../src/node/admin-policy.js'
 import { policyJson, termsList } from '../../src/node/policy-text.js'
 import { creditsText } from '../credits.js'
+import { wordsOf } from './plain-words.js'
 import { facts } from './table.js'
 
 /** A message and who signed it, for --json. */
-export function examinedJson(examined: ExaminedPolicy): unknown {
+export function examinedJson(examined: ExaminedPolicy): Readonly<Record<string, unknown>> {
   const { message, network, digest, demands, otherSignatures, state, why } = examined
   return {
     state,
@@ -150,11 +151,6 @@ function stateText({ message, state, why }: ExaminedPolicy, chain: PolicyChain):
   if (state === 'waiting') return 'waits for signatures'
   if (chain.head === undefined && message.kind !== 'genesis') return 'unknown: the chain is not at hand'
   return `cannot be taken: ${why?.detail ?? ''}`
-}
-
-/** Words of others, without characters that a terminal would act on or that turn the reading around. */
-function wordsOf(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '\u{fffd}')
 }
 
 function dateText(ms: number): string {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { Audit } from '../../src/ports/audit.js'
 import type { PeerAddress } from '../../src/ports/network.js'
 import type { Store } from '../../src/ports/store.js'
 import { createReplication } from '../../src/roles/replication/create-replication.js'
@@ -10,6 +11,8 @@ import { openLevelStore } from '../../src/services/store/level-store.js'
 import { protocolIds } from '../../src/wire/protocol-ids.js'
 import { benchEvidence, IDENTITY, NETWORK } from './ledger-world.js'
 import { QUIET_LOG, QUIET_METRICS } from './synthetic-peer.js'
+
+const QUIET_AUDIT: Audit = { record: async () => {}, note: () => {} }
 
 /** A coordinator over loopback that does nothing but replicate. */
 export interface LedgerPeer {
@@ -44,7 +47,7 @@ export function replicationOf(
   const clock = systemClock()
   const ports = { network, store, clock, log: QUIET_LOG, metrics: QUIET_METRICS, signer: IDENTITY.signer }
   return createReplication(
-    { ...ports, random: systemRandom(clock), evidence: benchEvidence() },
+    { ...ports, audit: QUIET_AUDIT, random: systemRandom(clock), evidence: benchEvidence() },
     {
       networkId: NETWORK,
       prefix: 'ledger|r',

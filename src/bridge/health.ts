@@ -101,10 +101,11 @@ export function mountHealth(
   mount(surface, HEALTH_ROUTES.coordinator, ({ http }) => {
     const status = roles.coordinator?.status()
     if (status === undefined) return notHere('coordinator')
-    const { workers, gateways, queued, leased, running, done, failed, stormSinceMs } = status
+    const { workers, gateways, queued, oldestQueuedMs, leased, running, done, failed, stormSinceMs } = status
+    const counts = { workers, gateways, queued, oldestQueuedMs, leased, running }
     // Not for what reason: anybody may ask.
     const pausedSinceMs = status.paused?.sinceMs
-    const details = { workers, gateways, queued, leased, running, done, failed, stormSinceMs, pausedSinceMs }
+    const details = { ...counts, done, failed, stormSinceMs, pausedSinceMs }
     return health(http, 'coordinator', status.notReady, details)
   })
   mount(surface, HEALTH_ROUTES.inference, ({ http }) => {

@@ -1,4 +1,4 @@
-import type { PeerState } from '../ports/network.js'
+import type { MeshView, PeerState } from '../ports/network.js'
 
 /** A peer connected now. */
 interface NodePeer extends PeerState {
@@ -30,6 +30,8 @@ export interface NodeControl {
   /** URL of the bridge, where one listens. */
   bridgeUrl(): string | undefined
   peers(): readonly NodePeer[]
+  /** How it is woven into the mesh. */
+  mesh(): MeshView
   config(): readonly ConfigValue[]
   /**
    * Begins to stop, and returns at once.

@@ -32,7 +32,21 @@ export const ERRORS = {
   },
   'protocol-violation': { http: 400, exit: 1, means: 'A peer broke the order of a protocol.' },
   // admission
-  'not-admitted': { http: 403, exit: 4, means: 'The network file does not admit this peer in this role.' },
+  'not-admitted': {
+    http: 403,
+    exit: 4,
+    means: 'Network file or signed policy do not admit this peer in this role.',
+  },
+  'approval-pending': {
+    http: 503,
+    exit: 1,
+    means: 'A node showed its registration token and waits for an admin to approve it.',
+  },
+  'registration-refused': {
+    http: 403,
+    exit: 4,
+    means: 'A registration token is unknown, spent, expired, revoked, of another agent, or was denied.',
+  },
   unauthorized: { http: 401, exit: 4, means: 'No valid API key or admin token was given.' },
   forbidden: { http: 403, exit: 4, means: 'The API key lacks the scope for this.' },
   'rate-limited': { http: 429, exit: 4, means: 'Too many requests from this key or address.' },

@@ -16,6 +16,7 @@ import {
   readPolicy,
 } from '../wire/policy/policy-message.js'
 
+export { type EnrolledNode, enrolledNodes, othersOf } from '../roles/policy/enrolled-nodes.js'
 export { createAdminKey, openAdminKey, readAdminKey } from '../services/policy/admin-key-file.js'
 export { rewrite, writeOnce } from '../services/policy/whole-file.js'
 export { keyText } from '../wire/policy/key-text.js'
@@ -79,7 +80,7 @@ export async function loadChain(folder: string): Promise<PolicyChain> {
  * @throws EdgeCoderError when it could not be taken even if everybody signed it
  */
 export function draftPolicy<Kind extends PolicyKind>(
-  chain: PolicyChain,
+  chain: Pick<PolicyChain, 'head' | 'state'>,
   kind: Kind,
   body: PolicyBody<Kind>,
   times: PolicyTimes,
@@ -153,7 +154,7 @@ export async function examinePolicy(
  */
 export async function signPolicy(
   bytes: Uint8Array,
-  chain: PolicyChain,
+  chain: Pick<PolicyChain, 'state'>,
   signer: DsseSigner,
 ): Promise<Uint8Array> {
   const read = readPolicy(bytes)
@@ -197,6 +198,21 @@ export async function addPolicy(
     throw new EdgeCoderError('bad-request', `message ${sequence} is in ${folder} already`)
   }
   return addToChainFolder(folder, sequence, bytes)
+}
+
+/**
+ * Brings a chain folder level with a chain that goes on from it.
+ *
+ * @returns how many messages it lacked
+ * @throws EdgeCoderError `bad-request` when another message has a place, `store-failed`
+ */
+export async function extendChainFolder(folder: string, chain: PolicyChain): Promise<number> {
+  const before = (await readChainFolder(folder)).length
+  let at = before
+  for (let next = chain.at(at); next !== undefined; next = chain.at(++at)) {
+    await addToChainFolder(folder, at, next.bytes)
+  }
+  return at - before
 }
 
 function demandOf(required: Requirement, signers: readonly Uint8Array[]): ExaminedDemand {

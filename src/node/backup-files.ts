@@ -2,6 +2,8 @@ import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { EdgeCoderError } from '../core/errors.js'
 import { isRefusal, type Refusal, refusal } from '../core/refusal.js'
+import type { Signer } from '../ports/signer.js'
+import type { Store } from '../ports/store.js'
 import { readTask } from '../roles/coordinator/task-record.js'
 import type { AuditReport } from '../roles/ledger/audit.js'
 import { auditParts } from '../roles/ledger/audit-log.js'
@@ -16,7 +18,11 @@ import { statesOf } from '../roles/ledger/file-states.js'
 import type { EarlierLogs } from '../roles/ledger/log-line.js'
 import { type RestoredLog, type RestoreOptions, restoreBackup } from '../roles/ledger/restore.js'
 import { mirrorPrefix, REPLICAS, writtenPrefix } from '../roles/replication/log-name.js'
+import { openAuditLog } from '../services/audit/audit-log.js'
+import { systemClock } from '../services/clock/system-clock.js'
 import { loadIdentity } from '../services/identity/identity.js'
+import { createLog } from '../services/observe/log.js'
+import { createMetrics } from '../services/observe/metrics.js'
 import { writePieces } from '../services/policy/whole-file.js'
 import { openLevelStore } from '../services/store/level-store.js'
 import type { BackupTask } from '../wire/ledger/backup-frame.js'
@@ -24,7 +30,7 @@ import type { NoteKey } from '../wire/note-key.js'
 import { peerIdOf } from '../wire/peer-id.js'
 import { claimStore } from './data-folder.js'
 import type { LedgerKeys } from './ledger-keys.js'
-import { identityFileOf } from './services.js'
+import { auditFolderOf, identityFileOf } from './services.js'
 
 /** Bytes read from a file at once. */
 const READ_BYTES = 256 * 1024
@@ -227,7 +233,8 @@ export async function restoreBackupFile(
   options: RestoreOptions = {},
 ): Promise<RestoredBackup | Refusal> {
   const { network } = keys
-  const coordinator = await peerIdIn(dataDir)
+  const signer = await signerIn(dataDir)
+  const coordinator = signer.peerId
   const leftOut = new Set<string>()
   const prefixOf = (origin: string): string | undefined => {
     const key = keys.keyOf(origin)
@@ -245,21 +252,41 @@ export async function restoreBackupFile(
   try {
     await claimStore(store, dataDir, coordinator)
     const logs = await restoreBackup({ store, evidenceOf }, () => chunksOf(path), init, options)
-    return isRefusal(logs) ? logs : { coordinator, logs, leftOut: [...leftOut] }
+    if (isRefusal(logs)) return logs
+    await noteRestored(dataDir, { network, signer, store }, logs)
+    return { coordinator, logs, leftOut: [...leftOut] }
   } finally {
     await store.close()
   }
 }
 
+/** In the audit log of the node, which does not run. */
+async function noteRestored(
+  dataDir: string,
+  { network, signer, store }: { readonly network: string; readonly signer: Signer; readonly store: Store },
+  logs: readonly RestoredLog[],
+): Promise<void> {
+  const parts = { clock: systemClock(), log: createLog({ level: 'error' }), metrics: createMetrics() }
+  const init = { folder: auditFolderOf(dataDir), networkId: network }
+  const audit = await openAuditLog({ ...parts, signer, store }, init)
+  const facts = { logs: logs.length }
+  await audit.record({ kind: 'backup-restored', by: 'admin', of: signer.peerId, outcome: 'done', facts })
+  await audit.close()
+}
+
 /** Peer id of the coordinator whose data folder it is. @throws EdgeCoderError `not-found` */
 export async function peerIdIn(dataDir: string): Promise<string> {
+  return (await signerIn(dataDir)).peerId
+}
+
+async function signerIn(dataDir: string): Promise<Signer> {
   const file = identityFileOf(dataDir)
   if (!existsSync(file)) {
     throw new EdgeCoderError('not-found', `there is no ${file}: a backup holds no key`, {
       next: 'Put the identity.key of this coordinator there, mode 0600; or name its data folder with --node.',
     })
   }
-  return (await loadIdentity(file)).signer.peerId
+  return (await loadIdentity(file)).signer
 }
 
 function expectedBy(keys: LedgerKeys | undefined) {

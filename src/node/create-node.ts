@@ -4,21 +4,29 @@ import { createApiKeys } from '../bridge/api-keys.js'
 import { createBridge } from '../bridge/bridge.js'
 import type { NodeControl } from '../bridge/node-control.js'
 import { EdgeCoderError } from '../core/errors.js'
+import type { Audit } from '../ports/audit.js'
 import type { Coordinator } from '../roles/coordinator/coordinator.js'
 import { createCoordinator } from '../roles/coordinator/create-coordinator.js'
+import type { Enrollment } from '../roles/enrollment/enrollment.js'
+import { standingRefusal } from '../roles/enrollment/enrollment-words.js'
 import { createGateway } from '../roles/gateway/create-gateway.js'
 import type { Gateway } from '../roles/gateway/gateway.js'
+import { enrolledNode } from '../roles/policy/enrolled-nodes.js'
 import { createWorker } from '../roles/worker/create-worker.js'
 import type { Worker } from '../roles/worker/worker.js'
 import { measureEngine } from '../services/engine/measure-engine.js'
+import type { RegistrationToken } from '../wire/registration-token.js'
 import type { LoadedConfig } from './config.js'
 import { makeDataFolder, writeAdminFile } from './data-folder.js'
+import { enrollmentOf, enrollmentParts } from './enrollment.js'
+import { Guests } from './guests.js'
 import { asError, type Part, startParts, stopParts } from './lifecycle.js'
 import { checkAddresses, listenOf } from './listen.js'
 import { MODES, type Mode, rolesOf } from './mode.js'
 import { readNetworkFile } from './network-file.js'
 import { guardOpenAdmission } from './policy.js'
 import { createPolicySource, type PolicySource, type SignedPolicy } from './policy-source.js'
+import { registrationOf } from './registration.js'
 import { openServices, type Services } from './services.js'
 import type { Config } from './settings.js'
 import { VERSION } from './version.js'
@@ -37,6 +45,7 @@ export interface Node {
 
 interface Roles {
   readonly policy?: SignedPolicy
+  readonly enrollment?: Enrollment
   readonly coordinator?: Coordinator
   readonly gateway?: Gateway
   readonly worker?: Worker
@@ -46,6 +55,10 @@ interface Policies {
   readonly policy: PolicySource
   /** Of a network that has one. */
   readonly signed: SignedPolicy | undefined
+  /** Of a coordinator in such a network. */
+  readonly enrollment: Enrollment | undefined
+  /** What the owner of this node was given to have it enrolled. */
+  readonly registration: RegistrationToken | undefined
 }
 
 const QUICK_STOP_MS = 5_000
@@ -68,11 +81,16 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
   const listen = listenOf(config, mode)
   await makeDataFolder(config.dataDir)
   const policy = createPolicySource(network, [...network.bootstrap, ...config.bootstrap])
-  const services = await openServices(config, network, mode, listen, (peerId) => policy.admits(peerId))
+  const registration = registrationOf(config)
+  const guests = new Guests(network.id)
+  const gate = (peerId: string): boolean => policy.admits(peerId)
+  const services = await openServices(config, network, mode, listen, { gate, guests })
   try {
     guardOpenAdmission(network, listen, services.log)
-    const signed = await policy.open(services, { serves: mode.coordinator || mode.gateway })
-    return await assemble(loaded, mode, network.id, services, { policy, signed })
+    const isGuest = (peerId: string): boolean => guests.admits(peerId)
+    const signed = await policy.open(services, { serves: mode.coordinator || mode.gateway, isGuest })
+    const enrollment = mode.coordinator && signed ? enrollmentOf(services, signed, guests) : undefined
+    return await assemble(loaded, mode, network.id, services, { policy, signed, enrollment, registration })
   } catch (error) {
     await services.close()
     throw error
@@ -87,7 +105,7 @@ async function assemble(
   policies: Policies,
 ): Promise<Node> {
   const { config } = loaded
-  const { log, clock, random, metrics, store, libp2p } = services
+  const { log, clock, random, metrics, store, libp2p, audit } = services
   const roles = createRoles(config, mode, networkId, services, policies)
   const keys = createApiKeys({ store, clock, random, log })
   const stopAsked = Promise.withResolvers<void>()
@@ -103,6 +121,7 @@ async function assemble(
     bridgeUrl: () => bridge?.url(),
     addresses: () => libp2p.addresses(),
     peers: () => libp2p.peers(),
+    mesh: () => libp2p.mesh(),
     config: () => loaded.entries,
     requestStop: (drainMs) => {
       if (drainMs !== undefined) clock.after(drainMs, () => drained.abort())
@@ -110,22 +129,25 @@ async function assemble(
     },
   }
   const admin = createAdminApi(
-    { ...roles, ...(bridge === undefined ? {} : { keys }), log, metrics, clock, random, node: control },
+    {
+      ...roles,
+      ...(bridge === undefined ? {} : { keys }),
+      log,
+      audit,
+      metrics,
+      clock,
+      random,
+      node: control,
+    },
     { port: config.adminPort, tokenFile: join(config.dataDir, 'admin-token') },
   )
   const parts = [
+    lifePart(audit, config.mode),
+    ...enrollmentParts(policies.enrollment),
     ...adminParts(config, admin),
-    quick(
-      'network',
-      () => libp2p.start(),
-      () => libp2p.stop(),
-    ),
+    startable('network', libp2p),
     ...policyParts(policies.signed),
-    quick(
-      'keys',
-      () => keys.start(),
-      () => keys.stop(),
-    ),
+    startable('keys', keys),
     ...roleParts(config, roles),
     ...measuringParts(roles, services),
     ...(bridge === undefined ? [] : [bridge.part]),
@@ -150,7 +172,7 @@ async function assemble(
       log.info('node-stopping')
       if (starting !== undefined && !started) {
         // It may be waiting for its policy, and for ever.
-        policies.signed?.stop()
+        await policies.signed?.stop()
         await starting.catch(() => {})
         if (!started) return
       }
@@ -167,7 +189,7 @@ function createRoles(
   mode: Mode,
   networkId: string,
   services: Services,
-  { policy: { view: policy }, signed }: Policies,
+  { policy: { view: policy }, signed, enrollment, registration }: Policies,
 ): Roles {
   const { network, store, clock, random, signer, log, metrics, known, capabilities } = services
   const shared = { network, clock, random, signer, metrics, policy }
@@ -180,14 +202,17 @@ function createRoles(
   const find = { networkId, version: VERSION, coordinators, onCoordinators: known.remember }
   return {
     ...(signed && { policy: signed }),
+    ...(enrollment && { enrollment }),
     ...(mode.coordinator && {
       coordinator: createCoordinator(
         {
           ...shared,
           store,
+          audit: services.audit,
           log: log.child({ role: 'coordinator' }),
           ...chain,
           onPolicy,
+          ...(enrollment && { enrollment }),
           copied: services.copied,
           addressesOf: (peerId) => known.list().find((peer) => peer.peerId === peerId)?.addresses ?? [],
         },
@@ -199,9 +224,15 @@ function createRoles(
     }),
     ...(mode.worker && {
       worker: createWorker(
-        { ...shared, ...capabilities, log: log.child({ role: 'worker' }) },
+        {
+          ...shared,
+          ...capabilities,
+          log: log.child({ role: 'worker' }),
+          standing: () => signed && standingRefusal(enrolledNode(signed.chain, network.peerId)),
+        },
         {
           ...find,
+          registration,
           agentId: config.agentId,
           slots: config.slots,
           priceFloorMicrocredits: config.priceFloorMicrocredits,
@@ -211,16 +242,21 @@ function createRoles(
   }
 }
 
+/** Writes down that the node ran: between a start and the next one without a stop it crashed. */
+function lifePart(audit: Audit, mode: string): Part {
+  const note = async (kind: 'node-started' | 'node-stopped') =>
+    audit.note({ kind, by: 'node', of: mode, outcome: 'done', facts: { version: VERSION } })
+  return quick(
+    'audit',
+    () => note('node-started'),
+    () => note('node-stopped'),
+  )
+}
+
 /** The roles begin once there is a policy. */
 function policyParts(signed: SignedPolicy | undefined): readonly Part[] {
   if (signed === undefined) return []
-  return [
-    quick(
-      'policy',
-      () => signed.start(),
-      async () => signed.stop(),
-    ),
-  ]
+  return [startable('policy', signed)]
 }
 
 function adminParts(config: Config, admin: AdminApi): readonly Part[] {
@@ -243,24 +279,8 @@ function adminParts(config: Config, admin: AdminApi): readonly Part[] {
 
 function roleParts(config: Config, { coordinator, gateway, worker }: Roles): readonly Part[] {
   return [
-    ...(coordinator
-      ? [
-          quick(
-            'coordinator',
-            () => coordinator.start(),
-            () => coordinator.stop(),
-          ),
-        ]
-      : []),
-    ...(gateway
-      ? [
-          quick(
-            'gateway',
-            () => gateway.start(),
-            () => gateway.stop(),
-          ),
-        ]
-      : []),
+    ...(coordinator ? [startable('coordinator', coordinator)] : []),
+    ...(gateway ? [startable('gateway', gateway)] : []),
     ...(worker
       ? [
           {
@@ -307,6 +327,14 @@ function bridgeOf(
     url = (await bridge.start()).url
   }
   return { part: quick('bridge', start, () => bridge.stop()), url: () => url }
+}
+
+function startable(name: string, part: { start(): Promise<void>; stop(): Promise<void> }): Part {
+  return quick(
+    name,
+    () => part.start(),
+    () => part.stop(),
+  )
 }
 
 function quick(name: string, start: () => Promise<void>, stop: () => Promise<void>): Part {

@@ -1,6 +1,7 @@
 import { EdgeCoderError } from '../core/errors.js'
 import { isListed, type PolicyView } from '../core/policy/policy-view.js'
 import type { Refusal } from '../core/refusal.js'
+import type { Audit } from '../ports/audit.js'
 import type { Clock } from '../ports/clock.js'
 import type { Log } from '../ports/log.js'
 import type { Metrics } from '../ports/metrics.js'
@@ -8,6 +9,7 @@ import type { Network, PeerAddress } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { Store } from '../ports/store.js'
 import { CLIENT_LINKS, SERVER_LINKS } from '../roles/policy/constants.js'
+import { PolicyAudit } from '../roles/policy/policy-audit.js'
 import type { PolicyChain } from '../roles/policy/policy-chain.js'
 import { PolicyCut } from '../roles/policy/policy-cut.js'
 import { PolicyExchange, type PolicyPeer } from '../roles/policy/policy-exchange.js'
@@ -29,11 +31,18 @@ export interface PolicySource {
    *
    * @throws EdgeCoderError `store-corrupt`, `bad-config`, or of the message that cannot be taken
    */
-  open(components: PolicyComponents, mesh: { readonly serves: boolean }): Promise<SignedPolicy | undefined>
+  open(components: PolicyComponents, mesh: PolicyMesh): Promise<SignedPolicy | undefined>
+}
+
+interface PolicyMesh {
+  readonly serves: boolean
+  /** Is this peer let in though policy does not list it? */
+  readonly isGuest: (peerId: string) => boolean
 }
 
 export interface PolicyComponents {
   readonly store: Store
+  readonly audit: Audit
   readonly network: Network
   readonly clock: Clock
   readonly random: Random
@@ -46,7 +55,7 @@ export interface PolicyComponents {
 export interface SignedPolicy extends PolicyService {
   /** Resolves once there is a policy. @throws EdgeCoderError `shutting-down` when stopped before */
   start(): Promise<void>
-  stop(): void
+  stop(): Promise<void>
   /** Called when it has changed, once the change is durable. */
   onChange(listener: () => void): () => void
 }
@@ -83,7 +92,7 @@ class SignedSource implements PolicySource {
     return isListed(this.view(), peerId) || (this.#lacks() && this.#isBootstrap(peerId))
   }
 
-  async open(components: PolicyComponents, { serves }: { readonly serves: boolean }): Promise<SignedPolicy> {
+  async open(components: PolicyComponents, { serves, isGuest }: PolicyMesh): Promise<SignedPolicy> {
     const { id, policy: folder } = this.#network
     const keeper = new PolicyKeeper(components.store, id)
     this.#nowMs = () => components.clock.nowMs()
@@ -100,11 +109,12 @@ class SignedSource implements PolicySource {
         servers: () => this.#servers(components.known),
       },
     )
-    const admits = (peerId: string): boolean => this.admits(peerId)
+    const admits = (peerId: string): boolean => this.admits(peerId) || isGuest(peerId)
     return new SharedPolicy(components, {
       keeper,
       exchange,
       admits,
+      networkId: id,
       ...(folder === undefined ? {} : { folder }),
     })
   }
@@ -133,6 +143,7 @@ interface Parts {
   readonly keeper: PolicyKeeper
   readonly exchange: PolicyExchange
   readonly admits: (peerId: string) => boolean
+  readonly networkId: string
   readonly folder?: string
 }
 
@@ -141,15 +152,18 @@ class SharedPolicy implements SignedPolicy {
   readonly #parts: Parts
   readonly #watch: PolicyWatch
   readonly #cut: PolicyCut
+  readonly #audit: PolicyAudit
   readonly #stopping = new AbortController()
   #undo: (() => void)[] = []
 
   constructor(components: PolicyComponents, parts: Parts) {
     this.#components = components
     this.#parts = parts
-    this.#watch = new PolicyWatch({ ...components, chain: parts.keeper.chain })
-    const { admits, exchange } = parts
+    const { admits, exchange, networkId } = parts
+    const { chain } = parts.keeper
+    this.#watch = new PolicyWatch({ ...components, chain })
     this.#cut = new PolicyCut({ ...components, admits, pulling: () => exchange.pulling })
+    this.#audit = new PolicyAudit({ ...components, chain }, networkId)
   }
 
   get chain(): PolicyChain {
@@ -176,10 +190,12 @@ class SharedPolicy implements SignedPolicy {
         log.info('policy-taken', { sequence: this.chain.head?.sequence })
         this.#watch.look()
         this.#cut.changed()
+        this.#audit.look()
       }),
     )
     exchange.start()
     this.#watch.start()
+    this.#audit.look()
     if (folder !== undefined) {
       this.#undo.push(watchFolder({ clock, log, keeper }, folder, (bytes) => exchange.spread(bytes)))
     }
@@ -195,12 +211,13 @@ class SharedPolicy implements SignedPolicy {
     return this.#parts.keeper.onChange(listener)
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#stopping.abort()
     this.#cut.stop()
     for (const undo of this.#undo) undo()
     this.#watch.stop()
     this.#parts.exchange.stop()
+    await this.#audit.settled()
   }
 
   /** Resolves once there is a policy, and all of it that who brought it had. */

@@ -5,6 +5,7 @@ import type { Network } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { Signer } from '../ports/signer.js'
 import type { Store, Write } from '../ports/store.js'
+import { type AuditLog, openAuditLog } from '../services/audit/audit-log.js'
 import { systemClock } from '../services/clock/system-clock.js'
 import { systemRandom } from '../services/clock/system-random.js'
 import { type Identity, loadIdentity } from '../services/identity/identity.js'
@@ -16,6 +17,7 @@ import { openLevelStore } from '../services/store/level-store.js'
 import { protocolIds } from '../wire/protocol-ids.js'
 import { type Capabilities, findCapabilities } from './capabilities.js'
 import { claimStore, copiedStore } from './data-folder.js'
+import type { Guests } from './guests.js'
 import { type KnownCoordinators, openKnownCoordinators } from './known-coordinators.js'
 import type { Mode } from './mode.js'
 import type { NetworkFile } from './network-file.js'
@@ -31,6 +33,7 @@ export interface Services {
   readonly random: Random
   readonly signer: Signer
   readonly store: Store
+  readonly audit: AuditLog
   /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
   readonly copied: Write | undefined
   readonly libp2p: Libp2pNetwork
@@ -48,7 +51,7 @@ export async function openServices(
   network: NetworkFile,
   mode: Mode,
   listen: readonly string[],
-  gate: (peerId: string) => boolean,
+  { gate, guests }: Pick<NetworkParts, 'gate' | 'guests'>,
 ): Promise<Services> {
   const log = createLog({ level: config.logLevel, format: config.logFormat })
   const metrics = createMetrics()
@@ -57,13 +60,34 @@ export async function openServices(
   const bootstrap = [...network.bootstrap, ...config.bootstrap]
   const storePath = join(config.dataDir, 'store')
   const store = await openLevelStore(storePath)
+  let audit: AuditLog | undefined
   try {
     await claimStore(store, config.dataDir, identity.signer.peerId)
     const copied = await copiedStore(store, storePath)
+    const folder = auditFolderOf(config.dataDir)
+    const opened = await openAuditLog(
+      { clock, log, metrics, signer: identity.signer, store },
+      { folder, networkId: network.id },
+    )
+    audit = opened
+    const admits = (peerId: string): boolean => {
+      const admitted = gate(peerId)
+      if (!admitted) opened.note({ kind: 'admission-refused', by: 'node', of: peerId, outcome: 'refused' })
+      return admitted
+    }
     const [known, capabilities, libp2p] = await Promise.all([
       openKnownCoordinators(store, bootstrap),
       mode.worker ? findCapabilities({ clock, log }, config, mode.sandbox) : NO_CAPABILITIES,
-      createLibp2p(config, network, mode, { identity, clock, log, metrics, listen, bootstrap, gate }),
+      createLibp2p(config, network, mode, {
+        identity,
+        clock,
+        log,
+        metrics,
+        listen,
+        bootstrap,
+        gate: admits,
+        guests,
+      }),
     ])
     return {
       log,
@@ -72,6 +96,7 @@ export async function openServices(
       random: systemRandom(clock),
       signer: identity.signer,
       store,
+      audit: opened,
       copied,
       libp2p,
       network: shareNetwork(libp2p, clock),
@@ -79,10 +104,12 @@ export async function openServices(
       capabilities,
       close: async () => {
         await Promise.allSettled([capabilities.engine?.close(), capabilities.sandbox?.close()])
+        await opened.close()
         await store.close()
       },
     }
   } catch (error) {
+    await audit?.close()
     await store.close()
     throw error
   }
@@ -93,6 +120,11 @@ export function identityFileOf(dataDir: string): string {
   return join(dataDir, 'identity.key')
 }
 
+/** Where a node's audit log lies in its data folder. */
+export function auditFolderOf(dataDir: string): string {
+  return join(dataDir, 'audit')
+}
+
 interface NetworkParts {
   readonly identity: Identity
   readonly clock: Clock
@@ -101,6 +133,7 @@ interface NetworkParts {
   readonly listen: readonly string[]
   readonly bootstrap: readonly string[]
   readonly gate: (peerId: string) => boolean
+  readonly guests: Guests
 }
 
 /** Coordinators alone tell each other how far their logs go. */
@@ -114,7 +147,7 @@ function createLibp2p(
   config: Config,
   network: NetworkFile,
   mode: Mode,
-  { identity, clock, log, metrics, listen, bootstrap, gate }: NetworkParts,
+  { identity, clock, log, metrics, listen, bootstrap, gate, guests }: NetworkParts,
 ): Promise<Libp2pNetwork> {
   const serves = mode.coordinator || mode.gateway
   return createLibp2pNetwork(
@@ -124,6 +157,7 @@ function createLibp2p(
       log: log.child({ part: 'network' }),
       metrics,
       gate,
+      guests,
     },
     {
       networkId: network.id,

@@ -50,6 +50,19 @@ export const SETTINGS = {
     z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, '1 to 64 of A-Z a-z 0-9 . _ -'),
     'name its owner knows this node by',
   ),
+  registrationToken: setting(
+    'AGENT_REGISTRATION_TOKEN',
+    undefined,
+    z.string().min(1).optional(),
+    'worker: token that a coordinator made for it',
+    true,
+  ),
+  registrationTokenFile: setting(
+    'AGENT_REGISTRATION_TOKEN_FILE',
+    undefined,
+    z.string().min(1).optional(),
+    'worker: file that holds the token instead, mode 0600',
+  ),
   dataDir: setting(
     'EDGE_DATA_DIR',
     join(homedir(), '.edgecoder', 'node'),

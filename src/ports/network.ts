@@ -52,6 +52,26 @@ export interface PeerState {
   readonly latencyMs?: number
 }
 
+/** How a peer is woven into the mesh. */
+export interface MeshView {
+  /** Multiaddrs that others are told. */
+  readonly addresses: readonly string[]
+  /** As which address peers say that they see this one, most of them first. */
+  readonly observed: readonly { readonly address: string; readonly peers: number }[]
+  /** Peer ids of those that relay for this one. */
+  readonly relays: readonly string[]
+  readonly connections: {
+    readonly inbound: number
+    readonly outbound: number
+    readonly relayed: number
+    /** Of the inbound ones, those from public addresses: proof that it can be reached. */
+    readonly inboundPublic: number
+  }
+  readonly dht: { readonly mode: 'client' | 'server'; readonly peers: number }
+  /** Gossip, by topic, with how many neighbours listen. */
+  readonly topics: readonly { readonly topic: string; readonly peers: number }[]
+}
+
 /** Offences a peer is scored for. At the threshold it is disconnected and refused for a while. */
 export type Offence =
   | 'malformed-frame'

@@ -10,6 +10,7 @@ import { systemRandom } from '../../src/services/clock/system-random.js'
 import { createLog } from '../../src/services/observe/log.js'
 import { createMetrics } from '../../src/services/observe/metrics.js'
 import { createMemoryDisk } from '../../src/services/store/memory-store.js'
+import { memoryAudit } from './memory-audit.js'
 
 export interface AdminUnderTest {
   readonly url: string
@@ -42,6 +43,14 @@ export function fakeNode(part: Partial<NodeControl> = {}): NodeControl {
         roles: ['coordinator'],
       },
     ],
+    mesh: () => ({
+      addresses: ['/ip4/127.0.0.1/tcp/4400/p2p/12D3KooWself'],
+      observed: [{ address: '/ip4/127.0.0.1/tcp/50000', peers: 1 }],
+      relays: [],
+      connections: { inbound: 1, outbound: 0, relayed: 0, inboundPublic: 0 },
+      dht: { mode: 'server', peers: 1 },
+      topics: [{ topic: 'announcements', peers: 1 }],
+    }),
     config: () => [{ name: 'EDGE_SLOTS', value: '1', origin: 'default', help: 'tasks at once' }],
     requestStop: () => {},
     ...part,
@@ -64,6 +73,7 @@ export async function startAdmin(
   const admin = createAdminApi(
     {
       ...(roles.gateway === undefined ? {} : { keys }),
+      audit: memoryAudit(),
       ...roles,
       node: control,
       clock,

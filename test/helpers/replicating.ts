@@ -11,6 +11,7 @@ import { logOrigin } from '../../src/wire/checkpoint.js'
 import { noMetrics, quietLog } from '../contract/network/adapters.js'
 import { createDice } from '../simulation/dice.js'
 import { EntryMaker, LEDGER_NETWORK, simEvidence } from '../simulation/ledger/entries.js'
+import { memoryAudit } from './memory-audit.js'
 import { type Says, saying } from './saying.js'
 import { seededSigner } from './signed-ledger.js'
 
@@ -82,7 +83,7 @@ export class ReplicatingMesh {
     const signer = seededSigner(number)
     const plain = this.#mesh.network(signer.peerId)
     const network = says === undefined ? plain : saying(plain, says)
-    const ports = { network, store, clock: this.clock, random: this.#random, signer }
+    const ports = { network, store, audit: memoryAudit(), clock: this.clock, random: this.#random, signer }
     const all = this.#all
     const replication = createReplication(
       { ...ports, log, metrics: noMetrics, evidence: simEvidence() },

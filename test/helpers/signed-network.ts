@@ -7,7 +7,7 @@ import { publicKeyOf } from '../../src/wire/peer-id.js'
 import type { PolicyBody, PolicyKind } from '../../src/wire/policy/policy-message.js'
 import { seededKey } from './note-signers.js'
 import type { ProcessMesh } from './process-mesh.js'
-import { messageOf, signed } from './sample-policy.js'
+import { messageOf, placeOf, signed } from './sample-policy.js'
 
 const ADMIN = seededKey(77)
 const DAY_MS = 86_400_000
@@ -16,6 +16,8 @@ const DAY_MS = 86_400_000
 export class SignedNetwork {
   readonly folder: string
   readonly #mesh: ProcessMesh
+  /** Who may sign everything. */
+  readonly admin: DsseSigner = ADMIN
   readonly #chain = new PolicyChain()
 
   private constructor(mesh: ProcessMesh) {
@@ -29,6 +31,7 @@ export class SignedNetwork {
    * @param gateways further ones, that are not of the mesh
    * @param more.terms of its economy
    * @param more.carried whether nodes follow the folder, or wait for what the test publishes
+   * @param more.powers that others than the test hold
    */
   static async of(
     mesh: ProcessMesh,
@@ -36,7 +39,12 @@ export class SignedNetwork {
     {
       terms = DEFAULT_TERMS,
       carried = 'folder',
-    }: { readonly terms?: EconomyTerms; readonly carried?: 'folder' | 'mesh' } = {},
+      powers = [],
+    }: {
+      readonly terms?: EconomyTerms
+      readonly carried?: 'folder' | 'mesh'
+      readonly powers?: PolicyBody<'genesis'>['powers']
+    } = {},
   ): Promise<SignedNetwork> {
     const network = new SignedNetwork(mesh)
     mkdirSync(network.folder)
@@ -45,7 +53,7 @@ export class SignedNetwork {
     await network.say('genesis', {
       name: 'test',
       root: { keys: [ADMIN.publicKey], threshold: 1 },
-      powers: [],
+      powers,
       terms,
       coordinators: members('coordinator').map(memberOf),
       gateways: [...members('gateway'), ...gateways],
@@ -60,10 +68,10 @@ export class SignedNetwork {
   }
 
   /** Adds a signed message to the folder that all nodes of the mesh follow. */
-  async say<Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>): Promise<void> {
+  async say<Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>, lifeMs = DAY_MS): Promise<void> {
     const nowMs = Date.now()
     const chain = this.#chain
-    const drafted = draftPolicy(chain, kind, body, { issuedMs: nowMs, expiresMs: nowMs + DAY_MS })
+    const drafted = draftPolicy(chain, kind, body, { issuedMs: nowMs, expiresMs: nowMs + lifeMs })
     await addPolicy(this.folder, chain, await signPolicy(drafted, chain, ADMIN), nowMs)
   }
 
@@ -77,6 +85,31 @@ export class SignedNetwork {
     return Array.from({ length: this.sequence + 1 }, (_, at) =>
       join(this.folder, `${String(at).padStart(6, '0')}.json`),
     )
+  }
+
+  /** An unsigned message for the next place; the chain here stays as it is. */
+  draft<Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>): Uint8Array {
+    const nowMs = Date.now()
+    return draftPolicy(this.#chain, kind, body, { issuedMs: nowMs, expiresMs: nowMs + DAY_MS })
+  }
+
+  /** What the admin signs for the place that the newest message has: together they are a fork. */
+  rival<Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>): Uint8Array {
+    const before = this.#chain.at(this.sequence - 1)?.message
+    if (before === undefined) throw new Error('the newest message is the genesis')
+    const nowMs = Date.now()
+    const times = { issuedMs: nowMs, expiresMs: nowMs + DAY_MS }
+    return signed(messageOf(kind, body, placeOf(before), times), ADMIN)
+  }
+
+  /** What the admin signed for the next place of another chain, that parted from this one before. */
+  mixed<Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>): Uint8Array {
+    const { head } = this.#chain
+    if (head === undefined) throw new Error('the chain has not begun')
+    const nowMs = Date.now()
+    const times = { issuedMs: nowMs, expiresMs: nowMs + DAY_MS }
+    const elsewhere = { ...head, digest: head.digest.map((byte) => byte ^ 1) }
+    return signed(messageOf(kind, body, elsewhere, times), ADMIN)
   }
 
   /** A message for the next place that somebody else signs; the chain here stays as it is. */

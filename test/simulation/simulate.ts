@@ -10,6 +10,7 @@ import { createWorker } from '../../src/roles/worker/create-worker.js'
 import { createSeededRandom } from '../../src/services/clock/seeded-random.js'
 import { createVirtualClock, type VirtualClock } from '../../src/services/clock/virtual-clock.js'
 import { createMemoryMesh, type MemoryMesh } from '../../src/services/network/memory-network.js'
+import { memoryAudit } from '../helpers/memory-audit.js'
 import { DeliveryCheck } from './checks/delivery-check.js'
 import { ExclusionCheck } from './checks/exclusion-check.js'
 import { LeaseCheck } from './checks/lease-check.js'
@@ -258,10 +259,13 @@ class Simulation {
       return process
     }
     const known = coordinators.map((name) =>
-      made(name, (ports: CoordinatorComponents) => {
+      made(name, (ports: Omit<CoordinatorComponents, 'audit'>) => {
         const chain = this.#chain === undefined ? {} : { chain: this.#chain }
         const addressesOf = (peerId: string): readonly string[] => reachedAt(peerId).addresses
-        return createCoordinator({ ...ports, ...chain, addressesOf }, { networkId: this.#networkId, leaseMs })
+        return createCoordinator(
+          { ...ports, audit: memoryAudit(), ...chain, addressesOf },
+          { networkId: this.#networkId, leaseMs },
+        )
       }),
     )
     const addresses = known.map(addressOf)

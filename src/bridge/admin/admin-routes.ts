@@ -17,16 +17,19 @@ import {
   DrainRequestJson,
   DrainsJson,
   LedgerStatusJson,
+  MeshViewJson,
   ModelsJson,
   NodeStatusJson,
   PauseRequestJson,
   PeersJson,
+  QualityJson,
   QueueJson,
   WhyIdleJson,
   WorkersJson,
 } from '../schemas/node.js'
 import { accountName, KeyParams, queryInteger, taskId } from '../schemas/parameters.js'
 import { HistoryJson, WalletJson } from '../schemas/wallet.js'
+import { ENROLLMENT_ROUTES } from './enrollment-routes.js'
 import { LEDGER_ROUTES } from './ledger-routes.js'
 import { POLICY_ROUTES } from './policy-routes.js'
 
@@ -52,6 +55,12 @@ export const ADMIN_ROUTES = {
   },
   config: { ...get, path: '/config', summary: 'Each setting with its origin.', response: ConfigJson },
   peers: { ...get, path: '/peers', summary: 'Peers connected now.', response: PeersJson },
+  mesh: {
+    ...get,
+    path: '/mesh',
+    summary: 'How this node is woven into the mesh: addresses, relays, DHT, gossip.',
+    response: MeshViewJson,
+  },
   models: { ...get, path: '/models', summary: 'Models, as far as this node sees.', response: ModelsJson },
   whyIdle: {
     ...get,
@@ -111,6 +120,12 @@ export const ADMIN_ROUTES = {
     summary: 'Attached workers and those lately gone.',
     response: WorkersJson,
   },
+  coordinatorQuality: {
+    ...get,
+    path: '/coordinator/quality',
+    summary: 'What became of attempts, by model and by worker, and how long tasks waited.',
+    response: QualityJson,
+  },
   coordinatorPeers: {
     ...get,
     path: '/coordinator/peers',
@@ -132,6 +147,7 @@ export const ADMIN_ROUTES = {
   },
   ...LEDGER_ROUTES,
   ...POLICY_ROUTES,
+  ...ENROLLMENT_ROUTES,
   wallet: {
     ...get,
     path: '/wallets/{account}',

@@ -1,12 +1,14 @@
 import { isRefusal, type Refusal } from '../../core/refusal.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Economy } from '../../roles/coordinator/economy.js'
 import { mount, type Surface } from '../mount.js'
 import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
+import { audited } from './audited.js'
 
 const WINDOWS = 12
 
 /** Serves the economy of the coordinator here. @param economy asked anew each time */
-export function mountEconomy(surface: Surface, economy: () => Economy | Refusal): void {
+export function mountEconomy(surface: Surface, audit: Audit, economy: () => Economy | Refusal): void {
   mount(surface, ROUTES.economyWindows, async ({ query }) => {
     const here = economy()
     return isRefusal(here) ? here : decimal(await here.windows(query.limit ?? WINDOWS))
@@ -30,7 +32,11 @@ export function mountEconomy(surface: Surface, economy: () => Economy | Refusal)
       ...wanted,
       amount: amount === undefined ? undefined : BigInt(amount),
     })
-    return isRefusal(drawn) ? drawn : decimal(drawn)
+    return audited(audit, isRefusal(drawn) ? drawn : decimal(drawn), () => ({
+      kind: 'fees-drawn',
+      of: wanted.account ?? '',
+      facts: { id: wanted.id, ...(amount === undefined ? {} : { microcredits: amount }) },
+    }))
   })
 }
 

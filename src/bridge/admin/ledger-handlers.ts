@@ -1,4 +1,5 @@
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Log } from '../../ports/log.js'
 import type { AuditEvent, LedgerOffice } from '../../roles/coordinator/ledger-office.js'
 import { eventStream } from '../event-stream.js'
@@ -8,6 +9,7 @@ import { faultRefusal, restProblem } from '../problem.js'
 import { END_EVENT, ERROR_EVENT } from '../routes/task-routes.js'
 import { auditEventJson, proofJson, reconciliationJson } from '../schemas/ledger.js'
 import { sseText } from '../sse.js'
+import { audited } from './audited.js'
 import { LEDGER_ROUTES as ROUTES } from './ledger-routes.js'
 import type { NodeComponents } from './node-handlers.js'
 import { notHere, unpaid } from './not-here.js'
@@ -22,12 +24,12 @@ interface OfficeComponents extends NodeComponents {
 
 /** Serves what is done with the logs of the coordinator here. */
 export function mountLedgerOffice(surface: Surface, components: OfficeComponents): void {
-  const { node, coordinator } = components
+  const { node, coordinator, audit } = components
   const open = (): LedgerOffice | Refusal =>
     coordinator === undefined ? notHere(node, 'coordinator') : (coordinator.ledgerOffice() ?? unpaid())
   mountVerify(surface, components, open)
   mountBackup(surface, components, open)
-  mountSlices(surface, open)
+  mountSlices(surface, audit, open)
   mount(surface, ROUTES.ledgerProof, async ({ query: { log, index, task }, signal }) => {
     const office = open()
     if (isRefusal(office)) return office
@@ -50,19 +52,26 @@ export function mountLedgerOffice(surface: Surface, components: OfficeComponents
   })
   mount(surface, ROUTES.ledgerReadmit, async ({ body }) => {
     const office = open()
-    return isRefusal(office) ? office : ((await office.readmit(body.log)) ?? DONE)
+    if (isRefusal(office)) return office
+    const done = (await office.readmit(body.log)) ?? DONE
+    return audited(audit, done, () => ({ kind: 'log-readmitted', of: body.log }))
   })
-  mount(surface, ROUTES.ledgerConfirm, ({ body }) => {
+  mount(surface, ROUTES.ledgerConfirm, async ({ body }) => {
     const office = open()
-    return isRefusal(office) ? office : (office.confirm(body.override === true) ?? DONE)
+    if (isRefusal(office)) return office
+    const override = body.override === true
+    const done = office.confirm(override) ?? DONE
+    return audited(audit, done, () => ({ kind: 'log-confirmed', of: node.peerId, facts: { override } }))
   })
   mount(surface, ROUTES.ledgerRelease, async ({ body }) => {
     const office = open()
-    return isRefusal(office) ? office : ((await office.release(body.task)) ?? DONE)
+    if (isRefusal(office)) return office
+    const done = (await office.release(body.task)) ?? DONE
+    return audited(audit, done, () => ({ kind: 'hold-released', of: body.task }))
   })
 }
 
-function mountSlices(surface: Surface, open: () => LedgerOffice | Refusal): void {
+function mountSlices(surface: Surface, audit: Audit, open: () => LedgerOffice | Refusal): void {
   mount(surface, ROUTES.ledgerSlices, () => {
     const office = open()
     if (isRefusal(office)) return office
@@ -72,7 +81,8 @@ function mountSlices(surface: Surface, open: () => LedgerOffice | Refusal): void
     const office = open()
     if (isRefusal(office)) return office
     const given = await office.slices.giveBack(body.account)
-    return isRefusal(given) ? given : { amount: String(given.amount) }
+    const answer = isRefusal(given) ? given : { amount: String(given.amount) }
+    return audited(audit, answer, () => ({ kind: 'slice-returned', of: body.account }))
   })
 }
 
@@ -120,9 +130,17 @@ function errorText(why: Refusal): string {
 
 function mountBackup(
   surface: Surface,
-  { streams, log }: OfficeComponents,
+  { node, streams, log, audit }: OfficeComponents,
   open: () => LedgerOffice | Refusal,
 ): void {
+  const made = (sent: number) =>
+    audit.record({
+      kind: 'backup-created',
+      by: 'admin',
+      of: node.peerId,
+      outcome: 'done',
+      facts: { bytes: sent },
+    })
   mount(surface, ROUTES.backup, ({ caller, signal, http }) => {
     const office = open()
     if (isRefusal(office)) return office
@@ -133,7 +151,7 @@ function mountBackup(
       stream.end()
       return bytes
     }
-    return new Response(pulled(bytes, stream, log, http.get('requestId')), {
+    return new Response(pulled(bytes, stream, made, log, http.get('requestId')), {
       headers: { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' },
     })
   })
@@ -143,15 +161,21 @@ function mountBackup(
 function pulled(
   bytes: AsyncIterable<Uint8Array>,
   stream: LiveStream,
+  whole: (sent: number) => Promise<void>,
   log: Log,
   requestId: string,
 ): ReadableStream<Uint8Array> {
   const iterator = bytes[Symbol.asyncIterator]()
+  let sent = 0
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const { done, value } = await iterator.next()
-        if (done !== true) return controller.enqueue(value)
+        if (done !== true) {
+          sent += value.length
+          return controller.enqueue(value)
+        }
+        await whole(sent)
       } catch (thrown) {
         faultRefusal(thrown, log, requestId)
       }

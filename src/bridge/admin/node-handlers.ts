@@ -1,5 +1,7 @@
 import { isRefusal, type Refusal } from '../../core/refusal.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
+import type { Enrollment } from '../../roles/enrollment/enrollment.js'
 import type { ApiKeys } from '../api-keys.js'
 import type { Roles } from '../health.js'
 import { mount, type Surface } from '../mount.js'
@@ -7,9 +9,12 @@ import type { NodeControl } from '../node-control.js'
 import { problemJson } from '../schemas/problem.js'
 import { historyJson, walletJson } from '../schemas/wallet.js'
 import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
+import { audited } from './audited.js'
 import { mountEconomy } from './economy-handlers.js'
+import { mountEnrollment } from './enrollment-handlers.js'
 import { ledgerJson, models, nodeStatus, statusJson } from './node-status.js'
-import { notHere, unpaid } from './not-here.js'
+import { notHere, unpaid, unsigned } from './not-here.js'
+import { mountOperations } from './operation-handlers.js'
 import { mountPolicy } from './policy-handlers.js'
 
 const QUEUE_ROWS = 100
@@ -17,15 +22,19 @@ const QUEUE_ROWS = 100
 export interface NodeComponents extends Roles {
   readonly node: NodeControl
   readonly keys?: ApiKeys
+  /** Of a coordinator in a network with a signed policy. */
+  readonly enrollment?: Enrollment
   readonly clock: Clock
+  readonly audit: Audit
 }
 
 /** Serves what the admin API tells of this node. Roles that do not run here answer 404 and say so. */
 export function mountNode(surface: Surface, components: NodeComponents): void {
-  const { node, worker, clock } = components
+  const { node, worker, clock, audit } = components
   mount(surface, ROUTES.status, () => nodeStatus(node, components, clock))
   mount(surface, ROUTES.config, () => ({ settings: node.config() }))
   mount(surface, ROUTES.peers, () => ({ peers: node.peers() }))
+  mount(surface, ROUTES.mesh, () => node.mesh())
   mount(surface, ROUTES.models, () => models(components))
   mount(surface, ROUTES.whyIdle, ({ signal }) => worker?.whyIdle(signal) ?? notHere(node, 'worker'))
   mount(surface, ROUTES.stop, ({ body }) => {
@@ -33,9 +42,12 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
     return { stopping: true as const }
   })
   mountCoordinator(surface, components)
+  mountOperations(surface, components)
   mountLedger(surface, components)
-  mountEconomy(surface, () => components.coordinator?.economy() ?? noEconomy(components))
-  mountPolicy(surface, { network: node.network, clock, policy: components.policy })
+  mountEconomy(surface, audit, () => components.coordinator?.economy() ?? noEconomy(components))
+  mountPolicy(surface, { network: node.network, clock, audit, policy: components.policy })
+  const none = () => (components.coordinator === undefined ? notHere(node, 'coordinator') : unsigned())
+  mountEnrollment(surface, { peerId: node.peerId, enrollment: components.enrollment, none })
   mountKeys(surface, components)
 }
 
@@ -44,27 +56,6 @@ function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponent
   mount(surface, ROUTES.coordinatorStatus, () =>
     coordinator === undefined ? none() : statusJson(coordinator.status()),
   )
-  mount(surface, ROUTES.coordinatorPause, async ({ body }) => {
-    if (coordinator === undefined) return none()
-    await coordinator.pause(body)
-    return statusJson(coordinator.status())
-  })
-  mount(surface, ROUTES.coordinatorResume, async () => {
-    if (coordinator === undefined) return none()
-    await coordinator.resume()
-    return statusJson(coordinator.status())
-  })
-  mount(surface, ROUTES.coordinatorDrains, () =>
-    coordinator === undefined ? none() : { drains: coordinator.drains() },
-  )
-  mount(surface, ROUTES.coordinatorDrain, async ({ body }) => {
-    if (coordinator === undefined) return none()
-    return (await coordinator.drain(body)) ?? { drains: coordinator.drains() }
-  })
-  mount(surface, ROUTES.coordinatorUndrain, async ({ params }) => {
-    if (coordinator === undefined) return none()
-    return (await coordinator.undrain(params.worker)) ?? { drains: coordinator.drains() }
-  })
   mount(surface, ROUTES.coordinatorQueue, ({ query }) => {
     if (coordinator === undefined) return none()
     const view = coordinator.queue(query.limit ?? QUEUE_ROWS)
@@ -79,6 +70,16 @@ function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponent
   mount(surface, ROUTES.coordinatorWorkers, () =>
     coordinator === undefined ? none() : { workers: coordinator.workers() },
   )
+  mount(surface, ROUTES.coordinatorQuality, () => {
+    if (coordinator === undefined) return none()
+    const agents = new Map(coordinator.workers().map(({ peerId, agentId }) => [peerId, agentId]))
+    const { workers, ...quality } = coordinator.quality()
+    const named = workers.map((each) => {
+      const agentId = agents.get(each.peerId)
+      return agentId === undefined ? each : { ...each, agentId }
+    })
+    return { ...quality, workers: named }
+  })
   mount(surface, ROUTES.coordinatorPeers, () =>
     coordinator === undefined ? none() : { peers: node.peers() },
   )
@@ -112,10 +113,26 @@ function noEconomy({ node, coordinator }: NodeComponents): Refusal {
   return coordinator === undefined ? notHere(node, 'coordinator') : unpaid()
 }
 
-function mountKeys(surface: Surface, { node, keys }: NodeComponents): void {
+function mountKeys(surface: Surface, { node, keys, audit }: NodeComponents): void {
   const none = () => notHere(node, 'gateway')
   mount(surface, ROUTES.keyList, () => (keys === undefined ? none() : { keys: keys.list() }))
-  mount(surface, ROUTES.keyCreate, ({ body }) => keys?.create(body) ?? none())
-  mount(surface, ROUTES.keyRevoke, ({ params }) => keys?.revoke(params.id) ?? none())
-  mount(surface, ROUTES.keyRotate, ({ params }) => keys?.rotate(params.id) ?? none())
+  mount(surface, ROUTES.keyCreate, async ({ body }) =>
+    keys === undefined
+      ? none()
+      : audited(audit, await keys.create(body), (made) => ({
+          kind: 'key-created',
+          of: made?.key.id ?? '',
+          facts: { account: body.account, name: body.name, scopes: body.scopes.join(' ') },
+        })),
+  )
+  mount(surface, ROUTES.keyRevoke, async ({ params: { id } }) =>
+    keys === undefined
+      ? none()
+      : audited(audit, await keys.revoke(id), () => ({ kind: 'key-revoked', of: id })),
+  )
+  mount(surface, ROUTES.keyRotate, async ({ params: { id } }) =>
+    keys === undefined
+      ? none()
+      : audited(audit, await keys.rotate(id), () => ({ kind: 'key-rotated', of: id })),
+  )
 }

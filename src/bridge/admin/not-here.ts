@@ -14,3 +14,9 @@ export function unpaid(): Refusal {
     next: 'docs/OPERATING.md tells how a network gets one.',
   })
 }
+
+export function unsigned(): Refusal {
+  return refusal('not-found', 'This network has no signed policy: its network file lists who is in it.', {
+    next: 'docs/OPERATING.md tells how a network gets one.',
+  })
+}

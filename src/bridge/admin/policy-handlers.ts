@@ -1,21 +1,24 @@
 import type { z } from 'zod'
 import { hexOf } from '../../core/ledger/hex.js'
-import { type Refusal, refusal } from '../../core/refusal.js'
+import { refusal } from '../../core/refusal.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { PolicyService } from '../../roles/policy/policy-service.js'
 import { mount, type Surface } from '../mount.js'
 import type { PolicyStatusJson } from '../schemas/policy.js'
 import { problemJson } from '../schemas/problem.js'
+import { unsigned } from './not-here.js'
 import { POLICY_PAGE, POLICY_ROUTES as ROUTES } from './policy-routes.js'
 
 interface Components {
   readonly network: string
   readonly clock: Clock
+  readonly audit: Audit
   /** Undefined in a network without a signed policy. */
   readonly policy: PolicyService | undefined
 }
 
-export function mountPolicy(surface: Surface, { network, clock, policy }: Components): void {
+export function mountPolicy(surface: Surface, { network, clock, audit, policy }: Components): void {
   mount(surface, ROUTES.policyStatus, () =>
     policy === undefined ? unsigned() : policyStatus(network, policy, clock.nowMs()),
   )
@@ -33,7 +36,12 @@ export function mountPolicy(surface: Surface, { network, clock, policy }: Compon
     if (policy === undefined) return unsigned()
     const bytes = Buffer.from(body.message, 'base64')
     const { added, last, refused } = await policy.publish(bytes)
-    if (last === undefined) return refused ?? refusal('internal', 'the message was neither taken nor refused')
+    if (last === undefined) {
+      const why = refused ?? refusal('internal', 'the message was neither taken nor refused')
+      const facts = { code: why.code, why: why.detail }
+      audit.note({ kind: 'policy-refused', by: 'admin', of: network, outcome: 'refused', facts })
+      return why
+    }
     return { sequence: last.message.sequence, digest: hexOf(last.digest), added: added > 0 }
   })
 }
@@ -73,10 +81,4 @@ function policyStatus(
 
 function lengthOf({ chain }: PolicyService): number {
   return (chain.head?.sequence ?? -1) + 1
-}
-
-function unsigned(): Refusal {
-  return refusal('not-found', 'This network has no signed policy: its network file lists who is in it.', {
-    next: 'docs/OPERATING.md tells how a network gets one.',
-  })
 }

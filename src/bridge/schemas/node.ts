@@ -139,6 +139,26 @@ export const PeersJson = z.object({
     .readonly(),
 })
 
+export const MeshViewJson = z.object({
+  addresses: texts.meta({ description: 'Multiaddrs that others are told.' }),
+  observed: z
+    .array(z.object({ address: z.string(), peers: z.number() }))
+    .readonly()
+    .meta({ description: 'As which address peers see this one, and how many of them.' }),
+  relays: texts.meta({ description: 'Peers that relay for this one.' }),
+  connections: z.object({
+    inbound: z.number(),
+    outbound: z.number(),
+    relayed: z.number(),
+    inboundPublic: z.number().meta({ description: 'From public addresses, so that it can be reached.' }),
+  }),
+  dht: z.object({ mode: z.enum(['client', 'server']), peers: z.number() }),
+  topics: z
+    .array(z.object({ topic: z.string(), peers: z.number() }))
+    .readonly()
+    .meta({ description: 'What is gossiped, and how many neighbours listen to it.' }),
+})
+
 export const WhyIdleJson = z.object({
   busy: z.boolean(),
   queued: z.number(),
@@ -161,6 +181,10 @@ export const QueueJson = z.object({
       }),
     )
     .readonly(),
+  accounts: z
+    .array(z.object({ account: z.string(), unfinished: z.number() }))
+    .readonly()
+    .meta({ description: 'Accounts with the most unfinished tasks first.' }),
   tasks: z
     .array(
       z.object({
@@ -173,6 +197,38 @@ export const QueueJson = z.object({
         attempts: z.number(),
         worker: z.string().optional(),
         why: ProblemJson.optional(),
+      }),
+    )
+    .readonly(),
+})
+
+const attemptCounts = {
+  success: z.number(),
+  failure: z.number().meta({ description: "By the worker's own fault." }),
+  lost: z.number().meta({ description: 'Of workers that vanished.' }),
+}
+
+const SpreadJson = z.object({ p50Ms: z.number(), p99Ms: z.number(), samples: z.number() })
+
+export const QualityJson = z.object({
+  sinceMs: z.number(),
+  attempts: z.object(attemptCounts),
+  done: z.number(),
+  doneAtFirst: z.number().meta({ description: 'By the first worker that had it.' }),
+  retries: z.number().meta({ description: 'Leases beyond the first one of a task.' }),
+  wait: SpreadJson.optional().meta({ description: 'From submit to the first lease, of the newest.' }),
+  run: SpreadJson.optional().meta({ description: 'From lease to end, of those that succeeded.' }),
+  models: z.array(z.object({ model: z.string(), ...attemptCounts, doneAtFirst: z.number() })).readonly(),
+  workers: z
+    .array(
+      z.object({
+        peerId: z.string(),
+        agentId: z.string().optional().meta({ description: 'Of one that is attached, or lately gone.' }),
+        ...attemptCounts,
+        reasons: z
+          .array(z.object({ code: z.string(), count: z.number() }))
+          .readonly()
+          .meta({ description: 'Why attempts failed, the most frequent first.' }),
       }),
     )
     .readonly(),
@@ -296,6 +352,10 @@ export const LedgerStatusJson = z.object({
         connected: z.boolean(),
         behindEntries: z.number().meta({ description: 'Entries of all logs here that it does not hold.' }),
         cosignedSize: z.number().meta({ description: 'Entries of the log here that it has cosigned.' }),
+        clockAheadMs: z
+          .number()
+          .optional()
+          .meta({ description: 'How far its clock is ahead of the one here, by its newest cosignature.' }),
       }),
     )
     .readonly()

@@ -94,3 +94,13 @@ export const GATEWAY_WALLET_READS = 32
 /** Rows of a page of a wallet's history, when none are asked for, and at most; the wire allows as many. */
 export const HISTORY_ROWS = 50
 export const MOST_HISTORY_ROWS = 200
+/**
+ * What the view of assignment quality keeps, once over and up to twice: workers and models that are told
+ * apart, attempts whose begin is remembered, samples of waits and run times, and codes of failure of one
+ * worker.
+ */
+export const QUALITY_WORKERS = 1_000
+export const QUALITY_MODELS = 128
+export const QUALITY_ATTEMPTS = 20_000
+export const QUALITY_SAMPLES = 1_024
+export const QUALITY_REASONS = 32

@@ -17,8 +17,11 @@ interface Talk<Message> {
   closed(reason: string): void
 }
 
-/** What the first message came to: a talk, or why there is none; a violation is scored. */
-export type Greeting<Message> = Talk<Message> | Refusal | 'violation'
+/**
+ * What the first message came to: a talk, or why there is none; a violation is scored. What has to be durable
+ * before it is said comes as a promise, which never rejects.
+ */
+export type Greeting<Message> = Talk<Message> | Refusal | Promise<Refusal> | 'violation'
 
 export interface ControlLinkComponents {
   readonly network: Network
@@ -93,7 +96,10 @@ class ControlLink<S extends DescMessage> {
     this.#greeting.cancel()
     const greeting = this.#init.greet(first)
     if (greeting === 'violation') this.#offend('protocol-violation', 'the first message was no hello')
-    else if ('refused' in greeting) this.#refuse(greeting)
+    else if (greeting instanceof Promise) {
+      this.#refused = true
+      void greeting.then((why) => this.#refuse(why))
+    } else if ('refused' in greeting) this.#refuse(greeting)
     else this.#talk = greeting
   }
 

@@ -33,6 +33,7 @@ import type { Journal } from './journal.js'
 import type { LedgerOffice } from './ledger-office.js'
 import { ledgerStatusOf } from './ledger-views.js'
 import type { Pause, PauseOrder } from './pause.js'
+import type { AssignmentQuality, QualityView } from './quality.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
 import type { TaskBook } from './task-book.js'
 import type { TaskMeter } from './task-meter.js'
@@ -56,6 +57,7 @@ export interface CoordinatorParts {
   readonly meter: TaskMeter
   readonly pause: Pause
   readonly drains: Drains
+  readonly quality: AssignmentQuality
 }
 
 interface Ports {
@@ -151,6 +153,10 @@ export class CoordinatorRole implements Coordinator {
       this.#ports.clock,
       this.#state === 'serving' ? suspended(this.#parts.ledger) : this.#idle,
     )
+  }
+
+  quality(): QualityView {
+    return this.#parts.quality.view()
   }
 
   queue(limit: number): QueueView {
@@ -256,6 +262,7 @@ export class CoordinatorRole implements Coordinator {
       running: book.count('running'),
       workers: workers.size,
       gateways: gateways.size,
+      oldestMs: this.status().oldestQueuedMs,
     })
     this.#parts.assigner.touch()
   }

@@ -6,6 +6,7 @@ import type { DrainOrder, DrainView } from './drains.js'
 import type { Economy } from './economy.js'
 import type { LedgerOffice } from './ledger-office.js'
 import type { PauseOrder, PauseView } from './pause.js'
+import type { QualityView } from './quality.js'
 
 /** A coordinator peer: durable queue, leases and assignment. */
 export interface Coordinator {
@@ -15,6 +16,8 @@ export interface Coordinator {
   status(): CoordinatorStatus
   /** Waiting and running tasks by class, oldest first within a class, at most `limit` in all. */
   queue(limit: number): QueueView
+  /** What became of attempts since it started. */
+  quality(): QualityView
   /** Attached workers and those lately gone. */
   workers(): readonly WorkerView[]
   /** Why a task stands where it stands: every candidate with every reason why not. */
@@ -122,6 +125,8 @@ export interface QueueView {
     readonly oldestMs: number
     readonly feasibleWorkers: number
   }[]
+  /** Those with the most unfinished tasks first. */
+  readonly accounts: readonly { readonly account: string; readonly unfinished: number }[]
   readonly tasks: readonly {
     readonly id: string
     readonly account: string

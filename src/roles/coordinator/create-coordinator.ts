@@ -1,6 +1,7 @@
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import { createScheduler } from '../../core/scheduler/create-scheduler.js'
 import { createWatch } from '../../core/task/watch.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
@@ -17,6 +18,7 @@ import { type CoordinatorLimits, DEFAULT_LIMITS } from './constants.js'
 import type { Coordinator } from './coordinator.js'
 import { CoordinatorRole } from './coordinator-role.js'
 import { createCredits } from './credits.js'
+import type { WorkerDeskComponents } from './desk-components.js'
 import { Drains } from './drains.js'
 import { LedgerEconomy } from './economy-views.js'
 import { FeeDesk } from './fee-desk.js'
@@ -25,6 +27,7 @@ import { createJournal, type Journal } from './journal.js'
 import { createLedgerOffice } from './ledger-office.js'
 import { PaidAccounting } from './paid-accounting.js'
 import { Pause } from './pause.js'
+import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
@@ -33,6 +36,7 @@ import { WorkerDesk } from './worker-desk.js'
 export interface CoordinatorComponents {
   readonly network: Network
   readonly store: Store
+  readonly audit: Audit
   readonly clock: Clock
   readonly random: Random
   readonly signer: Signer
@@ -46,6 +50,8 @@ export interface CoordinatorComponents {
   readonly chain?: PolicyChain
   /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
   readonly copied?: Write | undefined
+  /** Answers workers that policy does not admit; of a network that has a signed policy. */
+  readonly enrollment?: WorkerDeskComponents['enrollment']
   /** Where another coordinator was last reached; left out = the network has to find it. */
   readonly addressesOf?: (peerId: string) => readonly string[]
 }
@@ -58,7 +64,7 @@ export interface CoordinatorInit extends Partial<CoordinatorLimits> {
 export function createCoordinator(components: CoordinatorComponents, init: CoordinatorInit): Coordinator {
   const { networkId, ...given } = init
   const limits: CoordinatorLimits = { ...DEFAULT_LIMITS, ...given }
-  const { network, store, clock, signer, log, metrics, policy } = components
+  const { network, store, clock, signer, log, metrics, policy, audit } = components
   const scheduler = createScheduler({ limits: limits.queue })
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
@@ -72,26 +78,29 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const paid = ledger && new PaidAccounting(ledger.logs)
   const accounting = paid ?? createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })
+  const quality = new AssignmentQuality(clock)
   const ids = protocolIds(networkId)
   const touch = (): void => assigner.touch()
   const outlets: TaskOutlets = {
     tell: (...tell: Parameters<GatewayDesk['tell']>) => gateways.tell(...tell),
     grant: (...grant: Parameters<WorkerDesk['grant']>) => {
       meter.granted(grant[0].task)
+      quality.granted(grant[0].task)
       workers.grant(...grant)
     },
     revoke: (...revoke: Parameters<WorkerDesk['revoke']>) => workers.revoke(...revoke),
     leased: (worker: string, taskId: string) => workers.leased(worker, taskId),
     released: (worker: string, taskId: string) => workers.released(worker, taskId),
-    recorded: (worker: string, outcome: 'success' | 'failure' | 'lost') => {
+    recorded: (...[worker, outcome, task]: Parameters<TaskOutlets['recorded']>) => {
       meter.recorded(outcome)
+      quality.ended(worker, outcome, task)
       workers.recorded(worker, outcome)
     },
     storming: (): boolean => workers.storming(),
   }
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
   const pause = new Pause({ store, clock, log, metrics, touch })
-  const shared = { network, clock, log, journal, accounting, scheduler, book, policy, pause, touch }
+  const shared = { network, clock, log, audit, journal, accounting, scheduler, book, policy, pause, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
   const drains = new Drains({
     store,
@@ -99,12 +108,13 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     log,
     leases: (worker) => book.leases(worker).length,
     cut: (worker, why) => workers.cut(worker, why),
-    changed: () => {
-      workers.recheck()
-      touch()
-    },
+    changed: () => workers.recheck(),
   })
-  const workers: WorkerDesk = new WorkerDesk({ ...shared, watch, drains, gatewayAddresses }, limits)
+  const { enrollment } = components
+  const workers: WorkerDesk = new WorkerDesk(
+    { ...shared, watch, drains, gatewayAddresses, enrollment },
+    limits,
+  )
   const agentId = (worker: string): string => workers.agentId(worker)
   const unfinished = (account: string): Iterable<string> => book.unfinished(account)
   const { wallets, talk, transfers, allotments } = createCredits(
@@ -128,7 +138,8 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, pause, drains, ...ends }
+  const held = { pause, drains, quality, ...ends }
+  const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
   return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)
 }

@@ -1,7 +1,9 @@
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import type { Scheduler } from '../../core/scheduler/scheduler.js'
 import type { Watch } from '../../core/task/watch.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Log } from '../../ports/log.js'
+import type { Enrollment } from '../enrollment/enrollment.js'
 import type { Accounting } from './accounting.js'
 import type { AllotmentDesk } from './allotment-desk.js'
 import type { ControlLinkComponents } from './control-link.js'
@@ -15,6 +17,7 @@ import type { WorkerSession } from './worker-session.js'
 /** What both desks stand on. */
 interface DeskComponents extends ControlLinkComponents {
   readonly log: Log
+  readonly audit: Audit
   readonly scheduler: Scheduler
   readonly book: TaskBook
   readonly accounting: Accounting
@@ -27,6 +30,8 @@ export interface WorkerDeskComponents extends DeskComponents {
   readonly drains: Pick<Drains, 'bar'>
   /** Where a gateway can be dialled. */
   readonly gatewayAddresses: (gateway: string) => readonly string[]
+  /** Answers those whom policy does not admit; left out where there is no signed policy. */
+  readonly enrollment?: Pick<Enrollment, 'answer' | 'confirmed' | 'standing'> | undefined
 }
 
 export interface GatewayDeskComponents extends DeskComponents {

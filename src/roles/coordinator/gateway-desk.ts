@@ -115,6 +115,16 @@ export class GatewayDesk {
     const why = this.#admits(link.peerId) ?? this.#full(link.peerId)
     if (why !== undefined) {
       log.info('gateway-refused', { peer: link.peerId, code: why.code })
+      if (why.code === 'not-admitted') {
+        const facts = { role: 'gateway' }
+        this.#components.audit.note({
+          kind: 'admission-refused',
+          by: 'node',
+          of: link.peerId,
+          outcome: 'refused',
+          facts,
+        })
+      }
       return why
     }
     const old = this.#sessions.get(link.peerId)

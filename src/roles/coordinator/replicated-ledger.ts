@@ -2,6 +2,7 @@ import { EdgeCoderError } from '../../core/errors.js'
 import { FIRST_EPOCH } from '../../core/ledger/line.js'
 import { quorumOf } from '../../core/ledger/quorum.js'
 import type { Refusal } from '../../core/refusal.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
@@ -31,6 +32,7 @@ import { WrittenLogs } from './written-logs.js'
 interface Components {
   readonly network: Network
   readonly store: Store
+  readonly audit: Audit
   readonly clock: Clock
   readonly random: Random
   readonly signer: Signer

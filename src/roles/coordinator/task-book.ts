@@ -34,7 +34,8 @@ export interface TaskOutlets {
   leased(worker: string, taskId: string): void
   /** It is no longer. */
   released(worker: string, taskId: string): void
-  recorded(worker: string, outcome: Effect<'record'>['outcome']): void
+  /** @param task as it stands after the attempt */
+  recorded(worker: string, outcome: Effect<'record'>['outcome'], task: Task): void
   /** Silence is ours: leases get more time instead of lapsing. */
   storming(): boolean
 }
@@ -114,6 +115,14 @@ export class TaskBook {
   /** Tasks under a lease of this worker. */
   leases(worker: string): readonly TaskEntry[] {
     return [...(this.#leases.get(worker) ?? [])]
+  }
+
+  /** Accounts with the most unfinished tasks first, at most `limit`. */
+  accounts(limit: number): readonly { readonly account: string; readonly unfinished: number }[] {
+    return [...this.#unfinished]
+      .map(([account, ids]) => ({ account, unfinished: ids.size }))
+      .toSorted((a, b) => b.unfinished - a.unfinished)
+      .slice(0, limit)
   }
 
   /** Ids of an account's tasks that have not ended; left out = of all accounts. */
@@ -303,7 +312,7 @@ export class TaskBook {
         break
       case 'record':
         scheduler.record(effect.worker, effect.outcome)
-        outlets.recorded(effect.worker, effect.outcome)
+        outlets.recorded(effect.worker, effect.outcome, result.task)
     }
   }
 

@@ -16,6 +16,8 @@ interface Depths {
   readonly running: number
   readonly workers: number
   readonly gateways: number
+  /** How long the oldest waiting task has waited; 0 = none waits. */
+  readonly oldestMs: number
 }
 
 const WAIT_BUCKETS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600]
@@ -33,13 +35,18 @@ export function createTaskMeter(components: { readonly clock: Clock; readonly me
     ['outcome'],
   )
   const tasks = metrics.gauge('edgecoder_coordinator_tasks', 'Unfinished tasks by state.', ['state'])
+  const oldest = metrics.gauge(
+    'edgecoder_coordinator_oldest_queued_seconds',
+    'How long the oldest waiting task has waited; 0 = none waits.',
+  )
   const peers = metrics.gauge('edgecoder_coordinator_peers', 'Attached peers by role.', ['role'])
   return {
     granted(task) {
       if (task.attempts === 1) waits.observe(Math.max(0, clock.nowMs() - task.header.submittedMs) / 1000)
     },
     recorded: (outcome) => attempts.add(1, { outcome }),
-    depths({ queued, leased, running, workers, gateways }) {
+    depths({ queued, leased, running, workers, gateways, oldestMs }) {
+      oldest.set(oldestMs / 1000)
       tasks.set(queued, { state: 'queued' })
       tasks.set(leased, { state: 'leased' })
       tasks.set(running, { state: 'running' })

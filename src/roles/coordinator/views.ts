@@ -13,6 +13,9 @@ import { gatewayAway } from './task-standing.js'
 import type { WorkerDesk } from './worker-desk.js'
 import { profileOf, type WorkerSession } from './worker-session.js'
 
+/** Accounts that a view of the queue names, those with the most unfinished tasks. */
+const SHOWN_ACCOUNTS = 50
+
 interface Parts {
   readonly scheduler: Scheduler
   readonly watch: Watch
@@ -72,6 +75,7 @@ export function queueOf({ scheduler, book, gateways, pause }: Parts, clock: Cloc
       oldestMs: Math.max(0, nowMs - each.oldestMs),
       feasibleWorkers: each.feasibleWorkers,
     })),
+    accounts: book.accounts(SHOWN_ACCOUNTS),
     tasks: tasks.map((task) => {
       const away = gateways.attached(task.header.gateway) ? undefined : gatewayAway(task.header.gateway)
       return taskOf(task, pause.why ?? away)

@@ -76,6 +76,7 @@ export class WorkerDesk implements WorkerOutlets {
       if (why !== undefined) this.#putOut(session, why)
       else if (this.#bar(session)?.code !== session.bar?.code) this.#offer(session)
     }
+    this.#components.touch()
   }
 
   /** Takes every lease of a worker away; no attempt is counted for it. */
@@ -162,7 +163,9 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #admits(peerId: string, agentId: string): Refusal | undefined {
-    return admits(this.#components.policy(), { peerId, agentId, role: 'worker' })
+    const { policy, enrollment } = this.#components
+    const why = admits(policy(), { peerId, agentId, role: 'worker' })
+    return why && (enrollment?.standing(peerId) ?? why)
   }
 
   #bar({ peerId }: WorkerSession): Refusal | undefined {
@@ -185,11 +188,25 @@ export class WorkerDesk implements WorkerOutlets {
   #greet(link: Link, first: WorkerToCoordinator): Greeting<WorkerToCoordinator> {
     if (first.body.case !== 'hello') return 'violation'
     const hello = first.body.value
-    const why = this.#admits(link.peerId, hello.agentId) ?? this.#full(link.peerId)
+    const stranger = this.#admits(link.peerId, hello.agentId)
+    const why = stranger ?? this.#full(link.peerId)
+    const guest = { peer: link.peerId, agent: hello.agentId, secret: hello.registrationSecret }
+    const { enrollment, log } = this.#components
     if (why !== undefined) {
-      this.#components.log.info('worker-refused', { peer: link.peerId, agent: hello.agentId, code: why.code })
-      return why
+      log.info('worker-refused', { peer: link.peerId, agent: hello.agentId, code: why.code })
+      if (why.code === 'not-admitted') {
+        const facts = { role: 'worker', agent: hello.agentId }
+        this.#components.audit.note({
+          kind: 'admission-refused',
+          by: 'node',
+          of: link.peerId,
+          outcome: 'refused',
+          facts,
+        })
+      }
+      return stranger === undefined || enrollment === undefined ? why : enrollment.answer(guest, stranger)
     }
+    if (hello.registrationSecret.length > 0) void enrollment?.confirmed(guest)
     const session = this.#attach(link, hello)
     const talk = createWorkerTalk(
       this.#components,

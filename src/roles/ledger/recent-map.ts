@@ -28,6 +28,12 @@ export class RecentMap<K, V> {
     this.#young.set(key, value)
   }
 
+  /** All that is kept; asking for it counts as no use. */
+  *entries(): Iterable<readonly [K, V]> {
+    yield* this.#young
+    for (const [key, value] of this.#old) if (!this.#young.has(key)) yield [key, value]
+  }
+
   delete(key: K): void {
     this.#young.delete(key)
     this.#old.delete(key)

@@ -36,3 +36,7 @@ export const WATCH_MS = 5_000
 export const LATE_RATIO = 0.1
 /** From a change of policy until peers that it does not admit are dropped: they are told before. */
 export const CUT_MS = 250
+/** Messages written down in the audit log with one write: a chain that comes whole is long. */
+export const AUDITED_AT_ONCE = 256
+/** Keys that an audit record names; a text of it has 256 characters. */
+export const NAMED_SIGNERS = 4

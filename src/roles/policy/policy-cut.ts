@@ -1,3 +1,4 @@
+import type { Audit } from '../../ports/audit.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Network } from '../../ports/network.js'
@@ -7,6 +8,7 @@ interface Components {
   readonly network: Pick<Network, 'peers' | 'disconnect'>
   readonly clock: Clock
   readonly log: Log
+  readonly audit: Audit
   /** May this peer be connected, as policy says now? */
   readonly admits: (peerId: string) => boolean
   /** More of the policy is on its way, so that it may yet admit who brings it. */
@@ -32,7 +34,7 @@ export class PolicyCut {
   }
 
   #cut(): void {
-    const { network, log, admits, pulling } = this.#components
+    const { network, log, audit, admits, pulling } = this.#components
     this.#timer = undefined
     if (pulling()) {
       this.changed()
@@ -41,6 +43,7 @@ export class PolicyCut {
     for (const { peerId } of network.peers()) {
       if (admits(peerId)) continue
       log.warn('peer-cut-off', { peer: peerId, detail: 'The policy does not admit it any more.' })
+      audit.note({ kind: 'peer-cut', by: 'node', of: peerId, outcome: 'done' })
       network.disconnect(peerId).catch((cause: unknown) => {
         const error = cause instanceof Error ? cause : new Error(String(cause))
         log.error('peer-not-cut-off', { peer: peerId, error })

@@ -1,6 +1,9 @@
+import { hexOf } from '../../core/ledger/hex.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Log } from '../../ports/log.js'
 import type { Store } from '../../ports/store.js'
 import { frames, isMalformed } from '../../wire/frame.js'
+import { sha256 } from '../../wire/sha256.js'
 import type { Verdict } from './evidence-check.js'
 
 /** A log that is isolated: nothing of it is taken or cosigned until an admin decides. */
@@ -14,12 +17,17 @@ export interface FrozenLog {
 export class Accusations {
   readonly #store: Store
   readonly #log: Log
+  readonly #audit: Audit
   readonly #prefix: string
   readonly #frozen = new Map<string, FrozenLog>()
   readonly #readmitted = new Set<string>()
 
-  constructor({ store, log }: { readonly store: Store; readonly log: Log }, prefix: string) {
+  constructor(
+    { store, log, audit }: { readonly store: Store; readonly log: Log; readonly audit: Audit },
+    prefix: string,
+  ) {
     this.#store = store
+    this.#audit = audit
     this.#log = log
     this.#prefix = prefix
   }
@@ -63,6 +71,8 @@ export class Accusations {
     if (this.#frozen.has(origin) || this.#readmitted.has(origin)) return false
     this.#frozen.set(origin, { origin, evidence })
     this.#log.error('log-isolated', { origin, what, detail })
+    const facts = { what, detail, evidence: hexOf(sha256(evidence)) }
+    this.#audit.note({ kind: 'log-isolated', by: 'node', of: origin, outcome: 'done', facts })
     await this.#store.commit([{ type: 'put', key: this.#key(origin), value: evidence }])
     return true
   }

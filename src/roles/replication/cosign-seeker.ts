@@ -10,6 +10,9 @@ import { COSIGN_MS, LEAST_BACKOFF_MS, LEAST_ROUND_MS, MOST_BACKOFF_MS, ROUND_MS 
 import type { CoordinatorLink } from './coordinator-link.js'
 import { type HeldLog, sizeOf } from './held-log.js'
 
+/** A cosignature says the second that it was made in, and so on average its middle. */
+const HALF_SECOND_MS = 500
+
 interface Components {
   readonly clock: Clock
   readonly log: Log
@@ -56,6 +59,7 @@ export class CosignSeeker {
   /** What each has cosigned, as far as is known here. */
   readonly #sizes = new Map<string, number>()
   readonly #asked = new Map<string, Asked>()
+  readonly #clocksMs = new Map<string, number>()
   #round: Round | undefined
   #beginning = false
   #timer: Timer | undefined
@@ -69,6 +73,11 @@ export class CosignSeeker {
 
   cosignedBy(peerId: string): number {
     return this.#sizes.get(peerId) ?? 0
+  }
+
+  /** How far another's clock is ahead of ours, by its newest cosignature, to a second; undefined = it gave none. */
+  clockAheadMs(peerId: string): number | undefined {
+    return this.#clocksMs.get(peerId)
   }
 
   stop(): void {
@@ -164,6 +173,8 @@ export class CosignSeeker {
       link.offend('bad-signature', 'a cosignature that does not hold')
       return
     }
+    const signedMs = (opened.cosigners[0]?.timeS ?? 0) * 1_000 + HALF_SECOND_MS
+    this.#clocksMs.set(link.peerId, signedMs - this.#components.clock.nowMs())
     this.#sizes.set(link.peerId, Math.max(this.cosignedBy(link.peerId), checkpoint.size))
     lines.set(link.peerId, line)
     this.#asked.delete(link.peerId)

@@ -24,7 +24,9 @@ export function replicationView(
   const peers = coordinators.flatMap(({ peerId }): PeerView[] => {
     if (peerId === at.self) return []
     const cosignedSize = written.cosignedBy(peerId)
-    return [{ peerId, connected: at.connected(peerId), behindEntries: behind(peerId), cosignedSize }]
+    const clockAheadMs = written.clockAheadMs(peerId)
+    const about = { peerId, connected: at.connected(peerId), behindEntries: behind(peerId), cosignedSize }
+    return [clockAheadMs === undefined ? about : { ...about, clockAheadMs }]
   })
   const { unfinalAgeMs, longestElsewhere: ownLongerElsewhere } = written
   return { logs, peers, unfinalAgeMs, ownLongerElsewhere }

@@ -1,5 +1,6 @@
 import type { LedgerView } from '../../core/ledger/records.js'
 import type { Refusal } from '../../core/refusal.js'
+import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
@@ -66,6 +67,8 @@ export interface PeerView {
   readonly behindEntries: number
   /** Entries that it has cosigned of the logs that are written here, handed over ones left out. */
   readonly cosignedSize: number
+  /** How far its clock is ahead of the one here, by its newest cosignature, to a second. */
+  readonly clockAheadMs?: number
 }
 
 export interface ReplicationView {
@@ -134,6 +137,7 @@ export interface Replication {
 export interface ReplicationComponents {
   readonly network: Network
   readonly store: Store
+  readonly audit: Audit
   readonly clock: Clock
   readonly random: Random
   readonly signer: Signer

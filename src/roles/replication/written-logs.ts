@@ -102,6 +102,15 @@ export class WrittenLogs {
     return this.#open().reduce((sum, { seeker }) => sum + seeker.cosignedBy(peerId), 0)
   }
 
+  /** @see CosignSeeker.clockAheadMs */
+  clockAheadMs(peerId: string): number | undefined {
+    for (const { seeker } of this.#open()) {
+      const aheadMs = seeker.clockAheadMs(peerId)
+      if (aheadMs !== undefined) return aheadMs
+    }
+    return undefined
+  }
+
   #open(): readonly Written[] {
     return [...this.#logs.values()].filter(({ own, sealed }) => own.closed === undefined && !sealed())
   }

@@ -16,6 +16,7 @@ import type {
   WorkerWelcome,
 } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
 import { CONTROL_FRAME_BYTES } from '../../wire/limits.js'
+import type { RegistrationToken } from '../../wire/registration-token.js'
 import { refusalOf } from './fault.js'
 import type { Offer } from './slot-book.js'
 import { deadline } from './waiting.js'
@@ -43,6 +44,8 @@ export interface AttachmentComponents {
   readonly owner: AttachmentOwner
   /** Protocol id of the control stream. */
   readonly protocol: string
+  /** Shown to the coordinator that made it, and to no other one. */
+  readonly registration?: RegistrationToken | undefined
 }
 
 type Said = NonNullable<MessageInitShape<typeof WorkerToCoordinatorSchema>['body']>
@@ -138,9 +141,11 @@ export class Attachment {
       })
       if (signal.aborted) late()
       else signal.addEventListener('abort', late)
-      const hello = this.#components.owner.hello(this.peerId)
+      const { owner, registration } = this.#components
+      const hello = owner.hello(this.peerId)
       this.#told = { free: hello.slots ?? 0, reason: '' }
-      this.send({ case: 'hello', value: hello })
+      const secret = registration?.issuer === this.peerId ? { registrationSecret: registration.secret } : {}
+      this.send({ case: 'hello', value: { ...hello, ...secret } })
     })
   }
 

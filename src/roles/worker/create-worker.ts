@@ -1,5 +1,6 @@
 import assert from 'node:assert'
 import type { PolicyView } from '../../core/policy/policy-view.js'
+import type { Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Engine } from '../../ports/engine.js'
 import type { Log } from '../../ports/log.js'
@@ -9,6 +10,7 @@ import type { Random } from '../../ports/random.js'
 import type { Sandbox } from '../../ports/sandbox.js'
 import type { Signer } from '../../ports/signer.js'
 import { protocolIds } from '../../wire/protocol-ids.js'
+import type { RegistrationToken } from '../../wire/registration-token.js'
 import { createAnnouncementJudge } from './announcement-judge.js'
 import { attach } from './attachment.js'
 import type { Means, MeasuredModel } from './capabilities.js'
@@ -33,6 +35,8 @@ export interface WorkerComponents {
   readonly log: Log
   readonly metrics: Metrics
   readonly policy: () => PolicyView
+  /** Why the policy holds this peer off, as far as it is here. */
+  readonly standing?: () => Refusal | undefined
   /** Absent = only `test` tasks can run here. */
   readonly engine?: Engine
   /** Absent = only `chat` tasks can run here. */
@@ -52,6 +56,8 @@ export interface WorkerInit {
   /** Least price taken, for a task; 0 = any. */
   readonly priceFloorMicrocredits: bigint
   readonly version: string
+  /** What its owner was given to have it enrolled. */
+  readonly registration?: RegistrationToken | undefined
   /** Told all known coordinators whenever that changes, to be remembered. */
   readonly onCoordinators?: (coordinators: readonly PeerAddress[]) => void
   readonly limits?: Partial<WorkerLimits>
@@ -75,7 +81,7 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
   }
   const slots = new SlotBook(init.slots)
   const gateways = new GatewayLinks({ network, clock, random, limits, protocol: ids.data })
-  const { agentId, networkId } = init
+  const { agentId, networkId, registration } = init
   const desk = new LeaseDesk({
     clock,
     log,
@@ -88,14 +94,16 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
     runAttempt: (run) => runAttempt({ ...components, limits, networkId, gateways }, run),
   })
   const linkTo = (coordinator: PeerAddress, signal: AbortSignal) =>
-    attach({ network, clock, limits, owner: desk, protocol: ids.worker }, coordinator, signal)
+    attach({ network, clock, limits, owner: desk, protocol: ids.worker, registration }, coordinator, signal)
   const remember = init.onCoordinators ?? (() => {})
   const rendezvous = ids.coordinatorRendezvous
   const search = new CoordinatorSearch(
     { network, clock, random, log, limits, policy, rendezvous, remember },
     init.coordinators,
   )
-  const home = new Home({ clock, random, log, limits, slots, desk, search, attach: linkTo })
+  const { standing = () => undefined } = components
+  const enrolling = { standing, issuer: registration?.issuer }
+  const home = new Home({ clock, random, log, limits, slots, desk, search, attach: linkTo, ...enrolling })
   const stopper = new AbortController()
   const lending = new Lending(
     { clock, random, log, limits, slots, desk, home, means, attach: linkTo },

@@ -19,7 +19,14 @@ export interface HomeComponents {
   readonly desk: LeaseDesk
   readonly search: CoordinatorSearch
   readonly attach: (coordinator: PeerAddress, signal: AbortSignal) => Promise<Attachment | Refusal>
+  /** Why the policy holds this worker off, as far as it is here. */
+  readonly standing: () => Refusal | undefined
+  /** The coordinator that made its registration token. */
+  readonly issuer: string | undefined
 }
+
+/** Answers of a coordinator that a worker is not admitted by: there is no use in asking the others. */
+const ENROLLING: ReadonlySet<string> = new Set(['approval-pending', 'registration-refused'])
 
 /** An attachment that lived this long was a good one: the next try starts without delay. */
 const GOOD_MS = 10_000
@@ -33,6 +40,11 @@ export class Home {
   #attachment: Attachment | undefined
   #last: string | undefined
   #why: Refusal | undefined
+  /** What the coordinator last said about the token. */
+  #enrolling: Refusal | undefined
+  /** The token was shown to who made it. */
+  #hasShown = false
+  #told = ''
   #hint = new AbortController()
 
   constructor(components: HomeComponents) {
@@ -46,6 +58,8 @@ export class Home {
   /** Why there is no attachment now. */
   get why(): Refusal {
     return (
+      this.#enrolling ??
+      this.#components.standing() ??
       this.#why ??
       refusal('no-coordinator', 'no coordinator was found yet', {
         next: 'check that a coordinator runs, and that the network file or the bootstrap list names it',
@@ -64,7 +78,7 @@ export class Home {
     signal.addEventListener('abort', () => this.#hint.abort(), { once: true })
     for (let tries = 0; !signal.aborted; tries++) {
       const attachment = await this.#findOne(signal)
-      if (attachment !== undefined) {
+      if (attachment !== undefined && !isRefusal(attachment)) {
         const sinceMs = clock.monotonicMs()
         this.#why = await attachment.closed
         this.#attachment = undefined
@@ -78,7 +92,8 @@ export class Home {
         if (clock.monotonicMs() - sinceMs >= GOOD_MS) tries = 0
       }
       const longestMs = this.#isBound() ? limits.backoffBoundMs : limits.backoffLastMs
-      await this.#rest(Math.min(longestMs, backoffMs(tries, limits, random)), signal)
+      const askAgainMs = isRefusal(attachment) ? attachment.retryAfterMs : undefined
+      await this.#rest(askAgainMs ?? Math.min(longestMs, backoffMs(tries, limits, random)), signal)
     }
   }
 
@@ -93,40 +108,52 @@ export class Home {
     return this.#last !== undefined && this.#components.desk.isBoundTo(this.#last)
   }
 
-  async #findOne(signal: AbortSignal): Promise<Attachment | undefined> {
-    const { search, desk, slots } = this.#components
-    const last = this.#last
+  /** @returns what a coordinator says of the enrollment of this worker: no other one would take it either */
+  async #findOne(signal: AbortSignal): Promise<Attachment | Refusal | undefined> {
+    const { search, desk, slots, issuer } = this.#components
     const only = this.#isBound()
-    for await (const peer of search.candidates(last, signal)) {
+    const first = only || this.#hasShown ? this.#last : (issuer ?? this.#last)
+    for await (const peer of search.candidates(first, signal)) {
       if (signal.aborted) return undefined
       // One link per coordinator: the one that slots are lent to has its own.
       if (peer.peerId === slots.lentTo || desk.attachmentTo(peer.peerId) !== undefined) continue
-      if (only && peer.peerId !== last) break
+      if (only && peer.peerId !== first) break
       const attachment = await this.#tryOne(peer, signal)
-      if (attachment !== undefined) return attachment
+      if (!isRefusal(attachment) || ENROLLING.has(attachment.code)) return attachment
     }
     return undefined
   }
 
-  async #tryOne(peer: PeerAddress, signal: AbortSignal): Promise<Attachment | undefined> {
-    const { attach, slots, search, desk, log } = this.#components
+  async #tryOne(peer: PeerAddress, signal: AbortSignal): Promise<Attachment | Refusal> {
+    const { attach, slots, search, desk, log, issuer } = this.#components
     slots.belongTo(peer.peerId)
     const attachment = await attach(peer, signal)
     if (isRefusal(attachment)) {
       slots.belongTo(undefined)
       this.#why = withNext(peer.peerId, attachment)
+      if (ENROLLING.has(attachment.code)) this.#waits(this.#why)
       log.debug('attach-failed', {
         coordinator: peer.peerId,
         code: attachment.code,
         detail: attachment.detail,
       })
-      return undefined
+      return attachment
     }
     this.#attachment = attachment
     this.#last = peer.peerId
+    this.#enrolling = undefined
+    if (peer.peerId === issuer) this.#hasShown = true
     search.learn(peer)
     desk.tellOffers()
     return attachment
+  }
+
+  /** Said once, and not each time that it is asked again. */
+  #waits(why: Refusal): void {
+    const { log } = this.#components
+    if (this.#told !== why.detail) log.warn(why.code, { detail: why.detail, next: why.next })
+    this.#told = why.detail
+    this.#enrolling = why
   }
 }
 

@@ -42,3 +42,7 @@ export const DIAL_TIMEOUT_MS = 10_000
 export const LOOKUP_TIMEOUT_MS = 3_000
 /** A connection whose stream failed is taken for dead when it closes within this time. */
 export const CLOSING_MS = 250
+/** Connections of peers that are no members, at once; how long each lasts, and how often that is looked at. */
+export const GUESTS = 64
+export const GUEST_MS = 30_000
+export const GUEST_LOOK_MS = 1_000

@@ -3,12 +3,13 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { EdgeCoderError } from '../../core/errors.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
-import type { Metrics } from '../../ports/metrics.js'
+import type { Counter, Metrics } from '../../ports/metrics.js'
 import type {
   DialOptions,
   GossipMessage,
   GossipVerdict,
   Link,
+  MeshView,
   Network,
   Offence,
   PeerAddress,
@@ -22,10 +23,12 @@ import { CLOSE_TIMEOUT_MS, CLOSING_MS, DIAL_TIMEOUT_MS, LOOKUP_TIMEOUT_MS } from
 import { createConnectionGate } from './connection-gate.js'
 import { dialFault, lacksProtocol, notAdmitted } from './dial-errors.js'
 import { createGossip, type Gossip } from './gossip.js'
+import { GuestBook, type GuestRules } from './guest-book.js'
 import { createIntroduction, type Introduction } from './introduction.js'
 import { Libp2pLink } from './libp2p-link.js'
 import { createMeshNode, type MeshInit, type MeshNode } from './libp2p-node.js'
 import { listenFault } from './listen-errors.js'
+import { MeshSight } from './mesh-sight.js'
 import { createPeerScores, type PeerScores } from './peer-scores.js'
 import { createPeerStore, type PeerStore } from './peer-store.js'
 import { createRendezvous, type Rendezvous } from './rendezvous.js'
@@ -38,6 +41,8 @@ export interface Libp2pNetworkComponents {
   readonly metrics: Metrics
   /** Peers to deal with, asked at every connection; the policy of the network. */
   gate(peerId: string): boolean
+  /** Peers that may connect here though the gate is closed to them; left out = none. */
+  readonly guests?: GuestRules
 }
 
 export interface Libp2pNetworkInit extends MeshInit {
@@ -56,13 +61,15 @@ export interface Libp2pNetwork extends Network {
   start(): Promise<void>
   /** Closes every link and connection. It cannot be started again. */
   stop(): Promise<void>
+  /** How it is woven into the mesh now. */
+  mesh(): MeshView
 }
 
 export async function createLibp2pNetwork(
   components: Libp2pNetworkComponents,
   init: Libp2pNetworkInit,
 ): Promise<Libp2pNetwork> {
-  const { identity, clock, log, metrics, gate } = components
+  const { identity, clock, log, metrics, gate, guests: rules = NO_GUESTS } = components
   const ids = protocolIds(init.networkId)
   const scores = createPeerScores(clock)
   const admits = (peerId: string): boolean => {
@@ -71,6 +78,10 @@ export async function createLibp2pNetwork(
     if (!admitted) log.debug('peer-turned-away', { peer: peerId })
     return admitted
   }
+  const isMember = (peerId: string): boolean => gate(peerId)
+  const guests = new GuestBook({ clock, isMember }, rules)
+  const admitsGuest = (peerId: string): boolean =>
+    !scores.denied(peerId) && !gate(peerId) && guests.admits(peerId)
   const store = init.dataDir === undefined ? undefined : createPeerStore(init.dataDir)
   const found = (peer: PeerAddress): void => introduction.found(peer)
   const flooded = (streams: readonly Stream[]): void => network.flooded(streams)
@@ -78,7 +89,7 @@ export async function createLibp2pNetwork(
     {
       privateKey: identity.privateKey,
       ids,
-      gater: createConnectionGate(admits),
+      gater: createConnectionGate(admits, admitsGuest),
       nowMs: () => clock.monotonicMs(),
       found,
       flooded,
@@ -90,7 +101,7 @@ export async function createLibp2pNetwork(
   const rendezvous = createRendezvous({ node, clock, log }, ids.dht)
   const penalise = (peerId: string, offence: Offence): void => network.penalise(peerId, offence)
   const gossip = createGossip({ pubsub: node.services.pubsub, clock, log, penalise }, init.topics)
-  const parts = { node, store, scores, introduction, rendezvous, gossip, clock, log, metrics, admits }
+  const parts = { node, store, scores, introduction, rendezvous, gossip, clock, log, metrics, admits, guests }
   const network = new NetworkOverLibp2p(parts, init.listen)
   return network
 }
@@ -105,8 +116,11 @@ interface Parts {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  readonly guests: GuestBook
   admits(peerId: string): boolean
 }
+
+const NO_GUESTS: GuestRules = { admits: () => false, protocols: [] }
 
 class NetworkOverLibp2p implements Libp2pNetwork {
   readonly #parts: Parts
@@ -115,10 +129,16 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   readonly #listeners = new Set<(peerId: string) => void>()
   /** Of connected peers. */
   readonly #latenciesMs = new Map<string, number>()
+  readonly #sight: MeshSight
+  readonly #offences: Counter
 
   constructor(parts: Parts, listen: readonly string[]) {
     this.#parts = parts
     this.#listen = listen
+    this.#sight = new MeshSight(parts.node)
+    this.#offences = parts.metrics.counter('edgecoder_network_offences_total', 'Offences of peers.', [
+      'offence',
+    ])
   }
 
   get peerId(): string {
@@ -126,8 +146,11 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   }
 
   async start(): Promise<void> {
-    const { node, store, introduction } = this.#parts
+    const { node, store, introduction, guests } = this.#parts
     await store?.open()
+    this.#sight.watch()
+    node.addEventListener('connection:open', ({ detail }) => guests.opened(detail))
+    guests.start()
     node.addEventListener('peer:connect', () => this.#count())
     node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail.toString()))
     try {
@@ -140,8 +163,9 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   }
 
   async stop(): Promise<void> {
-    const { node, store, introduction, rendezvous } = this.#parts
+    const { node, store, introduction, rendezvous, guests } = this.#parts
     introduction.stop()
+    guests.stop()
     rendezvous.stop()
     await node.stop()
     await store?.close()
@@ -182,9 +206,10 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   }
 
   serve(protocol: string, options: ServeOptions, accept: (link: Link) => void): () => void {
-    const { node, clock, log } = this.#parts
+    const { node, clock, log, guests } = this.#parts
     const penalise = (peerId: string, offence: Offence): void => this.penalise(peerId, offence)
-    const served = createServedProtocol({ clock, penalise }, protocol, options, accept)
+    const allows = guests.allows.bind(guests)
+    const served = createServedProtocol({ clock, penalise, allows }, protocol, options, accept)
     this.#served.set(protocol, served)
     const failed = (cause: unknown): void => log.error('serve-failed', { protocol, error: asError(cause) })
     node
@@ -237,6 +262,10 @@ class NetworkOverLibp2p implements Libp2pNetwork {
     return [...states.values()]
   }
 
+  mesh(): MeshView {
+    return this.#sight.view()
+  }
+
   onDisconnect(listener: (peerId: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -255,8 +284,8 @@ class NetworkOverLibp2p implements Libp2pNetwork {
   }
 
   penalise(peerId: string, offence: Offence): void {
-    const { scores, log, metrics } = this.#parts
-    metrics.counter('edgecoder_network_offences_total', 'Offences of peers.', ['offence']).add(1, { offence })
+    const { scores, log } = this.#parts
+    this.#offences.add(1, { offence })
     log.debug('peer-offended', { peer: peerId, offence })
     if (!scores.penalise(peerId, offence)) return
     log.warn('peer-denied', { peer: peerId, offence })
@@ -331,6 +360,7 @@ class NetworkOverLibp2p implements Libp2pNetwork {
 
   #disconnected(peerId: string): void {
     this.#latenciesMs.delete(peerId)
+    this.#sight.forget(peerId)
     this.#count()
     for (const listener of [...this.#listeners]) listener(peerId)
   }

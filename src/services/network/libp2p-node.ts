@@ -8,7 +8,7 @@ import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import { createTopicScoreParams } from '@libp2p/gossipsub/score'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p, PrivateKey, ServiceMap, Stream } from '@libp2p/interface'
-import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { mdns } from '@libp2p/mdns'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -54,6 +54,7 @@ interface MeshServices extends ServiceMap {
   readonly ping: Ping
   readonly identify: Identify
   readonly pubsub: GossipSub
+  readonly dht: KadDHT
 }
 
 export type MeshNode = Libp2p<MeshServices>

@@ -20,10 +20,12 @@ export interface ServedProtocol {
 interface ServedProtocolComponents {
   readonly clock: Clock
   penalise(peerId: string, offence: Offence): void
+  /** May a protocol be spoken on a connection? */
+  allows(connection: Connection, protocol: string): boolean
 }
 
 export function createServedProtocol(
-  { clock, penalise }: ServedProtocolComponents,
+  { clock, penalise, allows }: ServedProtocolComponents,
   protocol: string,
   options: ServeOptions,
   accept: (link: Link) => void,
@@ -50,6 +52,10 @@ export function createServedProtocol(
   return {
     handler(stream: Stream, connection: Connection) {
       const peerId = connection.remotePeer.toString()
+      if (!allows(connection, protocol)) {
+        stream.abort(new Error('this is for members of the network only'))
+        return
+      }
       const caller = callerOf(peerId)
       if (!caller.openings.take()) {
         stream.abort(new Error('streams are opened faster than allowed'))

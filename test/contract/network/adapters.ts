@@ -4,7 +4,11 @@ import type { Network } from '../../../src/ports/network.js'
 import { createSeededRandom } from '../../../src/services/clock/seeded-random.js'
 import { systemClock } from '../../../src/services/clock/system-clock.js'
 import { createIdentity } from '../../../src/services/identity/identity.js'
-import { createLibp2pNetwork, type Libp2pNetworkInit } from '../../../src/services/network/libp2p-network.js'
+import {
+  createLibp2pNetwork,
+  type Libp2pNetworkComponents,
+  type Libp2pNetworkInit,
+} from '../../../src/services/network/libp2p-network.js'
 import { createMemoryMesh } from '../../../src/services/network/memory-network.js'
 
 /** A mesh under test: peers join it one by one and know nobody but the first. */
@@ -61,21 +65,22 @@ export function libp2pMesh(): TestMesh {
 
 /** A started peer on loopback; a DHT server unless told otherwise. */
 export async function libp2pPeer(
-  init: Partial<Libp2pNetworkInit> & { identity?: ReturnType<typeof createIdentity> } = {},
+  init: Partial<Libp2pNetworkInit> & {
+    identity?: ReturnType<typeof createIdentity>
+    guests?: Libp2pNetworkComponents['guests']
+  } = {},
   gate: (peerId: string) => boolean = () => true,
 ) {
-  const { identity = createIdentity(), ...rest } = init
-  const network = await createLibp2pNetwork(
-    { identity, clock: systemClock(), log: quietLog, metrics: noMetrics, gate },
-    {
-      networkId: 'contract',
-      listen: ['/ip4/127.0.0.1/tcp/0'],
-      bootstrap: [],
-      dht: 'server',
-      topics: [TOPIC],
-      ...rest,
-    },
-  )
+  const { identity = createIdentity(), guests, ...rest } = init
+  const parts = { identity, clock: systemClock(), log: quietLog, metrics: noMetrics, gate }
+  const network = await createLibp2pNetwork(guests === undefined ? parts : { ...parts, guests }, {
+    networkId: 'contract',
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    bootstrap: [],
+    dht: 'server',
+    topics: [TOPIC],
+    ...rest,
+  })
   await network.start()
   return network
 }

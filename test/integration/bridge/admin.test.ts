@@ -67,6 +67,24 @@ const coordinator: Coordinator = {
   economy: () => undefined,
   wallet: async () => undefined,
   history: async () => undefined,
+  quality: () => ({
+    sinceMs: 1,
+    attempts: { success: 3, failure: 1, lost: 0 },
+    done: 3,
+    doneAtFirst: 2,
+    retries: 1,
+    wait: { p50Ms: 4, p99Ms: 9, samples: 4 },
+    models: [{ model: 'm', success: 3, failure: 1, lost: 0, doneAtFirst: 2 }],
+    workers: [
+      {
+        peerId: '12D3KooWworker',
+        success: 3,
+        failure: 1,
+        lost: 0,
+        reasons: [{ code: 'engine-failed', count: 1 }],
+      },
+    ],
+  }),
   status: () => ({
     workers: 2,
     gateways: 1,
@@ -81,6 +99,7 @@ const coordinator: Coordinator = {
   queue: (limit) => ({
     queued: 5,
     classes: [{ kind: 'chat', model: 'm', languages: [], queued: 5, oldestMs: 9, feasibleWorkers: 1 }],
+    accounts: [{ account: 'acme', unfinished: 5 }],
     tasks: [
       {
         id: 'acme:t',

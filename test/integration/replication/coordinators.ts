@@ -10,6 +10,7 @@ import { createMemoryDisk } from '../../../src/services/store/memory-store.js'
 import { logOrigin } from '../../../src/wire/checkpoint.js'
 import { protocolIds } from '../../../src/wire/protocol-ids.js'
 import { noMetrics } from '../../contract/network/adapters.js'
+import { memoryAudit } from '../../helpers/memory-audit.js'
 import { fillLog } from '../../helpers/replicating.js'
 import { LEDGER_NETWORK, simEvidence } from '../../simulation/ledger/entries.js'
 
@@ -50,7 +51,14 @@ export async function coordinators(
       const own = await openLogWriter(base, { origin, prefix: 'own' })
       await fillLog(peerId, own, store, entries)
       const replication = createReplication(
-        { ...base, network, log, random: createSeededRandom(at), evidence: simEvidence() },
+        {
+          ...base,
+          audit: memoryAudit(),
+          network,
+          log,
+          random: createSeededRandom(at),
+          evidence: simEvidence(),
+        },
         {
           networkId: LEDGER_NETWORK,
           prefix: 'others',

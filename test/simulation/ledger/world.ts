@@ -9,6 +9,7 @@ import type {
   ReplicationInit,
 } from '../../../src/roles/replication/replication.js'
 import { logOrigin } from '../../../src/wire/checkpoint.js'
+import { memoryAudit } from '../../helpers/memory-audit.js'
 import type { Ports } from '../sim-process.js'
 import { LEDGER_NETWORK, simEvidence } from './entries.js'
 
@@ -67,6 +68,7 @@ export function replicate(
   const replication = createReplication(
     {
       ...ports,
+      audit: memoryAudit(),
       network,
       evidence: simEvidence(),
       ...(openMirror === undefined ? {} : { openMirror }),

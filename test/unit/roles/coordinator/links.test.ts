@@ -17,6 +17,10 @@ test('who is not listed is refused with the reason, as worker and as gateway', a
   expect((await gateway.hears('refused')).value).toMatchObject({ code: 'not-admitted' })
   await world.until(() => gateway.closed !== undefined)
   expect(world.coordinator.status()).toMatchObject({ workers: 0, gateways: 0 })
+  expect(world.audit.acts).toMatchObject([
+    { kind: 'admission-refused', of: worker.peerId, facts: { role: 'worker', agent: 'anna' } },
+    { kind: 'admission-refused', of: gateway.peerId, facts: { role: 'gateway' } },
+  ])
 })
 
 test('who is struck from the list is put out, and its lease goes to another', async () => {

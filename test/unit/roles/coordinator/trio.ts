@@ -13,6 +13,7 @@ import { createMetrics } from '../../../../src/services/observe/metrics.js'
 import { createMemoryDisk, type MemoryDisk } from '../../../../src/services/store/memory-store.js'
 import type { PolicyBody, PolicyKind } from '../../../../src/wire/policy/policy-message.js'
 import { protocolIds } from '../../../../src/wire/protocol-ids.js'
+import { memoryAudit } from '../../../helpers/memory-audit.js'
 import { memoryLog } from '../../../helpers/memory-log.js'
 import { ANN, messageOf, placeOf, signed } from '../../../helpers/sample-policy.js'
 import { FakeGateway, FakeWorker, type Surroundings, testSigner } from './world.js'
@@ -146,6 +147,7 @@ export class Seat implements Surroundings {
       {
         network: this.mesh.network(this.signer.peerId),
         store: this.store,
+        audit: memoryAudit(),
         clock,
         random: createSeededRandom(this.#seed, clock),
         signer: this.signer,

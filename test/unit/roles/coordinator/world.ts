@@ -8,6 +8,7 @@ import type { Signer } from '../../../../src/ports/signer.js'
 import type { Store } from '../../../../src/ports/store.js'
 import type { Coordinator } from '../../../../src/roles/coordinator/coordinator.js'
 import {
+  type CoordinatorComponents,
   type CoordinatorInit,
   createCoordinator,
 } from '../../../../src/roles/coordinator/create-coordinator.js'
@@ -34,6 +35,7 @@ import { TaskKind } from '../../../../src/wire/generated/edgecoder/task/v1/task_
 import { CONTROL_FRAME_BYTES } from '../../../../src/wire/limits.js'
 import { peerIdOf } from '../../../../src/wire/peer-id.js'
 import { protocolIds } from '../../../../src/wire/protocol-ids.js'
+import { memoryAudit } from '../../../helpers/memory-audit.js'
 
 export const NETWORK = 'test-net'
 export const IDS = protocolIds(NETWORK)
@@ -70,6 +72,7 @@ export class World implements Surroundings {
   readonly clock: VirtualClock
   readonly mesh: MemoryMesh
   readonly disk: MemoryDisk
+  readonly audit = memoryAudit()
   readonly signer = testSigner()
   readonly offences: { peer: string; offence: string }[] = []
   readonly logged: string[] = []
@@ -79,6 +82,8 @@ export class World implements Surroundings {
   ids = IDS
   coordinator!: Coordinator
   store!: Store
+  /** Made over the store of each start; answers workers that policy does not admit. */
+  enrolledBy: ((store: Store) => Promise<CoordinatorComponents['enrollment']>) | undefined
   #init: Partial<CoordinatorInit>
   #chain: PolicyChain | undefined
 
@@ -108,10 +113,12 @@ export class World implements Surroundings {
 
   async start(): Promise<this> {
     this.store = this.disk.open()
+    const enrollment = this.enrolledBy && (await this.enrolledBy(this.store))
     this.coordinator = createCoordinator(
       {
         network: this.#watched(this.mesh.network(this.signer.peerId)),
         store: this.store,
+        audit: this.audit,
         clock: this.clock,
         random: createSeededRandom(2, this.clock),
         signer: this.signer,
@@ -123,6 +130,7 @@ export class World implements Surroundings {
           return () => this.#policyListeners.delete(listener)
         },
         ...(this.#chain === undefined ? {} : { chain: this.#chain }),
+        ...(enrollment === undefined ? {} : { enrollment }),
       },
       { networkId: this.networkId, ...this.#init },
     )
@@ -275,7 +283,13 @@ export class FakeWorker extends FakePeer<CoordinatorToWorker> {
     await this.dial(this.world.ids.worker)
   }
 
-  async attach(over: { slots?: number; running?: { taskId: string; fence: bigint }[] } = {}) {
+  async attach(
+    over: {
+      slots?: number
+      running?: { taskId: string; fence: bigint }[]
+      registrationSecret?: Uint8Array
+    } = {},
+  ) {
     await this.dial(this.world.ids.worker)
     this.say({
       case: 'hello',

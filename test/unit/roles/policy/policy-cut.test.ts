@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { CUT_MS } from '../../../../src/roles/policy/constants.js'
 import { PolicyCut } from '../../../../src/roles/policy/policy-cut.js'
 import { createVirtualClock } from '../../../../src/services/clock/virtual-clock.js'
+import { memoryAudit } from '../../../helpers/memory-audit.js'
 import { memoryLog } from '../../../helpers/memory-log.js'
 
 function world() {
@@ -9,9 +10,11 @@ function world() {
   const connected = new Set(['keeps', 'goes'])
   const refused = new Set<string>()
   const state = { pulling: false }
+  const audit = memoryAudit()
   const cut = new PolicyCut({
     clock,
     log: memoryLog(),
+    audit,
     network: {
       peers: () =>
         [...connected].map((peerId) => ({ peerId, addresses: [], direction: 'inbound', relayed: false })),
@@ -20,11 +23,11 @@ function world() {
     admits: (peerId) => !refused.has(peerId),
     pulling: () => state.pulling,
   })
-  return { clock, connected, refused, state, cut }
+  return { clock, connected, refused, state, audit, cut }
 }
 
 test('who is not admitted any more loses its connections, and nobody else does', async () => {
-  const { clock, connected, refused, cut } = world()
+  const { clock, connected, refused, audit, cut } = world()
   cut.changed()
   await clock.advance(CUT_MS)
   expect([...connected]).toEqual(['keeps', 'goes'])
@@ -33,6 +36,7 @@ test('who is not admitted any more loses its connections, and nobody else does',
   cut.changed()
   await clock.advance(CUT_MS)
   expect([...connected]).toEqual(['keeps'])
+  expect(audit.acts).toMatchObject([{ kind: 'peer-cut', of: 'goes' }])
   expect(clock.pending).toBe(0)
 })
 

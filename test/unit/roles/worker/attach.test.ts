@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { ScriptedEngine, ScriptedSandbox } from '../../../helpers/scripted-machinery.js'
 import { HEARTBEAT_MS, welcome } from './fake-coordinator.js'
 import { chat } from './fake-gateway.js'
-import { attachedWorld, createWorld, MODEL } from './worker-world.js'
+import { attachedWorld, createWorld, MODEL, SECRET } from './worker-world.js'
 
 test('the hello says who it is, what it can do and how much of it is free', async () => {
   const world = await attachedWorld({
@@ -178,4 +178,43 @@ test('a coordinator that never answers the hello is given up', async () => {
   await world.worker.start()
   await world.until('at the other', () => world.worker.status().coordinators.length === 1)
   expect(world.worker.status().coordinators[0]?.peerId).toBe(world.coordinators[1]?.peerId)
+})
+
+test('its token is shown to the coordinator that made it, first, and to no other one', async () => {
+  const world = createWorld({ coordinators: 3, issuer: 1 })
+  const issuer = world.coordinators[1]
+  if (issuer === undefined) throw new Error('no issuer')
+  issuer.greet = () => undefined
+  await world.worker.start()
+  await world.until('at another one', () => world.worker.status().coordinators.length === 1)
+  expect(issuer.of('hello').map(({ registrationSecret }) => [...registrationSecret])).toEqual([[...SECRET]])
+  const others = world.coordinators.filter((each) => each !== issuer).flatMap((each) => each.of('hello'))
+  expect(others.map(({ registrationSecret }) => registrationSecret.length)).toEqual([0])
+})
+
+test('while it waits for approval it says so, asks when it was told to, and asks nobody else', async () => {
+  const world = createWorld({ coordinators: 2, issuer: 0 })
+  const { home } = world
+  const next = 'An admin types: edgecoder admin nodes approve it'
+  const pending = { code: 'approval-pending', detail: 'waits since noon', next, retryAfterMs: 5_000 }
+  home.greet = () => ({ case: 'refused', value: pending })
+  await world.worker.start()
+  await world.until('told', () => world.worker.status().notReady?.code === 'approval-pending')
+  await world.clock.advance(60_000)
+  expect(world.worker.status().notReady).toMatchObject({ code: 'approval-pending', next })
+  expect((await world.worker.whyIdle(new AbortController().signal)).reasons[0]).toMatchObject({ next })
+  expect([home.links > 11, home.links < 14, world.coordinators[1]?.links]).toEqual([true, true, 0])
+  expect(world.log.events.filter(({ event }) => event === 'approval-pending')).toHaveLength(1)
+  home.greet = (hello) => welcome({ keep: hello.running })
+  await world.until('let in', () => world.worker.status().coordinators.length === 1, 6_000)
+  expect(world.worker.status().notReady?.code).not.toBe('approval-pending')
+})
+
+test('what the policy says of it is told before what coordinators it cannot reach say', async () => {
+  const why = { refused: true, code: 'not-admitted', detail: 'agent-1 is suspended: loud fan' } as const
+  const world = createWorld({ standing: () => why })
+  world.mesh.kill(world.home.peerId)
+  await world.worker.start()
+  await world.clock.advance(1_000)
+  expect(world.worker.status().notReady).toMatchObject(why)
 })

@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest'
 import type { PolicyView } from '../../../../src/core/policy/policy-view.js'
+import type { Refusal } from '../../../../src/core/refusal.js'
 import type { Engine } from '../../../../src/ports/engine.js'
 import type { Metrics } from '../../../../src/ports/metrics.js'
 import type { Network, Offence, PeerAddress } from '../../../../src/ports/network.js'
@@ -28,7 +29,12 @@ export interface WorldInit {
   /** All but the first are not in the DHT. */
   readonly hidden?: boolean
   readonly limits?: Partial<WorkerLimits>
+  /** Which coordinator made the registration token that it was given; left out = it has none. */
+  readonly issuer?: number
+  readonly standing?: () => Refusal | undefined
 }
+
+export const SECRET = new Uint8Array(32).fill(7)
 
 export interface World {
   readonly clock: VirtualClock
@@ -91,6 +97,7 @@ export function createWorld(init: WorldInit = {}): World {
       models: init.models ?? [MODEL],
       ...(init.engine === undefined ? {} : { engine: init.engine(clock) }),
       ...(init.sandbox === undefined ? {} : { sandbox: init.sandbox(clock) }),
+      ...(init.standing === undefined ? {} : { standing: init.standing }),
     },
     {
       agentId: 'agent-1',
@@ -99,6 +106,9 @@ export function createWorld(init: WorldInit = {}): World {
       coordinators: known.map((each) => addressOf(each.peerId)),
       priceFloorMicrocredits: 0n,
       version: '0.0.0',
+      ...(init.issuer === undefined
+        ? {}
+        : { registration: { issuer: coordinators[init.issuer]?.peerId ?? '', secret: SECRET } }),
       onCoordinators: (all) => void remembered.push(all),
       ...(init.limits === undefined ? {} : { limits: init.limits }),
     },

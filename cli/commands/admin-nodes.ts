@@ -1,0 +1,173 @@
+import type { Command } from 'commander'
+import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
+import { EdgeCoderError } from '../../src/core/errors.js'
+import { othersOf } from '../../src/node/admin-policy.js'
+import type { PolicySaying } from '../../src/node/policy-series.js'
+import { memberOf } from '../../src/node/policy-text.js'
+import { type EnrollmentView, enrollmentView, oneOf, type Subject, subjectsOf } from '../enrollment-view.js'
+import { requireYes } from '../files.js'
+import { type DecisionOptions, decide } from '../node-decision.js'
+import { positive } from '../number-option.js'
+import { nodesText, nodeText, pendingText, requestText } from '../print/enrollment-text.js'
+import { sessionOf } from '../session.js'
+import { withPassphrase } from './admin-key.js'
+
+type State = 'active' | 'suspended' | 'revoked'
+
+/** `edgecoder admin nodes …`: who waits for approval, who is enrolled, and what an admin decides about them. */
+export function registerAdminNodes(admin: Command): void {
+  const nodes = admin.command('nodes').description('who asks to be enrolled, who is, and who may work')
+  registerViews(nodes)
+  decision(
+    nodes,
+    'approve <peer-or-agent>',
+    'enrol and admit a node that waits; the key it replaces is revoked',
+  )
+    .option('--reason <text>', 'why, for people', 'approved')
+    .action(async (name: string, options: DecisionOptions, command: Command) => {
+      const session = sessionOf(command)
+      const view = await enrollmentView(session, options.chain)
+      const subject = oneOf(view, name, 'waits for approval', isWaiting)
+      const sayings = approval(view, subject, options.reason ?? 'approved')
+      await decide(view, { facts: factsOf(subject), sayings }, options, session)
+    })
+  nodes
+    .command('deny <peer-or-agent>')
+    .description('refuse a node that waits: its coordinator forgets it, and it is told why')
+    .requiredOption('--reason <text>', 'why, for its owner')
+    .option('--yes', 'yes, do it')
+    .action(deny)
+  const states = [
+    ['suspend', 'suspended', 'cut a node off until it is resumed'],
+    ['resume', 'active', 'let a node that was held off work again'],
+    ['revoke', 'revoked', 'cut a node off for good: to come back it must be enrolled anew'],
+  ] as const
+  for (const [verb, state, help] of states) {
+    decision(nodes, `${verb} <peer-or-agent>`, help)
+      .requiredOption('--reason <text>', 'why, for people')
+      .action((name: string, options: DecisionOptions & { readonly reason: string }, command: Command) =>
+        setState(name, state, options, command),
+      )
+  }
+}
+
+function registerViews(nodes: Command): void {
+  nodes
+    .command('pending')
+    .description('nodes that wait for approval, and rotations that are overdue')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const { answers } = await enrollmentView(session, undefined)
+      const said = answers.map((each) => each.said)
+      session.out.answer({ coordinators: said }, () => pendingText(said))
+    })
+  nodes
+    .command('list')
+    .description('everybody whom the policy ever enrolled')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const view = await enrollmentView(session, undefined)
+      session.out.answer({ nodes: view.nodes }, () => nodesText(view.nodes))
+    })
+  nodes
+    .command('show <peer-or-agent>')
+    .description('what is known of a node')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const subjects = subjectsOf(await enrollmentView(session, undefined), name)
+      if (subjects.length === 0) {
+        throw new EdgeCoderError('not-found', `no node ${name.slice(0, 64)} waits or is enrolled`, {
+          next: 'edgecoder admin nodes pending and edgecoder admin nodes list show who there is.',
+        })
+      }
+      session.out.answer({ nodes: subjects }, () => subjects.map(factsOf).join('\n\n'))
+    })
+}
+
+/** A command that ends in signed messages. */
+function decision(nodes: Command, usage: string, help: string): Command {
+  return withPassphrase(nodes.command(usage))
+    .description(help)
+    .option('--key <file>', 'admin key to sign with; without one the messages are only written')
+    .option(
+      '--chain <folder>',
+      'copy of the policy that the coordinator must at least have; it is brought up to date',
+    )
+    .option('--out <folder>', 'where messages go that others must sign', 'drafts')
+    .option('--expires-days <n>', 'how long they may stand as the newest', positive, 365)
+    .option('--yes', 'do not ask')
+    .option('--dry-run', 'show what would be signed, and sign nothing')
+}
+
+async function deny(
+  name: string,
+  options: { readonly reason: string; readonly yes?: boolean },
+  command: Command,
+) {
+  const session = sessionOf(command)
+  const view = await enrollmentView(session, undefined)
+  const { peer, request } = oneOf(view, name, 'waits for approval', (each) => each.request !== undefined)
+  requireYes(options.yes, `this would deny ${request?.agent} of ${request?.account} (${peer})`)
+  const body = { reason: options.reason }
+  const { signal } = session
+  const holders = view.answers.filter(({ said }) => said.requests.some((each) => each.peer === peer))
+  for (const { node } of holders)
+    await node.call(ADMIN_ROUTES.enrollmentDeny, { params: { peer }, body, signal })
+  session.out.answer({ peer, denied: true }, () => `denied: ${request?.agent} (${peer})`)
+}
+
+async function setState(
+  name: string,
+  state: State,
+  options: DecisionOptions & { readonly reason: string },
+  command: Command,
+): Promise<void> {
+  const session = sessionOf(command)
+  const view = await enrollmentView(session, options.chain)
+  const subject = oneOf(view, name, `is enrolled and can become ${state}`, ({ node }) => {
+    return node !== undefined && node.state !== 'revoked' && node.state !== state
+  })
+  const { peer } = subject
+  const sayings = [{ kind: 'node-state', body: { peer, state, reason: options.reason } }] as const
+  await decide(view, { facts: factsOf(subject), sayings }, options, session)
+}
+
+/** It showed a token, or was enrolled by hand and waits for a state. */
+function isWaiting({ request, node }: Subject): boolean {
+  return request !== undefined || node?.state === 'pending'
+}
+
+/** Enrols, admits, and revokes the keys whose place it takes: in this order, so that work never stops. */
+function approval(
+  { nodes }: EnrollmentView,
+  { peer, request, node }: Subject,
+  reason: string,
+): readonly PolicySaying[] {
+  const who = request ?? node
+  if (who === undefined) return []
+  const { agent, account } = who
+  const isEnrolled = node !== undefined && node.state !== 'revoked'
+  if (isEnrolled && (node.agent !== agent || node.account !== account)) {
+    throw new EdgeCoderError('policy-conflict', `${peer} is enrolled as ${node.agent} of ${node.account}`, {
+      next: `Deny it, or revoke it first: edgecoder admin nodes revoke ${peer}`,
+    })
+  }
+  const enrol = { kind: 'enrol', body: { node: memberOf(peer), agent, account, role: 'worker' } } as const
+  const replaced = othersOf(nodes, { peer, agent, account })
+  return [
+    ...(isEnrolled ? [] : [enrol]),
+    { kind: 'node-state', body: { peer, state: 'active', reason } },
+    ...replaced.map((old) => ({
+      kind: 'node-state' as const,
+      body: { peer: old.peer, state: 'revoked' as const, reason: `its key was replaced by ${peer}` },
+    })),
+  ]
+}
+
+function factsOf({ node, request }: Subject): string {
+  const parts = [
+    ...(request === undefined ? [] : [requestText(request, request.coordinator)]),
+    ...(node === undefined ? [] : [nodeText(node)]),
+  ]
+  return parts.join('\n\n')
+}

@@ -1,0 +1,110 @@
+import { join } from 'node:path'
+import { ADMIN_ROUTES } from '../src/bridge/admin-client.js'
+import { extendChainFolder, openAdminKey } from '../src/node/admin-policy.js'
+import { type PolicySaying, PolicySeries } from '../src/node/policy-series.js'
+import { confirmed } from './confirm.js'
+import type { EnrollmentView } from './enrollment-view.js'
+import { writeNew } from './files.js'
+import { passphraseSource, readPassphrase } from './passphrase.js'
+import { saysOf } from './print/policy-text.js'
+import type { Session } from './session.js'
+
+const DAY_MS = 86_400_000
+
+/** What every command takes that decides about a node. */
+export interface DecisionOptions {
+  readonly key?: string
+  readonly passphraseFile?: string
+  readonly reason?: string
+  readonly chain?: string
+  readonly out: string
+  readonly expiresDays: number
+  readonly yes?: boolean
+  readonly dryRun?: boolean
+}
+
+/**
+ * Has messages drafted, shown, agreed to, signed and published. Where more people must sign, or no key was
+ * named, they are written down instead, and it is said who goes on.
+ *
+ * @param facts of the node, for who decides
+ */
+export async function decide(
+  view: EnrollmentView,
+  { facts, sayings }: { readonly facts: string; readonly sayings: readonly PolicySaying[] },
+  options: DecisionOptions,
+  session: Session,
+): Promise<void> {
+  const { out } = session
+  const { chain } = view
+  const issuedMs = Date.now()
+  const times = { issuedMs, expiresMs: issuedMs + Math.round(options.expiresDays * DAY_MS) }
+  const series = new PolicySeries(chain, sayings, times)
+  const says = series.messages.flatMap(({ message }) =>
+    saysOf(message, chain).map((line) => `message ${message.sequence} ${line}`),
+  )
+  out.say(`${facts}\n\nTo be signed, for network ${chain.head?.network}:\n  ${says.join('\n  ')}\n`)
+  if (options.dryRun === true) return answer(series, 'drafted', [], session)
+  if (options.yes !== true) await confirmed('Is it so?')
+  if (options.key !== undefined) {
+    const passphrase = await readPassphrase(passphraseSource(options.passphraseFile), options.key)
+    await series.sign(await openAdminKey(options.key, passphrase))
+  }
+  if (!series.isComplete) return answer(series, 'awaits-signatures', await write(series, options), session)
+  await publish(view, series, session)
+  if (options.chain !== undefined) {
+    const lacked = await extendChainFolder(options.chain, chain)
+    out.say(`${options.chain} has ${lacked} more messages, to ${chain.head?.sequence}`)
+  }
+  return answer(series, 'published', [], session)
+}
+
+/** Afterwards the chain of the view has them, too. */
+async function publish(
+  { node, chain }: EnrollmentView,
+  series: PolicySeries,
+  { signal }: Session,
+): Promise<void> {
+  for (const { bytes } of series.messages) {
+    const body = { message: Buffer.from(bytes).toString('base64') }
+    await node.call(ADMIN_ROUTES.policyPublish, { body, signal })
+    await chain.take(bytes)
+  }
+}
+
+async function write(series: PolicySeries, { out, yes }: DecisionOptions): Promise<readonly string[]> {
+  const files: string[] = []
+  for (const { message, bytes } of series.messages) {
+    const file = join(out, `${String(message.sequence).padStart(6, '0')}-${message.kind}.json`)
+    await writeNew(file, bytes, yes === true)
+    files.push(file)
+  }
+  return files
+}
+
+function answer(
+  { messages }: PolicySeries,
+  state: 'drafted' | 'awaits-signatures' | 'published',
+  files: readonly string[],
+  { out }: Session,
+): void {
+  const rows = messages.map(({ message: { sequence, kind }, missing, awaited }) => ({
+    sequence,
+    kind,
+    missing,
+    awaited,
+  }))
+  const last = rows.at(-1)?.sequence
+  out.answer({ state, messages: rows, files }, () => {
+    if (state === 'drafted') return 'Nothing was signed.'
+    if (state === 'published') return `message ${last} is durable at the node, and on its way to all`
+    const missing = Math.max(...rows.map((row) => row.missing))
+    const keys = [...new Set(rows.flatMap((row) => row.awaited))]
+    return [
+      `${missing} more must sign: ${keys.join(', ')}. Hand on the files; each of them types:`,
+      ...files.map((file) => `  edgecoder admin policy sign ${file} --key <key file>`),
+      'and the last one:',
+      `  edgecoder admin policy publish ${files.join(' ')}`,
+    ].join('\n')
+  })
+}
