@@ -74,6 +74,12 @@ export function coordinatorText(status: Answer<'coordinatorStatus'>): string {
         ? undefined
         : `began ${ago(status.stormSinceMs)}: many workers went quiet at once, so nobody is given up`,
     ],
+    [
+      'Paused',
+      status.paused &&
+        `${ago(status.paused.sinceMs)}: ${status.paused.reason} ` +
+          `(new tasks are ${status.paused.refusesSubmits ? 'refused' : 'queued'}; leases that are out go on)`,
+    ],
     ['Not ready', status.notReady?.message],
   ])
 }
@@ -163,6 +169,21 @@ export function peersText({ peers }: Answer<'peers'>): string {
       peer.relayed ? 'yes' : 'no',
       peer.latencyMs === undefined ? '' : duration(peer.latencyMs),
       peer.addresses[0] ?? '',
+    ]),
+  )
+}
+
+/** `coordinator drains` for people. */
+export function drainsText({ drains }: Answer<'coordinatorDrains'>): string {
+  if (drains.length === 0) return 'No worker is drained here.'
+  return table(
+    ['peer id', 'since', 'leases left', 'cut', 'reason'],
+    drains.map(({ worker, sinceMs, untilMs, leases, reason }) => [
+      worker,
+      ago(sinceMs),
+      leases === 0 ? 'none: drained' : String(leases),
+      untilMs === undefined ? 'never' : new Date(untilMs).toISOString(),
+      reason,
     ]),
   )
 }

@@ -103,7 +103,9 @@ export function mountHealth(
     if (status === undefined) return notHere('coordinator')
     const { workers, gateways, queued, oldestQueuedMs, leased, running, done, failed, stormSinceMs } = status
     const counts = { workers, gateways, queued, oldestQueuedMs, leased, running }
-    const details = { ...counts, done, failed, stormSinceMs }
+    // Not for what reason: anybody may ask.
+    const pausedSinceMs = status.paused?.sinceMs
+    const details = { ...counts, done, failed, stormSinceMs, pausedSinceMs }
     return health(http, 'coordinator', status.notReady, details)
   })
   mount(surface, HEALTH_ROUTES.inference, ({ http }) => {

@@ -86,6 +86,17 @@ export const ERRORS = {
   'no-free-slot': { http: 503, exit: 1, means: 'Every slot of the worker is taken.' },
   'excluded-after-failure': { http: 503, exit: 1, means: 'The worker failed this task before.' },
   'worker-quiet': { http: 503, exit: 1, means: 'The worker has not been heard from lately.' },
+  'coordinator-paused': {
+    http: 503,
+    exit: 4,
+    means: 'The owner of the coordinator has paused it: no task is given out, and new ones may be refused.',
+  },
+  'worker-draining': {
+    http: 503,
+    exit: 4,
+    means:
+      'The worker finishes what it has and is given nothing new, as policy or the owner of a coordinator says.',
+  },
   'worker-paused': { http: 503, exit: 1, means: 'The worker takes no work now.' },
   // ledger
   'insufficient-credits': { http: 402, exit: 4, means: 'The account does not have the credits for this.' },

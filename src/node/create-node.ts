@@ -87,7 +87,8 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
   const services = await openServices(config, network, mode, listen, { gate, guests })
   try {
     guardOpenAdmission(network, listen, services.log)
-    const signed = await policy.open(services, { serves: mode.coordinator || mode.gateway })
+    const isGuest = (peerId: string): boolean => guests.admits(peerId)
+    const signed = await policy.open(services, { serves: mode.coordinator || mode.gateway, isGuest })
     const enrollment = mode.coordinator && signed ? enrollmentOf(services, signed, guests) : undefined
     return await assemble(loaded, mode, network.id, services, { policy, signed, enrollment, registration })
   } catch (error) {
@@ -197,6 +198,7 @@ function createRoles(
   const others = known.list().filter((peer) => !mode.coordinator || peer.peerId !== network.peerId)
   const coordinators = [...self, ...others]
   const chain = signed === undefined ? {} : { chain: signed.chain }
+  const onPolicy = (listener: () => void) => signed?.onChange(listener) ?? (() => {})
   const find = { networkId, version: VERSION, coordinators, onCoordinators: known.remember }
   return {
     ...(signed && { policy: signed }),
@@ -209,6 +211,7 @@ function createRoles(
           audit: services.audit,
           log: log.child({ role: 'coordinator' }),
           ...chain,
+          onPolicy,
           ...(enrollment && { enrollment }),
           copied: services.copied,
           addressesOf: (peerId) => known.list().find((peer) => peer.peerId === peerId)?.addresses ?? [],

@@ -11,6 +11,7 @@ import type { Store } from '../ports/store.js'
 import { CLIENT_LINKS, SERVER_LINKS } from '../roles/policy/constants.js'
 import { PolicyAudit } from '../roles/policy/policy-audit.js'
 import type { PolicyChain } from '../roles/policy/policy-chain.js'
+import { PolicyCut } from '../roles/policy/policy-cut.js'
 import { PolicyExchange, type PolicyPeer } from '../roles/policy/policy-exchange.js'
 import { type KeptPolicy, PolicyKeeper } from '../roles/policy/policy-keeper.js'
 import type { PolicyService } from '../roles/policy/policy-service.js'
@@ -30,7 +31,13 @@ export interface PolicySource {
    *
    * @throws EdgeCoderError `store-corrupt`, `bad-config`, or of the message that cannot be taken
    */
-  open(components: PolicyComponents, mesh: { readonly serves: boolean }): Promise<SignedPolicy | undefined>
+  open(components: PolicyComponents, mesh: PolicyMesh): Promise<SignedPolicy | undefined>
+}
+
+interface PolicyMesh {
+  readonly serves: boolean
+  /** Is this peer let in though policy does not list it? */
+  readonly isGuest: (peerId: string) => boolean
 }
 
 export interface PolicyComponents {
@@ -49,6 +56,8 @@ export interface SignedPolicy extends PolicyService {
   /** Resolves once there is a policy. @throws EdgeCoderError `shutting-down` when stopped before */
   start(): Promise<void>
   stop(): Promise<void>
+  /** Called when it has changed, once the change is durable. */
+  onChange(listener: () => void): () => void
 }
 
 /** How often it is looked whether the policy has come. */
@@ -83,7 +92,7 @@ class SignedSource implements PolicySource {
     return isListed(this.view(), peerId) || (this.#lacks() && this.#isBootstrap(peerId))
   }
 
-  async open(components: PolicyComponents, { serves }: { readonly serves: boolean }): Promise<SignedPolicy> {
+  async open(components: PolicyComponents, { serves, isGuest }: PolicyMesh): Promise<SignedPolicy> {
     const { id, policy: folder } = this.#network
     const keeper = new PolicyKeeper(components.store, id)
     this.#nowMs = () => components.clock.nowMs()
@@ -100,9 +109,11 @@ class SignedSource implements PolicySource {
         servers: () => this.#servers(components.known),
       },
     )
+    const admits = (peerId: string): boolean => this.admits(peerId) || isGuest(peerId)
     return new SharedPolicy(components, {
       keeper,
       exchange,
+      admits,
       networkId: id,
       ...(folder === undefined ? {} : { folder }),
     })
@@ -131,6 +142,7 @@ class SignedSource implements PolicySource {
 interface Parts {
   readonly keeper: PolicyKeeper
   readonly exchange: PolicyExchange
+  readonly admits: (peerId: string) => boolean
   readonly networkId: string
   readonly folder?: string
 }
@@ -139,6 +151,7 @@ class SharedPolicy implements SignedPolicy {
   readonly #components: PolicyComponents
   readonly #parts: Parts
   readonly #watch: PolicyWatch
+  readonly #cut: PolicyCut
   readonly #audit: PolicyAudit
   readonly #stopping = new AbortController()
   #undo: (() => void)[] = []
@@ -146,9 +159,11 @@ class SharedPolicy implements SignedPolicy {
   constructor(components: PolicyComponents, parts: Parts) {
     this.#components = components
     this.#parts = parts
+    const { admits, exchange, networkId } = parts
     const { chain } = parts.keeper
     this.#watch = new PolicyWatch({ ...components, chain })
-    this.#audit = new PolicyAudit({ ...components, chain }, parts.networkId)
+    this.#cut = new PolicyCut({ ...components, admits, pulling: () => exchange.pulling })
+    this.#audit = new PolicyAudit({ ...components, chain }, networkId)
   }
 
   get chain(): PolicyChain {
@@ -174,6 +189,7 @@ class SharedPolicy implements SignedPolicy {
       keeper.onChange(() => {
         log.info('policy-taken', { sequence: this.chain.head?.sequence })
         this.#watch.look()
+        this.#cut.changed()
         this.#audit.look()
       }),
     )
@@ -191,8 +207,13 @@ class SharedPolicy implements SignedPolicy {
     await this.#arrival()
   }
 
+  onChange(listener: () => void): () => void {
+    return this.#parts.keeper.onChange(listener)
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort()
+    this.#cut.stop()
     for (const undo of this.#undo) undo()
     this.#watch.stop()
     this.#parts.exchange.stop()

@@ -133,8 +133,28 @@ describe('nodes that were given an id and bootstrap peers, and no policy', { tim
     for (const name of ALL) await held.mesh.get(name).ready()
   })
 
-  it('give a worker no lease any more once the policy has revoked it', async () => {
+  it('give a worker nothing new while the policy drains it, and let it finish what it has', async () => {
     await held.mesh.get(SECOND).end('SIGKILL')
+    await held.submit('has')
+    await held.running('has')
+    await network.setState('worker', 'draining')
+    expect((await policy('gateway', 'publish', network.files.at(-1) ?? '')).code).toBe(0)
+    await reached([HOME, 'gateway', 'worker'])
+    held.letGo('has')
+    await held.expectDoneOnce('has', 1)
+    await held.submit('waits')
+    const params = { account: 'local', id: 'waits' }
+    const home = held.mesh.get(HOME)
+    const view = await home.client().call(ADMIN_ROUTES.coordinatorExplain, { params })
+    const reasons = view.candidates.flatMap((each) => each.reasons.map(({ code }) => code))
+    expect([view.state, reasons]).toEqual(['queued', ['worker-draining']])
+    await network.setState('worker', 'active')
+    expect((await policy('gateway', 'publish', network.files.at(-1) ?? '')).code).toBe(0)
+    held.letGo('waits')
+    await held.expectDoneOnce('waits', 1)
+  })
+
+  it('give a worker no lease any more once the policy has revoked it, and drop its connections', async () => {
     const { peerId } = held.mesh.get(HOME).node
     await held.gateway.statusWhere(
       'be at the home',
@@ -147,6 +167,14 @@ describe('nodes that were given an id and bootstrap peers, and no policy', { tim
     await until('the worker to be cut off', async () => {
       return (await home.client().call(ADMIN_ROUTES.coordinatorStatus)).workers === 0
     })
+    const revoked = held.mesh.get('worker').node.peerId
+    for (const name of [HOME, 'gateway']) {
+      await until(`${name} to have no connection with it`, async () => {
+        const { peers } = await held.mesh.get(name).client().call(ADMIN_ROUTES.peers)
+        return peers.every(({ peerId: each }) => each !== revoked)
+      })
+      expect(held.mesh.get(name).log).toContain('peer-cut-off')
+    }
     await held.submit('late')
     await held.standsAt(home, 'late', 'queued')
     expect(held.begun('late')).toBe(0)

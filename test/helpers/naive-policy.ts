@@ -64,13 +64,12 @@ export class NaivePolicy {
     return there
   }
 
-  workers(): ReadonlySet<string> {
+  workers(states = ['active', 'draining']): ReadonlySet<string> {
     const peers = this.of('enrol').map(({ body }) => body.node.peer)
-    const works = ['active', 'draining']
     return new Set(
       peers.filter((peer) => {
         const node = this.node(peer)
-        return node?.role === 'worker' && works.includes(node.state)
+        return node?.role === 'worker' && states.includes(node.state)
       }),
     )
   }

@@ -14,6 +14,7 @@ import { mountEconomy } from './economy-handlers.js'
 import { mountEnrollment } from './enrollment-handlers.js'
 import { ledgerJson, models, nodeStatus, statusJson } from './node-status.js'
 import { notHere, unpaid, unsigned } from './not-here.js'
+import { mountOperations } from './operation-handlers.js'
 import { mountPolicy } from './policy-handlers.js'
 
 const QUEUE_ROWS = 100
@@ -41,6 +42,7 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
     return { stopping: true as const }
   })
   mountCoordinator(surface, components)
+  mountOperations(surface, components)
   mountLedger(surface, components)
   mountEconomy(surface, audit, () => components.coordinator?.economy() ?? noEconomy(components))
   mountPolicy(surface, { network: node.network, clock, audit, policy: components.policy })

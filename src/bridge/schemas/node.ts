@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { ProblemJson } from './problem.js'
 
+const MOST_DRAIN_MS = 7 * 86_400_000
+
 const ModelJson = z.object({
   name: z.string(),
   contextTokens: z.number(),
@@ -48,6 +50,40 @@ export const CoordinatorStatusJson = z.object({
   done: z.number(),
   failed: z.number(),
   stormSinceMs: z.number().optional(),
+  paused: z
+    .object({ reason: z.string(), refusesSubmits: z.boolean(), sinceMs: z.number() })
+    .optional()
+    .meta({ description: 'While no lease is given out; leases that are out go on.' }),
+})
+
+export const DrainRequestJson = z.strictObject({
+  worker: z
+    .string()
+    .regex(/^[A-Za-z0-9]{1,64}$/)
+    .meta({ description: 'Peer id; it need not be attached.' }),
+  reason: z.string().max(256),
+  deadlineMs: z.number().int().min(0).max(MOST_DRAIN_MS).optional(),
+})
+
+export const DrainsJson = z.object({
+  drains: z
+    .array(
+      z.object({
+        worker: z.string(),
+        reason: z.string(),
+        sinceMs: z.number(),
+        untilMs: z.number().optional().meta({ description: 'When leases that are left go to others.' }),
+        leases: z.number().meta({ description: 'That it has left; 0 = it is drained.' }),
+      }),
+    )
+    .readonly(),
+})
+
+export type DrainsJson = z.output<typeof DrainsJson>
+
+export const PauseRequestJson = z.strictObject({
+  reason: z.string().min(1).max(256),
+  refusesSubmits: z.boolean().meta({ description: 'Else new tasks wait in the queue.' }),
 })
 
 const GatewayStatusJson = z.object({

@@ -23,6 +23,7 @@ export class PolicyBook implements PolicyReader {
     coordinators: new Set<string>(),
     gateways: new Set<string>(),
     workers: new Set<string>(),
+    draining: new Set<string>(),
   }
 
   get<T extends PolicyTable>(table: T, key: string): PolicyRecords[T] | undefined {
@@ -86,10 +87,11 @@ export class PolicyBook implements PolicyReader {
   #place(peer: string): void {
     const node = this.get('node', peer)
     const cut = node !== undefined && CUT.has(node.state)
-    const { coordinators, gateways, workers } = this.#members
+    const { coordinators, gateways, workers, draining } = this.#members
     list(coordinators, peer, !cut && this.get('coordinator', peer) !== undefined)
     list(gateways, peer, !cut && this.get('gateway', peer) !== undefined)
     list(workers, peer, node?.role === 'worker' && WORKING.has(node.state))
+    list(draining, peer, node?.role === 'worker' && node.state === 'draining')
   }
 }
 

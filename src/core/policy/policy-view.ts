@@ -14,6 +14,8 @@ export interface PolicyView {
   readonly coordinators: ReadonlySet<string>
   readonly gateways: ReadonlySet<string>
   readonly workers: ReadonlySet<string>
+  /** Of the workers, those that finish what they have and get nothing new; left out = none. */
+  readonly draining?: ReadonlySet<string>
 }
 
 export interface PolicySubject {
@@ -28,6 +30,18 @@ export interface PolicySubject {
 export function isListed(view: PolicyView, peerId: string): boolean {
   if (view.admission === 'open') return true
   return view.coordinators.has(peerId) || view.gateways.has(peerId) || view.workers.has(peerId)
+}
+
+/** Why a worker that is admitted gets no new lease; undefined = it may. */
+export function leaseBar({ draining }: PolicyView, worker: string): Refusal | undefined {
+  if (draining?.has(worker) !== true) return undefined
+  return refusal(
+    'worker-draining',
+    'policy drains the worker: it finishes what it has, and gets nothing new',
+    {
+      next: 'An admin ends it: `edgecoder admin policy draft node-state`, with the state `active`.',
+    },
+  )
 }
 
 const LISTS = { coordinator: 'coordinators', gateway: 'gateways', worker: 'workers' } as const

@@ -2,6 +2,7 @@ import assert from 'node:assert'
 import { isRefusal } from '../../core/refusal.js'
 import type { Scheduler } from '../../core/scheduler/scheduler.js'
 import type { Journal } from './journal.js'
+import type { Pause } from './pause.js'
 import type { TaskBook } from './task-book.js'
 
 /** Ends a turn: what happened in it leads to new leases, and is committed with them in one write. */
@@ -15,6 +16,7 @@ interface Components {
   readonly scheduler: Scheduler
   readonly book: TaskBook
   readonly journal: Journal
+  readonly pause: Pick<Pause, 'why'>
   /** The worker's slot, that a plan took, is free again. */
   readonly slotBack: (worker: string) => void
 }
@@ -23,13 +25,13 @@ interface Components {
 const PLAN_SIZE = 256
 
 export function createAssigner(components: Components, init: { readonly leaseMs: number }): Assigner {
-  const { scheduler, book, journal, slotBack } = components
+  const { scheduler, book, journal, pause, slotBack } = components
   let touched = false
   let stopped = false
 
   function assignAll(): void {
     // While the store fails no lease could be told; the tasks wait where they are.
-    while (journal.fault === undefined && !stopped) {
+    while (journal.fault === undefined && pause.why === undefined && !stopped) {
       const plan = scheduler.plan(PLAN_SIZE)
       for (const { task, worker } of plan) {
         const entry = book.get(task.header.id)

@@ -10,14 +10,19 @@ interface ModelSum {
   freeSlots: number
 }
 
-/** What attached workers can do together. Of a model the best context, speed and warmth count. */
-export function capacityOf(sessions: Iterable<WorkerSession>, queued: number) {
+/**
+ * What attached workers can do together. Of a model the best context, speed and warmth count.
+ *
+ * @param paused no slot is free then, for all who ask
+ */
+export function capacityOf(sessions: Iterable<WorkerSession>, queued: number, paused: boolean) {
   const models = new Map<string, ModelSum>()
   const languages = new Set<string>()
   let workers = 0
   let freeSlots = 0
-  for (const { link, capabilities, free } of sessions) {
+  for (const { link, capabilities, bar, free: offered } of sessions) {
     if (link === undefined) continue
+    const free = paused || bar !== undefined ? 0 : offered
     workers++
     freeSlots += free
     for (const language of capabilities.languages) if (languages.size < LANGUAGES) languages.add(language)

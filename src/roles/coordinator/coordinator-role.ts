@@ -26,11 +26,13 @@ import type {
   QueueView,
   WorkerView,
 } from './coordinator.js'
+import type { DrainOrder, Drains, DrainView } from './drains.js'
 import type { Economy } from './economy.js'
 import type { GatewayDesk } from './gateway-desk.js'
 import type { Journal } from './journal.js'
 import type { LedgerOffice } from './ledger-office.js'
 import { ledgerStatusOf } from './ledger-views.js'
+import type { Pause, PauseOrder } from './pause.js'
 import type { AssignmentQuality, QualityView } from './quality.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
 import type { TaskBook } from './task-book.js'
@@ -53,6 +55,8 @@ export interface CoordinatorParts {
   readonly assigner: Assigner
   readonly announcer: Announcer
   readonly meter: TaskMeter
+  readonly pause: Pause
+  readonly drains: Drains
   readonly quality: AssignmentQuality
 }
 
@@ -60,6 +64,7 @@ interface Ports {
   readonly network: Network
   readonly clock: Clock
   readonly log: Log
+  readonly onPolicy: (listener: () => void) => () => void
 }
 
 /** What a coordinator does as a whole: begins, ends, keeps time, and says how it stands. */
@@ -95,9 +100,11 @@ export class CoordinatorRole implements Coordinator {
 
   /** @param waits is told why, when nobody can be served yet */
   async #serve(waits: (why: Refusal) => void): Promise<undefined> {
-    const { network, clock, log } = this.#ports
-    const { ledger, book, workers, gateways, assigner, announcer } = this.#parts
+    const { network, clock, log, onPolicy } = this.#ports
+    const { ledger, book, workers, gateways, assigner, announcer, pause, drains } = this.#parts
     try {
+      await pause.load()
+      await drains.load()
       await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
@@ -113,6 +120,7 @@ export class CoordinatorRole implements Coordinator {
       network.serve(this.#ids.gateway, { ...open, framesPerSecond: GATEWAY_FRAMES_PER_SECOND }, (link) =>
         gateways.accept(link),
       ),
+      onPolicy(() => this.#recheck()),
     ]
     this.#timers = [clock.every(SWEEP_MS, () => this.#sweep()), clock.every(ROUND_MS, () => this.#round())]
     network.provide(this.#ids.coordinatorRendezvous)
@@ -163,6 +171,26 @@ export class CoordinatorRole implements Coordinator {
     return explainOf(this.#parts, account, taskId)
   }
 
+  pause(order: PauseOrder): Promise<void> {
+    return this.#parts.pause.begin(order)
+  }
+
+  resume(): Promise<void> {
+    return this.#parts.pause.end()
+  }
+
+  drain(order: DrainOrder): Promise<Refusal | undefined> {
+    return this.#parts.drains.begin(order)
+  }
+
+  undrain(worker: string): Promise<Refusal | undefined> {
+    return this.#parts.drains.end(worker)
+  }
+
+  drains(): readonly DrainView[] {
+    return this.#parts.drains.list()
+  }
+
   ledger(): LedgerStatus | undefined {
     const { ledger } = this.#parts
     return ledger && ledgerStatusOf(ledger, this.#confirming?.why)
@@ -211,13 +239,22 @@ export class CoordinatorRole implements Coordinator {
     assigner.touch()
   }
 
-  #round(): void {
-    const { book, journal, ledger, workers, gateways, announcer, meter, assigner, scheduler } = this.#parts
-    ledger?.round()
+  /** Acts on what policy says now: who is not admitted any more is put out, and its leases go to others. */
+  #recheck(): void {
+    const { workers, gateways, assigner } = this.#parts
     workers.recheck()
     gateways.recheck()
+    assigner.touch()
+  }
+
+  #round(): void {
+    const { book, journal, ledger, workers, gateways, announcer, meter, scheduler, pause } = this.#parts
+    ledger?.round()
+    this.#recheck()
+    this.#parts.drains.sweep()
     gateways.publishCapacity()
-    if (journal.fault === undefined) announcer.announce()
+    // Workers that came for what waits would get none of it.
+    if (journal.fault === undefined && pause.why === undefined) announcer.announce()
     book.prune()
     meter.depths({
       queued: scheduler.queued(),
@@ -227,7 +264,7 @@ export class CoordinatorRole implements Coordinator {
       gateways: gateways.size,
       oldestMs: this.status().oldestQueuedMs,
     })
-    assigner.touch()
+    this.#parts.assigner.touch()
   }
 }
 

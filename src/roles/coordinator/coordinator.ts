@@ -2,8 +2,10 @@ import type { HistoryView, WalletView } from '../../core/ledger/wallet-view.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { TaskStateName } from '../../core/task/task.js'
 import type { LogView, PeerView } from '../replication/replication.js'
+import type { DrainOrder, DrainView } from './drains.js'
 import type { Economy } from './economy.js'
 import type { LedgerOffice } from './ledger-office.js'
+import type { PauseOrder, PauseView } from './pause.js'
 import type { QualityView } from './quality.js'
 
 /** A coordinator peer: durable queue, leases and assignment. */
@@ -20,6 +22,24 @@ export interface Coordinator {
   workers(): readonly WorkerView[]
   /** Why a task stands where it stands: every candidate with every reason why not. */
   explain(account: string, taskId: string): ExplainView | Refusal
+  /**
+   * Gives out no lease from now on, until {@link resume}; leases that are out go on. Stays so over restarts.
+   *
+   * @throws EdgeCoderError `store-full`, `store-failed`: nothing changed
+   */
+  pause(order: PauseOrder): Promise<void>
+  /** @throws as {@link pause} */
+  resume(): Promise<void>
+  /**
+   * Gives a worker nothing new from now on, until {@link undrain}; it finishes what it has, or what is left
+   * at the deadline goes to others. Stays so over restarts.
+   *
+   * @returns `queue-full` @throws as {@link pause}
+   */
+  drain(order: DrainOrder): Promise<Refusal | undefined>
+  /** @returns `not-found` @throws as {@link pause} */
+  undrain(worker: string): Promise<Refusal | undefined>
+  drains(): readonly DrainView[]
   /** How its ledger stands; undefined = tasks are not paid in this network. */
   ledger(): LedgerStatus | undefined
   /** What an operator does with its logs; undefined = tasks are not paid in this network. */
@@ -90,6 +110,8 @@ export interface CoordinatorStatus {
   readonly failed: number
   /** Set (wall clock) while a large share of workers is quiet at once, so that nobody is evicted for it. */
   readonly stormSinceMs?: number
+  /** Set while its owner has paused it. That is no fault: it is ready. */
+  readonly paused?: PauseView
 }
 
 export interface QueueView {

@@ -19,12 +19,14 @@ import type { Coordinator } from './coordinator.js'
 import { CoordinatorRole } from './coordinator-role.js'
 import { createCredits } from './credits.js'
 import type { WorkerDeskComponents } from './desk-components.js'
+import { Drains } from './drains.js'
 import { LedgerEconomy } from './economy-views.js'
 import { FeeDesk } from './fee-desk.js'
 import { GatewayDesk } from './gateway-desk.js'
 import { createJournal, type Journal } from './journal.js'
 import { createLedgerOffice } from './ledger-office.js'
 import { PaidAccounting } from './paid-accounting.js'
+import { Pause } from './pause.js'
 import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
@@ -42,6 +44,8 @@ export interface CoordinatorComponents {
   readonly metrics: Metrics
   /** Asked anew each time: it may change while the node runs. */
   readonly policy: () => PolicyView
+  /** Calls when that has changed; left out = it is looked once a second. */
+  readonly onPolicy?: (listener: () => void) => () => void
   /** The signed policy, of a network in which tasks are paid. */
   readonly chain?: PolicyChain
   /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
@@ -95,10 +99,22 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     storming: (): boolean => workers.storming(),
   }
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
-  const shared = { network, clock, log, audit, journal, accounting, scheduler, book, policy, touch }
+  const pause = new Pause({ store, clock, log, metrics, touch })
+  const shared = { network, clock, log, audit, journal, accounting, scheduler, book, policy, pause, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
+  const drains = new Drains({
+    store,
+    clock,
+    log,
+    leases: (worker) => book.leases(worker).length,
+    cut: (worker, why) => workers.cut(worker, why),
+    changed: () => workers.recheck(),
+  })
   const { enrollment } = components
-  const workers = new WorkerDesk({ ...shared, watch, gatewayAddresses, enrollment }, limits)
+  const workers: WorkerDesk = new WorkerDesk(
+    { ...shared, watch, drains, gatewayAddresses, enrollment },
+    limits,
+  )
   const agentId = (worker: string): string => workers.agentId(worker)
   const unfinished = (account: string): Iterable<string> => book.unfinished(account)
   const { wallets, talk, transfers, allotments } = createCredits(
@@ -111,7 +127,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     limits,
   )
   const slotBack = (worker: string): void => workers.slotBack(worker)
-  const assigner = createAssigner({ scheduler, book, journal, slotBack }, limits)
+  const assigner = createAssigner({ scheduler, book, journal, pause, slotBack }, limits)
   const announcer = new Announcer(
     { network, store, clock, signer, log, policy, scheduler },
     ids.announcements,
@@ -122,8 +138,10 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, quality, ...ends }
-  return new CoordinatorRole({ network, clock, log }, parts, ids)
+  const held = { pause, drains, quality, ...ends }
+  const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
+  const { onPolicy = () => () => {} } = components
+  return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)
 }
 
 function createEconomy(

@@ -7,6 +7,8 @@ import type { Enrollment } from '../enrollment/enrollment.js'
 import type { Accounting } from './accounting.js'
 import type { AllotmentDesk } from './allotment-desk.js'
 import type { ControlLinkComponents } from './control-link.js'
+import type { Drains } from './drains.js'
+import type { Pause } from './pause.js'
 import type { TaskBook } from './task-book.js'
 import type { TransferDesk } from './transfer-desk.js'
 import type { WalletTalk } from './wallet-talk.js'
@@ -20,10 +22,12 @@ interface DeskComponents extends ControlLinkComponents {
   readonly book: TaskBook
   readonly accounting: Accounting
   readonly policy: () => PolicyView
+  readonly pause: Pick<Pause, 'why' | 'submitFault'>
 }
 
 export interface WorkerDeskComponents extends DeskComponents {
   readonly watch: Watch
+  readonly drains: Pick<Drains, 'bar'>
   /** Where a gateway can be dialled. */
   readonly gatewayAddresses: (gateway: string) => readonly string[]
   /** Answers those whom policy does not admit; left out where there is no signed policy. */

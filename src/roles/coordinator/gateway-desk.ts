@@ -76,7 +76,7 @@ export class GatewayDesk {
   /** Tells every gateway what the workers can do together, when it changed. */
   publishCapacity(): void {
     if (this.#sessions.size === 0) return
-    const capacity = capacityOf(this.#components.workers(), this.#components.scheduler.queued())
+    const capacity = this.#capacityNow()
     const text = JSON.stringify(capacity)
     if (text === this.#capacity) return
     this.#capacity = text
@@ -85,6 +85,11 @@ export class GatewayDesk {
 
   async close(): Promise<void> {
     await Promise.all([...this.#sessions.values()].map(({ link }) => link.close()))
+  }
+
+  #capacityNow() {
+    const { workers, scheduler, pause } = this.#components
+    return capacityOf(workers(), scheduler.queued(), pause.why !== undefined)
   }
 
   #standing(entry: TaskEntry): WireTaskState {
@@ -132,7 +137,7 @@ export class GatewayDesk {
     this.#sessions.set(link.peerId, session)
     old?.link.abort('replaced by a newer link of the same gateway')
     tellGateway(link, { case: 'welcome', value: { heartbeatMs: this.#limits.liveness.heartbeatMs } })
-    const capacity = capacityOf(this.#components.workers(), scheduler.queued())
+    const capacity = this.#capacityNow()
     tellGateway(link, { case: 'capacity', value: capacity })
     scheduler.setGatewayAttached(link.peerId, true)
     log.info('gateway-attached', { peer: link.peerId, version: hello.version, again: old !== undefined })

@@ -148,7 +148,7 @@ class GatewayTalk {
   }
 
   #look(wire: WireHeader): Taken | Fresh {
-    const { clock, book, scheduler } = this.#components
+    const { clock, book, scheduler, pause } = this.#components
     const taskId = wire.id
     const header = fromWireHeader(wire)
     const known = book.get(taskId)
@@ -159,7 +159,10 @@ class GatewayTalk {
         ? { taskId, header, wire, again: known }
         : this.#known(known, header)
     }
-    const why = headerFault(header, this.#link.peerId, clock.nowMs()) ?? scheduler.admit(header)
+    const why =
+      headerFault(header, this.#link.peerId, clock.nowMs()) ??
+      pause.submitFault(header) ??
+      scheduler.admit(header)
     return why === undefined ? { taskId, header, wire, again: undefined } : { taskId, why }
   }
 
@@ -236,7 +239,11 @@ class GatewayTalk {
       tellGateway(this.#link, { case: 'explanation', value })
       return
     }
-    const { summary, workers, candidates } = explainTask(this.#components.scheduler, entry.task, true)
+    const { summary, workers, candidates } = explainTask(entry.task, {
+      scheduler: this.#components.scheduler,
+      gatewayAttached: true,
+      paused: this.#components.pause.why,
+    })
     const value = {
       ask,
       state: this.#standing(entry),

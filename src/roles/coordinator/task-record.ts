@@ -22,6 +22,9 @@ export const taskKey = (id: string): string => `t|${id}`
 export const receiptKey = (id: string): string => `r|${id}`
 export const SEQUENCE_KEY = 'm|announcement-sequence'
 export const PROBE_KEY = 'm|probe'
+export const PAUSE_KEY = 'm|pause'
+export const DRAINS = { gte: 'm|drain|', lt: 'm|drain}' } as const
+export const drainKey = (worker: string): string => `m|drain|${worker}`
 
 const headers = codec(TaskHeaderSchema, 1024)
 const tasks = codec(StoredTaskSchema, 16 * 1024)

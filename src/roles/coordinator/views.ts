@@ -7,6 +7,7 @@ import type { CoordinatorStatus, ExplainView, QueueView, WorkerView } from './co
 import { explainTask } from './explanation.js'
 import type { GatewayDesk } from './gateway-desk.js'
 import type { Journal } from './journal.js'
+import type { Pause } from './pause.js'
 import type { TaskBook } from './task-book.js'
 import { gatewayAway } from './task-standing.js'
 import type { WorkerDesk } from './worker-desk.js'
@@ -22,11 +23,12 @@ interface Parts {
   readonly book: TaskBook
   readonly workers: WorkerDesk
   readonly gateways: GatewayDesk
+  readonly pause: Pause
 }
 
 /** @param idle why it serves nobody now; undefined = it does */
 export function statusOf(parts: Parts, clock: Clock, idle: Refusal | undefined): CoordinatorStatus {
-  const { scheduler, watch, book, workers, gateways } = parts
+  const { scheduler, watch, book, workers, gateways, pause } = parts
   const storm = watch.storm()
   const why = idle ?? storeFault(parts)
   const oldestMs = scheduler.oldestQueuedMs()
@@ -43,6 +45,7 @@ export function statusOf(parts: Parts, clock: Clock, idle: Refusal | undefined):
     ...(storm.state === 'storm'
       ? { stormSinceMs: clock.nowMs() - (clock.monotonicMs() - storm.sinceMs) }
       : {}),
+    ...(pause.view === undefined ? {} : { paused: pause.view }),
   }
 }
 
@@ -51,7 +54,7 @@ function storeFault({ journal }: Parts): Refusal | undefined {
   return fault && refusal(fault.code, fault.message, fault.next === undefined ? {} : { next: fault.next })
 }
 
-export function queueOf({ scheduler, book, gateways }: Parts, clock: Clock, limit: number): QueueView {
+export function queueOf({ scheduler, book, gateways, pause }: Parts, clock: Clock, limit: number): QueueView {
   const nowMs = clock.nowMs()
   const tasks: Task[] = []
   for (const { task } of book.leased()) {
@@ -73,13 +76,17 @@ export function queueOf({ scheduler, book, gateways }: Parts, clock: Clock, limi
       feasibleWorkers: each.feasibleWorkers,
     })),
     accounts: book.accounts(SHOWN_ACCOUNTS),
-    tasks: tasks.map((task) => taskOf(task, gateways.attached(task.header.gateway))),
+    tasks: tasks.map((task) => {
+      const away = gateways.attached(task.header.gateway) ? undefined : gatewayAway(task.header.gateway)
+      return taskOf(task, pause.why ?? away)
+    }),
   }
 }
 
-function taskOf(task: Task, attached: boolean): QueueView['tasks'][number] {
-  const { id, account, kind, model, gateway } = task.header
-  const waits = task.state === 'queued' ? (attached ? task.lastFailure : gatewayAway(gateway)) : undefined
+/** @param held what keeps it from being given out, whatever its worker */
+function taskOf(task: Task, held: Refusal | undefined): QueueView['tasks'][number] {
+  const { id, account, kind, model } = task.header
+  const waits = task.state === 'queued' ? (held ?? task.lastFailure) : undefined
   return {
     id,
     account,
@@ -130,7 +137,7 @@ export function workersOf({ watch, book, workers }: Parts): readonly WorkerView[
 }
 
 export function explainOf(
-  { scheduler, book, gateways }: Parts,
+  { scheduler, book, gateways, pause }: Parts,
   account: string,
   taskId: string,
 ): ExplainView | Refusal {
@@ -138,5 +145,6 @@ export function explainOf(
   if (entry === undefined || entry.task.header.account !== account) {
     return refusal('task-not-found', `no task "${taskId}" of account "${account}" is known here`)
   }
-  return explainTask(scheduler, entry.task, gateways.attached(entry.task.header.gateway))
+  const gatewayAttached = gateways.attached(entry.task.header.gateway)
+  return explainTask(entry.task, { scheduler, gatewayAttached, paused: pause.why })
 }

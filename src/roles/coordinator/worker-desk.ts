@@ -1,5 +1,5 @@
 import assert from 'node:assert'
-import { admits } from '../../core/policy/policy-view.js'
+import { admits, leaseBar } from '../../core/policy/policy-view.js'
 import { type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Link } from '../../ports/network.js'
 import { frames } from '../../wire/frame.js'
@@ -69,21 +69,27 @@ export class WorkerDesk implements WorkerOutlets {
     log.warn(storm === 'storm' ? 'storm-began' : 'storm-ended', { workers: this.#sessions.size, next })
   }
 
-  /** Puts out workers that policy no longer admits. */
+  /** Puts out workers that policy no longer admits, and gives nothing new to those that it drains. */
   recheck(): void {
     for (const session of this.#sessions.values()) {
       const why = this.#admits(session.peerId, session.agentId)
-      if (why === undefined) continue
-      const { link } = session
-      // Let go first: closing still sends what was said, aborting does not.
-      session.link = undefined
-      if (link !== undefined) {
-        tellWorker(link, { case: 'refused', value: toWire(why) })
-        void link.close()
-      }
-      this.#components.watch.forget(session.peerId)
-      this.#lost(session.peerId, why.code)
+      if (why !== undefined) this.#putOut(session, why)
+      else if (this.#bar(session)?.code !== session.bar?.code) this.#offer(session)
     }
+    this.#components.touch()
+  }
+
+  /** Takes every lease of a worker away; no attempt is counted for it. */
+  cut(worker: string, why: Refusal): void {
+    const { book, journal, touch } = this.#components
+    for (const entry of book.leases(worker)) {
+      const lease = leaseOf(entry.task)
+      if (lease === undefined) continue
+      const { fence } = lease
+      book.step(entry, { type: 'decline', worker, fence, reason: why.code })
+      journal.afterwards(() => this.revoke(entry, { type: 'revoke', worker, fence, why }))
+    }
+    touch()
   }
 
   /** A slot that a plan took is free again. */
@@ -107,6 +113,14 @@ export class WorkerDesk implements WorkerOutlets {
     const link = session?.link
     if (link === undefined) {
       this.#components.book.step(entry, { type: 'decline', worker, fence, reason: 'link-closed' })
+      this.#components.touch()
+      return
+    }
+    const why = this.#admits(worker, session?.agentId ?? '')
+    if (session !== undefined && why !== undefined) {
+      // Policy changed while the lease was on its way to the disk: nobody has heard of it.
+      this.#components.book.step(entry, { type: 'decline', worker, fence, reason: why.code })
+      this.#putOut(session, why)
       this.#components.touch()
       return
     }
@@ -152,6 +166,23 @@ export class WorkerDesk implements WorkerOutlets {
     const { policy, enrollment } = this.#components
     const why = admits(policy(), { peerId, agentId, role: 'worker' })
     return why && (enrollment?.standing(peerId) ?? why)
+  }
+
+  #bar({ peerId }: WorkerSession): Refusal | undefined {
+    const { policy, drains } = this.#components
+    return leaseBar(policy(), peerId) ?? drains.bar(peerId)
+  }
+
+  #putOut(session: WorkerSession, why: Refusal): void {
+    const { link, peerId } = session
+    // Let go first: closing still sends what was said, aborting does not.
+    session.link = undefined
+    if (link !== undefined) {
+      tellWorker(link, { case: 'refused', value: toWire(why) })
+      void link.close()
+    }
+    this.#components.watch.forget(peerId)
+    this.#lost(peerId, why.code)
   }
 
   #greet(link: Link, first: WorkerToCoordinator): Greeting<WorkerToCoordinator> {
@@ -271,9 +302,10 @@ export class WorkerDesk implements WorkerOutlets {
     if (session === undefined) return
     const { scheduler } = this.#components
     const { peerId, reason, free } = session
-    const bar =
+    session.bar = this.#bar(session)
+    const resting =
       reason === '' || free > 0 ? undefined : refusal('worker-paused', `the worker offers no slot: ${reason}`)
-    scheduler.setBar(peerId, bar)
+    scheduler.setBar(peerId, session.bar ?? resting)
     scheduler.setFree(peerId, free)
   }
 

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { Refusal } from '../../core/refusal.js'
 import type { WorkerProfile } from '../../core/scheduler/views.js'
 import type { Link } from '../../ports/network.js'
 import { frames } from '../../wire/frame.js'
@@ -23,6 +24,8 @@ export class WorkerSession {
   free = 0
   /** Leases under way to it or not mentioned by it yet: its own reports of free slots may not count them. */
   readonly unseen = new Set<string>()
+  /** Why it gets nothing new though it may be attached; undefined = it does. */
+  bar: Refusal | undefined
   /** Why it offers no slot, in its words; empty = it is merely busy. */
   reason = ''
   done = 0

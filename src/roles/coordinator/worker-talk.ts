@@ -228,8 +228,10 @@ class WorkerTalk {
   }
 
   #whyIdle(id: number): void {
-    const view = this.#components.scheduler.whyIdle(this.#session.peerId)
-    const reasons = view.reasons.slice(0, 32).map(({ refusal: { code, detail }, tasks }) => ({
+    const { scheduler, pause } = this.#components
+    const view = scheduler.whyIdle(this.#session.peerId)
+    const own = pause.why === undefined ? [] : [{ refusal: pause.why, tasks: 0 }]
+    const reasons = [...own, ...view.reasons].slice(0, 32).map(({ refusal: { code, detail }, tasks }) => ({
       code,
       detail: detail.slice(0, 160),
       tasks,

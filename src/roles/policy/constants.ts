@@ -34,6 +34,8 @@ export const GOSSIP_CHECKS_BURST = 64
 export const WATCH_MS = 5_000
 /** Less than this part of its life left: somebody should sign a newer message soon. */
 export const LATE_RATIO = 0.1
+/** From a change of policy until peers that it does not admit are dropped: they are told before. */
+export const CUT_MS = 250
 /** Messages written down in the audit log with one write: a chain that comes whole is long. */
 export const AUDITED_AT_ONCE = 256
 /** Keys that an audit record names; a text of it has 256 characters. */

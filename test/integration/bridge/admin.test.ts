@@ -7,6 +7,7 @@ import { ADMIN_ROUTES, createAdminClient, TASK_ROUTES } from '../../../src/bridg
 import type { Route } from '../../../src/bridge/route.js'
 import { refusal } from '../../../src/core/refusal.js'
 import type { Coordinator } from '../../../src/roles/coordinator/coordinator.js'
+import type { PauseOrder } from '../../../src/roles/coordinator/pause.js'
 import type { Worker } from '../../../src/roles/worker/worker.js'
 import { type AdminUnderTest, fakeNode, startAdmin } from '../../helpers/admin-under-test.js'
 import { bodyOf } from '../../helpers/bridge-under-test.js'
@@ -51,9 +52,16 @@ const worker: Worker = {
   }),
 }
 
+const orders: (PauseOrder | 'resume')[] = []
+
 const coordinator: Coordinator = {
   start: async () => {},
   stop: async () => {},
+  pause: async (order) => void orders.push(order),
+  resume: async () => void orders.push('resume'),
+  drain: async () => undefined,
+  undrain: async (worker) => refusal('not-found', `worker ${worker} is not drained here`),
+  drains: () => [{ worker: '12D3KooWw', reason: 'old', sinceMs: 5, leases: 1 }],
   ledger: () => undefined,
   ledgerOffice: () => undefined,
   economy: () => undefined,
@@ -86,6 +94,7 @@ const coordinator: Coordinator = {
     oldestQueuedMs: 9,
     done: 1,
     failed: 0,
+    paused: { reason: 'disk swap', refusesSubmits: true, sinceMs: 5 },
   }),
   queue: (limit) => ({
     queued: 5,
@@ -343,6 +352,40 @@ describe('every node', () => {
     ])
     expect((await a.client.call(ADMIN_ROUTES.peers)).peers[0]?.roles).toEqual(['coordinator'])
     expect((await a.client.call(ADMIN_ROUTES.whyIdle)).reasons[0]?.code).toBe('model-missing')
+  })
+
+  it('pauses its coordinator and ends it, for a reason that is told', async () => {
+    a = await startAdmin({ coordinator })
+    const body = { reason: 'disk swap', refusesSubmits: true }
+    const status = await a.client.call(ADMIN_ROUTES.coordinatorPause, { body })
+    expect(status.paused).toEqual({ ...body, sinceMs: 5 })
+    await a.client.call(ADMIN_ROUTES.coordinatorResume)
+    const asked = [
+      { reason: '', refusesSubmits: true },
+      { reason: 'x'.repeat(257), refusesSubmits: true },
+    ]
+    for (const wrong of asked) {
+      await expect(a.client.call(ADMIN_ROUTES.coordinatorPause, { body: wrong })).rejects.toMatchObject({
+        code: 'bad-request',
+      })
+    }
+    expect(orders).toEqual([body, 'resume'])
+    const health = await (await fetch(`${a.url}/health/coordinator`)).json()
+    // Whoever reads it without a token is not told why.
+    expect(health).toMatchObject({ ready: true, details: { pausedSinceMs: 5 } })
+    expect(JSON.stringify(health)).not.toContain('disk swap')
+  })
+
+  it('drains workers of its coordinator, and tells what they have left', async () => {
+    a = await startAdmin({ coordinator })
+    const body = { worker: '12D3KooWw', reason: 'old', deadlineMs: 5 }
+    const drained = { drains: [{ worker: '12D3KooWw', reason: 'old', sinceMs: 5, leases: 1 }] }
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorDrain, { body })).toEqual(drained)
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorDrains)).toEqual(drained)
+    const params = { worker: '12D3KooWx' }
+    await expect(a.client.call(ADMIN_ROUTES.coordinatorUndrain, { params })).rejects.toMatchObject({
+      code: 'not-found',
+    })
   })
 
   it('shows its coordinator', async () => {

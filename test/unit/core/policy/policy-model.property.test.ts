@@ -195,6 +195,7 @@ function compare(book: PolicyBook, naive: NaivePolicy): void {
     coordinators: naive.members('coordinators'),
     gateways: naive.members('gateways'),
     workers: naive.workers(),
+    draining: naive.workers(['draining']),
   })
   expect(book.termsAt()).toEqual(naive.terms)
   for (const { peer: each } of PEERS) {

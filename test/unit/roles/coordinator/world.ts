@@ -77,6 +77,7 @@ export class World implements Surroundings {
   readonly offences: { peer: string; offence: string }[] = []
   readonly logged: string[] = []
   policy: PolicyView
+  readonly #policyListeners = new Set<() => void>()
   networkId = NETWORK
   ids = IDS
   coordinator!: Coordinator
@@ -124,6 +125,10 @@ export class World implements Surroundings {
         log: this.#log(),
         metrics: QUIET_METRICS,
         policy: () => this.policy,
+        onPolicy: (listener) => {
+          this.#policyListeners.add(listener)
+          return () => this.#policyListeners.delete(listener)
+        },
         ...(this.#chain === undefined ? {} : { chain: this.#chain }),
         ...(enrollment === undefined ? {} : { enrollment }),
       },
@@ -131,6 +136,12 @@ export class World implements Surroundings {
     )
     await this.run(this.coordinator.start())
     return this
+  }
+
+  /** Policy says this from now on, and the coordinator hears of it. */
+  says(policy: Partial<PolicyView>): void {
+    this.policy = { ...this.policy, ...policy }
+    for (const listener of this.#policyListeners) listener()
   }
 
   /** What it comes to, the clock going on meanwhile. */

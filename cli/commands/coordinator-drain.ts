@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Command } from 'commander'
+import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
+import type { DrainsJson } from '../../src/bridge/schemas/node.js'
+import { EdgeCoderError } from '../../src/core/errors.js'
+import { connect } from '../connection.js'
+import { within } from '../number-option.js'
+import { duration } from '../print/duration.js'
+import { drainsText } from '../print/node-text.js'
+import { createProgress } from '../print/progress.js'
+import { type Session, sessionOf } from '../session.js'
+
+interface DrainOptions {
+  readonly reason: string
+  readonly deadline?: number
+  readonly wait: boolean
+}
+
+const WEEK_S = 7 * 86_400
+const LOOK_MS = 500
+/** A coordinator that restarts meanwhile is waited for so long. */
+const AWAY_MS = 60_000
+
+/** `edgecoder coordinator drain|undrain|drains`: a worker that gets nothing new at this coordinator. */
+export function registerDrain(coordinator: Command): void {
+  coordinator
+    .command('drain <worker>')
+    .description('give a worker (name or peer id) nothing new here, over restarts too; wait for its leases')
+    .option('--reason <text>', 'for whoever asks why; at most 256 characters', '')
+    .option('--deadline <seconds>', 'what it has left then goes to others', within(0, WEEK_S))
+    .option('--no-wait', 'do not wait until it has none')
+    .action(async (worker: string, options: DrainOptions, command: Command) => {
+      const session = sessionOf(command)
+      const peerId = await peerOf(session, worker)
+      const { reason, deadline, wait } = options
+      const deadlineMs = deadline === undefined ? undefined : Math.round(deadline * 1_000)
+      const asked = await connect(session, ['coordinator']).call(ADMIN_ROUTES.coordinatorDrain, {
+        body: { worker: peerId, reason, ...(deadlineMs === undefined ? {} : { deadlineMs }) },
+        signal: session.signal,
+      })
+      session.out.say(
+        'It gets nothing new at this coordinator; others are not told. Ctrl-C ends the waiting only.',
+      )
+      const drains = wait ? await drained(session, peerId) : asked
+      session.out.answer(drains, () => drainsText(drains))
+    })
+  coordinator
+    .command('undrain <worker>')
+    .description('give a worker (name or peer id) work again')
+    .action(async (worker: string, _options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const params = { worker: await peerOf(session, worker) }
+      const route = ADMIN_ROUTES.coordinatorUndrain
+      const drains = await connect(session, ['coordinator']).call(route, { params, signal: session.signal })
+      session.out.answer(drains, () => drainsText(drains))
+    })
+  coordinator
+    .command('drains')
+    .description('workers that get nothing new here, and what they have left')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const drains = await looked(session)
+      session.out.answer(drains, () => drainsText(drains))
+    })
+}
+
+/** A name must be of one worker that is attached, or lately was; a peer id may be of any. */
+async function peerOf(session: Session, worker: string): Promise<string> {
+  const route = ADMIN_ROUTES.coordinatorWorkers
+  const { workers } = await connect(session, ['coordinator']).call(route, { signal: session.signal })
+  const named = workers.filter(({ agentId, peerId }) => agentId === worker || peerId === worker)
+  if (named.length === 1) return named[0]?.peerId ?? worker
+  if (/^12D3KooW[A-Za-z0-9]{44}$/.test(worker)) return worker
+  const detail =
+    named.length === 0 ? `no worker "${worker}" is known here` : `"${worker}" are ${named.length} workers`
+  throw new EdgeCoderError('not-found', detail, { next: 'Give its peer id: edgecoder coordinator workers.' })
+}
+
+function looked(session: Session): Promise<DrainsJson> {
+  const route = ADMIN_ROUTES.coordinatorDrains
+  return connect(session, ['coordinator']).call(route, { signal: session.signal })
+}
+
+/** Resolves when the worker has no lease left, or is not drained any more. */
+async function drained(session: Session, worker: string): Promise<DrainsJson> {
+  const progress = createProgress(session.out)
+  let heardMs = Date.now()
+  try {
+    for (;;) {
+      try {
+        const drains = await looked(session)
+        heardMs = Date.now()
+        const drain = drains.drains.find((each) => each.worker === worker)
+        if (drain === undefined || drain.leases === 0) return drains
+        const { leases, untilMs } = drain
+        const left = untilMs === undefined ? '' : `, cut in ${duration(Math.max(0, untilMs - heardMs))}`
+        progress.show(`${leases} ${leases === 1 ? 'lease' : 'leases'} left${left}`)
+      } catch (cause) {
+        // A restart: the token is another one then, which connecting anew reads.
+        if (session.signal.aborted || !(cause instanceof EdgeCoderError)) throw cause
+        if (Date.now() - heardMs > AWAY_MS) throw cause
+      }
+      await sleep(LOOK_MS)
+    }
+  } finally {
+    progress.end()
+  }
+}
