@@ -66,10 +66,12 @@ function begin(fault: LedgerFault, { clock, mesh, people, note }: Scene): () => 
     case 'forget': {
       const { role } = person
       if (!(role instanceof HonestLedger)) return () => {}
-      role.forget().then(
-        () => clock.after(0, () => person.crash(fault.forMs)),
-        (error: unknown) => note(fault.process, `could not forget: ${String(error)}`),
-      )
+      // It has stopped writing, whether its disk took that or not.
+      const crash = (): void => void clock.after(0, () => person.crash(fault.forMs))
+      role.forget().then(crash, (error: unknown) => {
+        note(fault.process, `could not forget: ${String(error)}`)
+        crash()
+      })
       return () => {}
     }
     case 'freeze':
