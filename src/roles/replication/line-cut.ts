@@ -63,7 +63,17 @@ export async function cutLine(
     if (rules.readmitted(origin)) return readmittedCut(log, rules)
     const { largest } = placing
     if (largest === undefined) continue
-    if (await isVoid(log, placing, { later: earlier.slice(at + 1), placings, rosters, rules })) continue
+    if (await leavesOut(log, earlier.slice(at + 1), placings)) {
+      // Whoever began it did so wrongly, and the line is cut as if it had not; if it cannot be final.
+      const standing = rules.final(origin) === undefined ? standingOf(placing, rosters, rules) : 'final'
+      if (standing === 'void') continue
+      if (standing !== 'final') {
+        return refusal(
+          'not-final',
+          `${origin} leaves out what was sealed before it, and waits for ${standing}`,
+        )
+      }
+    }
     return { origin, size: largest.size, root: largest.root }
   }
   return { origin: earlier.at(-1)?.known.origin ?? '', size: 0, root: sha256Tree.empty }
@@ -108,30 +118,30 @@ function missingOf(
   return undefined
 }
 
-/**
- * A log that cannot be final, and that leaves out what was sealed before it: whoever began it did so wrongly,
- * and the line is cut as if it had not.
- */
-async function isVoid(
-  log: SealedLog,
+/** @returns whether a log is final, or cannot be, by who cosigned it; or whose word on it is missing */
+function standingOf(
   { sizes }: Placing,
-  {
-    later,
-    placings,
-    rosters,
-    rules,
-  }: {
-    readonly later: readonly SealedLog[]
-    readonly placings: ReadonlyMap<string, Placing>
-    readonly rosters: readonly ReadonlySet<string>[]
-    readonly rules: LineRules
-  },
+  rosters: readonly ReadonlySet<string>[],
+  { quorum }: LineRules,
+): string {
+  const silent = new Set<string>()
+  for (const roster of rosters) {
+    const needed = quorum(Math.max(1, roster.size))
+    const cosigners = [...roster].filter((peerId) => (sizes.get(peerId) ?? 0) > 0)
+    const unheard = [...roster].filter((peerId) => !sizes.has(peerId))
+    if (cosigners.length >= needed) return 'final'
+    if (cosigners.length + unheard.length >= needed) for (const peerId of unheard) silent.add(peerId)
+  }
+  return silent.size === 0 ? 'void' : [...silent].join(', ')
+}
+
+/** Does a log go on from less than was sealed of those before it? */
+async function leavesOut(
+  log: SealedLog,
+  later: readonly SealedLog[],
+  placings: ReadonlyMap<string, Placing>,
 ): Promise<boolean> {
-  const mayBeFinal = rosters.some((roster) => {
-    const able = [...roster].filter((peerId) => (sizes.get(peerId) ?? 1) > 0)
-    return able.length >= rules.quorum(roster.size)
-  })
-  if (mayBeFinal || later.length === 0) return false
+  if (later.length === 0) return false
   const continues = readGenesis(await log.held.reader.entry(0))?.continues
   for (const before of later) {
     const { origin } = before.known

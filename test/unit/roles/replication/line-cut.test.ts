@@ -170,14 +170,20 @@ describe('over an epoch that came to nothing', () => {
     expect(await cutLine(earlier, given, rules())).toMatchObject({ origin: ORIGIN, size: 807 })
   })
 
-  it('not one that may be final', async () => {
+  it('one that may be final waits for who can tell', async () => {
     const { first, next, earlier, seals } = await twoEpochs()
     const given = new Map([
       ['a', await seals(first)],
       ['b', await seals(next)],
       ['d', await seals(next)],
     ])
-    expect(await cutLine(earlier, given, rules())).toMatchObject({ origin: next.key.name, size: 1 })
+    const waits = await cutLine(earlier, given, rules())
+    expect(waits).toMatchObject({ code: 'not-final', detail: expect.stringMatching(/waits for c$/) })
+    const ends = { origin: next.key.name, size: 1 }
+    expect(await cutLine(earlier, new Map([...given, ['c', await seals(next)]]), rules())).toMatchObject(ends)
+    const head = await opened(next.head?.note ?? new Uint8Array(), next.key)
+    const known = rules({ final: (origin) => (origin === next.key.name ? head : undefined) })
+    expect(await cutLine(earlier, given, known)).toMatchObject(ends)
   })
 
   it('nor one that leaves nothing out', async () => {
