@@ -4,9 +4,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { NetworkFile } from '../../src/index.js'
 import { createHeldTasks, type HeldTasks } from '../helpers/held-tasks.js'
 import type { NodeStatus } from '../helpers/process-mesh.js'
+import { until } from '../helpers/until.js'
 
 /** A search of the DHT that comes too early ends after 15 s, and the next one is a while later. */
-const SEARCHES_MS = 120_000
+const SEARCHES_MS = 240_000
+/** On a busy machine it takes several. */
+const FOUND_MS = 150_000
 
 let held: HeldTasks
 let lonely: Readonly<Record<string, string>>
@@ -27,10 +30,14 @@ afterAll(() => held?.close())
 /** Coordinators that the worker is attached to, once it is to at least one and `is` holds. */
 async function coordinators(is: (peerIds: readonly string[]) => boolean): Promise<readonly string[]> {
   const idsOf = ({ worker }: NodeStatus) => worker?.coordinators.map(({ peerId }) => peerId) ?? []
-  const status = await held.mesh
-    .get('worker')
-    .statusWhere('be attached so', (now) => idsOf(now).length > 0 && is(idsOf(now)))
-  return idsOf(status)
+  return until(
+    'the worker to be attached so',
+    async () => {
+      const ids = idsOf(await held.mesh.get('worker').status())
+      return ids.length > 0 && is(ids) && ids
+    },
+    FOUND_MS,
+  )
 }
 
 it(
