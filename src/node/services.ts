@@ -72,7 +72,9 @@ export async function openServices(
     audit = opened
     const admits = (peerId: string): boolean => {
       const admitted = gate(peerId)
-      if (!admitted) opened.note({ kind: 'admission-refused', by: 'node', of: peerId, outcome: 'refused' })
+      // A guest is no refusal: it is asked for again and again while it is here.
+      if (!admitted && guests?.admits(peerId) !== true)
+        opened.note({ kind: 'admission-refused', by: 'node', of: peerId, outcome: 'refused' })
       return admitted
     }
     const [known, capabilities, libp2p] = await Promise.all([

@@ -17,10 +17,10 @@ import { LogDesk } from './log-desk.js'
 import { LogFollower } from './log-follower.js'
 import { cosignerKey, type KnownLog, knownLog, mirrorPrefix } from './log-name.js'
 import { NoteBook } from './note-book.js'
+import { OwnLogs } from './own-logs.js'
 import type { OwnLog, ReplicationComponents, ReplicationInit } from './replication.js'
 import { Tips } from './tips.js'
 import { Witness } from './witness.js'
-import { WrittenLogs } from './written-logs.js'
 
 /** With all that may be left out put in. */
 export type ShelfComponents = Required<ReplicationComponents>
@@ -46,7 +46,7 @@ interface ShelfEvents {
  */
 export class LogShelf {
   readonly accusations: Accusations
-  readonly written: WrittenLogs
+  readonly written: OwnLogs
   /** What was cosigned last of each. */
   readonly cosigned: NoteBook
   readonly finals: NoteBook
@@ -88,7 +88,7 @@ export class LogShelf {
     const { cosigned, finals } = this
     const { cutFault, signer } = parts
     this.#judge = new CutJudge({ self: signer.peerId, cosigned, finals, cutFault }, logs)
-    this.written = new WrittenLogs(parts.clock, init.own)
+    this.written = new OwnLogs(parts.clock, init.own)
   }
 
   get keys(): EvidenceKeys {

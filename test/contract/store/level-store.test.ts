@@ -1,6 +1,5 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +8,7 @@ import { Level } from 'level'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Write } from '../../../src/ports/store.js'
 import { type Database, type Disk, openLevelStore } from '../../../src/services/store/level-store.js'
+import { runAndKill } from '../../helpers/run-and-kill.js'
 import { storeContract } from './contract.js'
 
 async function folder(): Promise<string> {
@@ -258,7 +258,7 @@ describe('level store, kill -9', () => {
     const path = await folder()
     const acknowledged: string[] = []
     for (const [round, killAfter] of [37, 411, 1200, 5, 803].entries()) {
-      acknowledged.push(...(await runAndKill(path, round, killAfter)))
+      acknowledged.push(...(await runAndKill(child, path, { round, killAfter })))
       const store = await openLevelStore(path)
       const keys = new Set<string>()
       for await (const [key] of store.range({ gte: '', lt: '~' })) keys.add(key)
@@ -269,18 +269,4 @@ describe('level store, kill -9', () => {
     }
     expect(acknowledged.length).toBeGreaterThanOrEqual(37 + 411 + 1200 + 5 + 803)
   })
-
-  async function runAndKill(path: string, round: number, killAfter: number): Promise<readonly string[]> {
-    const running = spawn(process.execPath, ['--import', 'tsx', child, path, String(round)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let printed = ''
-    running.stdout.setEncoding('utf8').on('data', (text: string) => {
-      printed += text
-      if (printed.split('\n').length > killAfter) running.kill('SIGKILL')
-    })
-    const [, signal] = await once(running, 'close')
-    expect(signal).toBe('SIGKILL')
-    return printed.split('\n').slice(0, -1)
-  }
 })

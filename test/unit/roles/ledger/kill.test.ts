@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +8,7 @@ import { openLevelStore } from '../../../../src/services/store/level-store.js'
 import { isMalformed } from '../../../../src/wire/frame.js'
 import { decodeEntry } from '../../../../src/wire/ledger/entry.js'
 import { LOG_KEY, openOwnLog, PREFIX } from '../../../helpers/ledger-log.js'
+import { runAndKill } from '../../../helpers/run-and-kill.js'
 import { signedEvidence } from '../../../helpers/signed-ledger.js'
 
 /** How often a process is killed; 100 by hand: `LEDGER_KILLS=100 npx vitest run test/unit/roles/ledger/kill.test.ts`. */
@@ -24,7 +23,7 @@ test('kill -9 under load loses no entry that was acknowledged', {
   let acknowledged = 0
   let before = 0
   for (let round = 0; round < KILLS; round++) {
-    const lines = await runAndKill(path, round, 20 + ((round * 7919) % 1_500))
+    const lines = await runAndKill(child, path, { round, killAfter: 20 + ((round * 7919) % 1_500) })
     acknowledged += lines.length
     const store = await openLevelStore(path)
     // Opening checks what was written since the last time: indexes, hashes, root, state.
@@ -47,17 +46,3 @@ test('kill -9 under load loses no entry that was acknowledged', {
   }
   expect(acknowledged).toBeGreaterThanOrEqual(20 * KILLS)
 })
-
-async function runAndKill(path: string, round: number, killAfter: number): Promise<readonly string[]> {
-  const running = spawn(process.execPath, ['--import', 'tsx', child, path, String(round)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let printed = ''
-  running.stdout.setEncoding('utf8').on('data', (text: string) => {
-    printed += text
-    if (printed.split('\n').length > killAfter) running.kill('SIGKILL')
-  })
-  const [, signal] = await once(running, 'close')
-  expect(signal).toBe('SIGKILL')
-  return printed.split('\n').slice(0, -1)
-}

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +7,7 @@ import { checkAudit } from '../../../../src/services/audit/audit-check.js'
 import { auditFiles, auditLines, linesOf } from '../../../../src/services/audit/audit-folder.js'
 import { readLine } from '../../../../src/services/audit/audit-record.js'
 import { recordsIn } from '../../../helpers/audit-log.js'
+import { runAndKill } from '../../../helpers/run-and-kill.js'
 
 const KILLS = Number(process.env['AUDIT_KILLS'] ?? 3)
 const child = fileURLToPath(new URL('../../../helpers/auditing-child.ts', import.meta.url))
@@ -20,7 +19,9 @@ test('kill -9 loses no act that was acknowledged, and the chain holds', {
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const acknowledged: string[] = []
   for (let round = 0; round < KILLS; round++) {
-    acknowledged.push(...(await runAndKill(folder, round, 20 + ((round * 7919) % 1_500))))
+    acknowledged.push(
+      ...(await runAndKill(child, folder, { round, killAfter: 20 + ((round * 7919) % 1_500) })),
+    )
     const kept = new Set((await recordsIn(folder)).map(({ of }) => of))
     expect(acknowledged.filter((each) => !kept.has(each))).toEqual([])
   }
@@ -32,17 +33,3 @@ test('kill -9 loses no act that was acknowledged, and the chain holds', {
     for await (const { bytes } of linesOf(path)) expect(readLine(bytes)).toBeDefined()
   }
 })
-
-async function runAndKill(folder: string, round: number, killAfter: number): Promise<readonly string[]> {
-  const running = spawn(process.execPath, ['--import', 'tsx', child, folder, String(round)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let printed = ''
-  running.stdout.setEncoding('utf8').on('data', (text: string) => {
-    printed += text
-    if (printed.split('\n').length > killAfter) running.kill('SIGKILL')
-  })
-  const [, signal] = await once(running, 'close')
-  expect(signal).toBe('SIGKILL')
-  return printed.split('\n').slice(0, -1)
-}

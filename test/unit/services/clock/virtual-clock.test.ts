@@ -152,7 +152,10 @@ test('the system clock runs a task once, repeats one, and cancels both', async (
   const far = clock.after(2 ** 32, () => {
     fired = true
   })
-  await new Promise((resolve) => setTimeout(resolve, 5))
+  // Set later: had the far one been due at once, it would have come first. The interval keeps the process alive.
+  const hold = setInterval(() => {}, 50)
+  await new Promise<void>((resolve) => clock.after(2, resolve))
+  clearInterval(hold)
   far.cancel()
   expect(fired).toBe(false)
 })

@@ -13,7 +13,7 @@ interface Written {
 }
 
 /** The logs that this coordinator writes, or wrote before their homes were handed over. */
-export class WrittenLogs {
+export class OwnLogs {
   readonly #clock: Clock
   readonly #opened = new Map<string, OwnLog>()
   readonly #logs = new Map<string, Written>()
