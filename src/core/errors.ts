@@ -75,6 +75,7 @@ export const ERRORS = {
   'gateway-unavailable': { http: 503, exit: 5, means: 'The gateway that holds the payload is not attached.' },
   'no-coordinator': { http: 503, exit: 5, means: 'No coordinator is attached.' },
   'waiting-for-worker': { http: 503, exit: 1, means: 'No worker that can take the task is free.' },
+  starting: { http: 503, exit: 5, means: 'This node is starting and cannot answer this yet.' },
   'shutting-down': { http: 503, exit: 5, means: 'This node is stopping.' },
   // feasibility: why a worker cannot take a task
   'model-missing': { http: 404, exit: 3, means: 'No such model here.' },

@@ -171,6 +171,19 @@ describe('the token', () => {
   })
 })
 
+describe('a gateway that is starting', () => {
+  it('says so, and not that there is no such task', async () => {
+    const gateway = new FakeGateway()
+    gateway.started = false
+    a = await startAdmin({ gateway })
+    const show = a.client.call(TASK_ROUTES.show, { params: { id: 'mine' } })
+    await expect(show).rejects.toMatchObject({ code: 'starting' })
+    gateway.started = true
+    const again = a.client.call(TASK_ROUTES.show, { params: { id: 'mine' } })
+    await expect(again).rejects.toMatchObject({ code: 'task-not-found' })
+  })
+})
+
 describe('hostile callers', () => {
   function status(headers: Record<string, string>): Promise<number | undefined> {
     return new Promise((resolve, reject) => {
