@@ -17,6 +17,7 @@ export function nodeStatusText(status: Answer<'status'>): string {
       ]),
       ['Network', status.network],
       ['Policy', status.policy && [status.policy.message, status.policy.next].filter(Boolean).join(' → ')],
+      ['Incident', status.incident?.map(({ message }) => message).join('\n           ')],
       ['Peer id', status.peerId],
       [
         'Addresses',

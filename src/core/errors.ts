@@ -37,6 +37,12 @@ export const ERRORS = {
     exit: 4,
     means: 'Network file or signed policy do not admit this peer in this role.',
   },
+  'incident-closed': {
+    http: 503,
+    exit: 4,
+    means:
+      'Admins have closed this for the whole network while an incident lasts: by signed policy, with a reason.',
+  },
   'approval-pending': {
     http: 503,
     exit: 1,

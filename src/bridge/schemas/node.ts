@@ -111,6 +111,10 @@ export const NodeStatusJson = z.object({
     .readonly()
     .meta({ description: 'Each role that cannot get work now, and why.' }),
   policy: ProblemJson.optional().meta({ description: 'Why the signed policy is not to be relied on now.' }),
+  incident: ProblemJson.array()
+    .readonly()
+    .optional()
+    .meta({ description: 'What an incident closes for the whole network; absent = nothing.' }),
   worker: WorkerStatusJson.optional(),
   coordinator: CoordinatorStatusJson.optional(),
   gateway: GatewayStatusJson.optional(),

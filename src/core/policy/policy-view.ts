@@ -1,4 +1,5 @@
 import { type Refusal, refusal } from '../refusal.js'
+import type { IncidentRecord } from './policy-records.js'
 
 export type PeerRole = 'coordinator' | 'gateway' | 'worker'
 
@@ -16,6 +17,8 @@ export interface PolicyView {
   readonly workers: ReadonlySet<string>
   /** Of the workers, those that finish what they have and get nothing new; left out = none. */
   readonly draining?: ReadonlySet<string>
+  /** What an incident closes; left out = nothing ever was. Asked by `gateRefusal`. */
+  readonly incident?: IncidentRecord
 }
 
 export interface PolicySubject {

@@ -75,7 +75,7 @@ export class Planner {
       const taskClass = nextClass(
         this.#queue.backlog,
         this.#queue,
-        (each) => this.#workers.fits(capability, each) && !tried.has(each),
+        (each) => !this.#isHeld(each) && this.#workers.fits(capability, each) && !tried.has(each),
         warm === undefined ? undefined : (each) => isWarm(warm, each.requirement),
       )
       if (taskClass === undefined) return undefined
@@ -87,7 +87,7 @@ export class Planner {
   }
 
   #match(taskClass: TaskClass): { readonly waiting: Waiting; readonly worker: Worker } | undefined {
-    if (!this.#workers.idle.any(taskClass)) return undefined
+    if (this.#isHeld(taskClass) || !this.#workers.idle.any(taskClass)) return undefined
     let worker: Worker | undefined
     const waiting = nextTask(taskClass, (each) => {
       worker = this.#bestFor(taskClass, each)
@@ -96,6 +96,10 @@ export class Planner {
     if (waiting === undefined) return undefined
     worker ??= this.#bestFor(taskClass, waiting)
     return worker === undefined ? undefined : { waiting, worker }
+  }
+
+  #isHeld({ requirement }: TaskClass): boolean {
+    return this.#queue.heldKind(requirement.kind) !== undefined
   }
 
   #bestFor(taskClass: TaskClass, waiting: Waiting): Worker | undefined {

@@ -28,6 +28,8 @@ export interface Scheduler {
   removeTask(taskId: string): boolean
   /** Tasks of a gateway that is not attached wait, but are not planned. No gateway is attached at first. */
   setGatewayAttached(gateway: string, attached: boolean): void
+  /** Tasks that code is run for (`solve`, `test`) wait, and are not planned. @param why undefined = they are */
+  holdCode(why: Refusal | undefined): void
 
   // Attached workers
   /** Adds a worker (live, no free slot, no bar) or replaces its capabilities. */

@@ -126,6 +126,7 @@ export class CoordinatorRole implements Coordinator {
     network.provide(this.#ids.coordinatorRendezvous)
     this.#state = 'serving'
     this.#confirming = undefined
+    this.#recheck()
     const counts = { queued: book.count('queued'), leased: book.count('leased') + book.count('running') }
     log.info('coordinator-started', counts)
   }

@@ -10,6 +10,7 @@ import type { Random } from '../../ports/random.js'
 import type { Signer } from '../../ports/signer.js'
 import type { Store, Write } from '../../ports/store.js'
 import { protocolIds } from '../../wire/protocol-ids.js'
+import { chainGate } from '../policy/incident-policy.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
 import { Announcer } from './announcer.js'
@@ -148,6 +149,6 @@ function createEconomy(
   { logs, chain, library }: ReplicatedLedger,
   { journal, clock, signer }: { readonly journal: Journal } & Pick<CoordinatorComponents, 'clock' | 'signer'>,
 ): LedgerEconomy {
-  const fees = new FeeDesk({ logs, library: () => library, journal, clock, signer })
+  const fees = new FeeDesk({ logs, library: () => library, journal, clock, signer, gate: chainGate(chain) })
   return new LedgerEconomy({ logs, chain, library: () => library, fees })
 }

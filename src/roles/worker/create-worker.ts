@@ -89,6 +89,7 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
     slots,
     means,
     agentId,
+    policy,
     meters: createWorkerMeters(components.metrics),
     outbox: new Outbox(limits.pendingOutcomes),
     runAttempt: (run) => runAttempt({ ...components, limits, networkId, gateways }, run),

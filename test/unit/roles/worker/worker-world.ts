@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest'
+import type { IncidentRecord } from '../../../../src/core/policy/policy-records.js'
 import type { PolicyView } from '../../../../src/core/policy/policy-view.js'
 import type { Refusal } from '../../../../src/core/refusal.js'
 import type { Engine } from '../../../../src/ports/engine.js'
@@ -32,6 +33,7 @@ export interface WorldInit {
   /** Which coordinator made the registration token that it was given; left out = it has none. */
   readonly issuer?: number
   readonly standing?: () => Refusal | undefined
+  readonly incident?: IncidentRecord
 }
 
 export const SECRET = new Uint8Array(32).fill(7)
@@ -82,6 +84,7 @@ export function createWorld(init: WorldInit = {}): World {
     coordinators: new Set([home.peerId]),
     gateways: new Set(),
     workers: new Set(),
+    ...(init.incident === undefined ? {} : { incident: init.incident }),
   }
   const log = memoryLog()
   const remembered: (readonly PeerAddress[])[] = []
