@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { fromWire, refusal, toWire } from '../../core/refusal.js'
+import { fromWire, type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type {
@@ -115,8 +115,7 @@ export class LeaseDesk implements AttachmentOwner {
   }
 
   /** Stops all attempts and hands their leases back, at nobody's fault. */
-  handBack(): void {
-    const why = refusal('shutting-down', 'the worker stopped before the attempt ended')
+  handBack(why: Refusal): void {
     for (const run of this.#runs.values()) run.stop(failed(why, Fault.GATEWAY))
   }
 
@@ -178,7 +177,7 @@ export class LeaseDesk implements AttachmentOwner {
     if (this.#runs.has(leaseKey(ref))) return
     this.#stopOlder(ref)
     if (!slots.take()) {
-      const reason = slots.draining ? 'draining' : 'no-free-slot'
+      const reason = slots.shut ?? 'no-free-slot'
       const free = attachment.offerTold(slots.offerTo(attachment.peerId).free)
       attachment.send({ case: 'declined', value: { lease: ref, reason, free } })
       return
