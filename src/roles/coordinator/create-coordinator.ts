@@ -112,8 +112,9 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     changed: () => workers.recheck(),
   })
   const { enrollment } = components
+  const accountOf = (worker: string): string | undefined => chain?.state.get('node', worker)?.account
   const workers: WorkerDesk = new WorkerDesk(
-    { ...shared, watch, drains, gatewayAddresses, enrollment },
+    { ...shared, watch, drains, accountOf, gatewayAddresses, enrollment },
     limits,
   )
   const agentId = (worker: string): string => workers.agentId(worker)

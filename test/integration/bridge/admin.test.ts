@@ -25,6 +25,7 @@ const worker: Worker = {
   status: () => ({
     agentId: 'node-1',
     notReady: refusal('no-coordinator', 'none answers', { next: 'Start one.' }),
+    closed: [],
     coordinators: [],
     slots: { total: 2, busy: 1 },
     running: [
@@ -44,6 +45,8 @@ const worker: Worker = {
     models: [{ name: 'm', contextTokens: 512, tokensPerS: 30, warm: true }],
     finished: { done: 4, failed: 1 },
   }),
+  terms: () => undefined,
+  setTerms: async () => undefined,
   learnModels: () => {},
   whyIdle: async () => ({
     busy: false,
