@@ -83,6 +83,10 @@ export function coordinatorText(status: Answer<'coordinatorStatus'>): string {
         `${ago(status.paused.sinceMs)}: ${status.paused.reason} ` +
           `(new tasks are ${status.paused.refusesSubmits ? 'refused' : 'queued'}; leases that are out go on)`,
     ],
+    [
+      'Isolated',
+      status.isolated === 0 ? undefined : `${status.isolated} peers: edgecoder coordinator isolations`,
+    ],
     ['Not ready', status.notReady?.message],
   ])
 }
@@ -189,5 +193,14 @@ export function drainsText({ drains }: Answer<'coordinatorDrains'>): string {
       untilMs === undefined ? 'never' : new Date(untilMs).toISOString(),
       reason,
     ]),
+  )
+}
+
+/** `coordinator isolations` for people. */
+export function isolationsText({ isolations }: Answer<'coordinatorIsolations'>): string {
+  if (isolations.length === 0) return 'No peer is isolated here.'
+  return table(
+    ['peer id', 'since', 'reason'],
+    isolations.map(({ peer, sinceMs, reason }) => [peer, ago(sinceMs), reason]),
   )
 }

@@ -43,6 +43,11 @@ export const ERRORS = {
     means:
       'Admins have closed this for the whole network while an incident lasts: by signed policy, with a reason.',
   },
+  'peer-isolated': {
+    http: 403,
+    exit: 4,
+    means: 'The owner of a coordinator has nothing to do with this peer, until it is released there.',
+  },
   'approval-pending': {
     http: 503,
     exit: 1,

@@ -19,6 +19,7 @@ interface Components {
 export function mountOperations(surface: Surface, components: Components): void {
   mountPause(surface, components)
   mountDrains(surface, components)
+  mountIsolations(surface, components)
   mountTerms(surface, components)
 }
 
@@ -65,5 +66,24 @@ function mountDrains(surface: Surface, { node, coordinator, audit }: Components)
     if (coordinator === undefined) return none()
     const answer = (await coordinator.undrain(worker)) ?? { drains: coordinator.drains() }
     return audited(audit, answer, () => ({ kind: 'worker-undrained', of: worker }))
+  })
+}
+
+function mountIsolations(surface: Surface, { node, coordinator, audit }: Components): void {
+  const none = () => notHere(node, 'coordinator')
+  const listed = (at: Coordinator) => ({ isolations: at.isolations() })
+  mount(surface, ROUTES.coordinatorIsolations, () =>
+    coordinator === undefined ? none() : listed(coordinator),
+  )
+  mount(surface, ROUTES.coordinatorIsolate, async ({ body }) => {
+    if (coordinator === undefined) return none()
+    const { peer, reason } = body
+    const answer = (await coordinator.isolate(body)) ?? listed(coordinator)
+    return audited(audit, answer, () => ({ kind: 'peer-isolated', of: peer, facts: { reason } }))
+  })
+  mount(surface, ROUTES.coordinatorRelease, async ({ params: { peer } }) => {
+    if (coordinator === undefined) return none()
+    const answer = (await coordinator.release(peer)) ?? listed(coordinator)
+    return audited(audit, answer, () => ({ kind: 'peer-released', of: peer }))
   })
 }

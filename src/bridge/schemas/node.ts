@@ -52,6 +52,7 @@ export const CoordinatorStatusJson = z.object({
   done: z.number(),
   failed: z.number(),
   stormSinceMs: z.number().optional(),
+  isolated: z.number().meta({ description: 'Peers that its owner has isolated.' }),
   paused: z
     .object({ reason: z.string(), refusesSubmits: z.boolean(), sinceMs: z.number() })
     .optional()
@@ -82,6 +83,15 @@ export const DrainsJson = z.object({
 })
 
 export type DrainsJson = z.output<typeof DrainsJson>
+
+export const IsolationRequestJson = z.strictObject({
+  peer: DrainRequestJson.shape.worker,
+  reason: z.string().max(256),
+})
+
+export const IsolationsJson = z.object({
+  isolations: z.array(z.object({ peer: z.string(), reason: z.string(), sinceMs: z.number() })).readonly(),
+})
 
 export const PauseRequestJson = z.strictObject({
   reason: z.string().min(1).max(256),

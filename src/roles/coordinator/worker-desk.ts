@@ -218,7 +218,8 @@ export class WorkerDesk implements WorkerOutlets {
           facts,
         })
       }
-      return stranger === undefined || enrollment === undefined ? why : enrollment.answer(guest, stranger)
+      const mayEnrol = stranger !== undefined && stranger.code !== 'peer-isolated'
+      return mayEnrol && enrollment !== undefined ? enrollment.answer(guest, stranger) : why
     }
     if (hello.registrationSecret.length > 0) void enrollment?.confirmed(guest)
     const session = this.#attach(link, hello)
