@@ -7,10 +7,9 @@ import { memberOf } from '../../src/node/policy-text.js'
 import { type EnrollmentView, enrollmentView, oneOf, type Subject, subjectsOf } from '../enrollment-view.js'
 import { requireYes } from '../files.js'
 import { type DecisionOptions, decide } from '../node-decision.js'
-import { positive } from '../number-option.js'
 import { nodesText, nodeText, pendingText, requestText } from '../print/enrollment-text.js'
 import { sessionOf } from '../session.js'
-import { withPassphrase } from './admin-key.js'
+import { decision } from './decision.js'
 
 type State = 'active' | 'suspended' | 'revoked'
 
@@ -82,21 +81,6 @@ function registerViews(nodes: Command): void {
       }
       session.out.answer({ nodes: subjects }, () => subjects.map(factsOf).join('\n\n'))
     })
-}
-
-/** A command that ends in signed messages. */
-function decision(nodes: Command, usage: string, help: string): Command {
-  return withPassphrase(nodes.command(usage))
-    .description(help)
-    .option('--key <file>', 'admin key to sign with; without one the messages are only written')
-    .option(
-      '--chain <folder>',
-      'copy of the policy that the coordinator must at least have; it is brought up to date',
-    )
-    .option('--out <folder>', 'where messages go that others must sign', 'drafts')
-    .option('--expires-days <n>', 'how long they may stand as the newest', positive, 365)
-    .option('--yes', 'do not ask')
-    .option('--dry-run', 'show what would be signed, and sign nothing')
 }
 
 async function deny(

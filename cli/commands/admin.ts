@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { registerAdminBlacklist } from './admin-blacklist.js'
 import { registerAdminGenesis } from './admin-genesis.js'
 import { registerAdminKey } from './admin-key.js'
 import { registerAdminNodes } from './admin-nodes.js'
@@ -11,4 +12,5 @@ export function registerAdmin(program: Command): void {
   registerAdminGenesis(admin)
   registerAdminPolicy(admin)
   registerAdminNodes(admin)
+  registerAdminBlacklist(admin)
 }

@@ -47,6 +47,11 @@ export const ERRORS = {
     exit: 4,
     means: 'A registration token is unknown, spent, expired, revoked, of another agent, or was denied.',
   },
+  blacklisted: {
+    http: 403,
+    exit: 4,
+    means: 'The signed policy has the peer, its key or the account on the blacklist, for a stated reason.',
+  },
   unauthorized: { http: 401, exit: 4, means: 'No valid API key or admin token was given.' },
   forbidden: { http: 403, exit: 4, means: 'The API key lacks the scope for this.' },
   'rate-limited': { http: 429, exit: 4, means: 'Too many requests from this key or address.' },

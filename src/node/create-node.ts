@@ -82,9 +82,10 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
   await makeDataFolder(config.dataDir)
   const policy = createPolicySource(network, [...network.bootstrap, ...config.bootstrap])
   const registration = registrationOf(config)
-  const guests = new Guests(network.id)
+  const bars = (peerId: string): boolean => policy.bars(peerId)
+  const guests = new Guests(network.id, bars)
   const gate = (peerId: string): boolean => policy.admits(peerId)
-  const services = await openServices(config, network, mode, listen, { gate, guests })
+  const services = await openServices(config, network, mode, listen, { gate, guests, bars })
   try {
     guardOpenAdmission(network, listen, services.log)
     const isGuest = (peerId: string): boolean => guests.admits(peerId)
@@ -228,7 +229,9 @@ function createRoles(
           ...shared,
           ...capabilities,
           log: log.child({ role: 'worker' }),
-          standing: () => signed && standingRefusal(enrolledNode(signed.chain, network.peerId)),
+          standing: () =>
+            policy().blacklist?.peer(network.peerId) ??
+            (signed && standingRefusal(enrolledNode(signed.chain, network.peerId))),
         },
         {
           ...find,

@@ -7,11 +7,14 @@ import { protocolIds } from '../wire/protocol-ids.js'
  */
 export class Guests {
   readonly protocols: readonly string[]
+  readonly #bars: (peerId: string) => boolean
   #enrollment: Pick<Enrollment, 'isGuest'> | undefined
 
-  constructor(networkId: string) {
+  /** @param bars is a peer on the blacklist? */
+  constructor(networkId: string, bars: (peerId: string) => boolean) {
     const { worker, policy } = protocolIds(networkId)
     this.protocols = [worker, policy]
+    this.#bars = bars
   }
 
   /** Nobody is expected before this. */
@@ -20,6 +23,6 @@ export class Guests {
   }
 
   admits(peerId: string): boolean {
-    return this.#enrollment?.isGuest(peerId) === true
+    return !this.#bars(peerId) && this.#enrollment?.isGuest(peerId) === true
   }
 }

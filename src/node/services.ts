@@ -51,7 +51,7 @@ export async function openServices(
   network: NetworkFile,
   mode: Mode,
   listen: readonly string[],
-  { gate, guests }: Pick<NetworkParts, 'gate' | 'guests'>,
+  { gate, guests, bars }: Pick<NetworkParts, 'gate' | 'guests' | 'bars'>,
 ): Promise<Services> {
   const log = createLog({ level: config.logLevel, format: config.logFormat })
   const metrics = createMetrics()
@@ -89,6 +89,7 @@ export async function openServices(
         bootstrap,
         gate: admits,
         guests,
+        bars,
       }),
     ])
     return {
@@ -136,6 +137,7 @@ interface NetworkParts {
   readonly bootstrap: readonly string[]
   readonly gate: (peerId: string) => boolean
   readonly guests: Guests
+  readonly bars: (peerId: string) => boolean
 }
 
 /** Coordinators alone tell each other how far their logs go. */
@@ -149,7 +151,7 @@ function createLibp2p(
   config: Config,
   network: NetworkFile,
   mode: Mode,
-  { identity, clock, log, metrics, listen, bootstrap, gate, guests }: NetworkParts,
+  { identity, clock, log, metrics, listen, bootstrap, gate, guests, bars }: NetworkParts,
 ): Promise<Libp2pNetwork> {
   const serves = mode.coordinator || mode.gateway
   return createLibp2pNetwork(
@@ -160,6 +162,7 @@ function createLibp2p(
       metrics,
       gate,
       guests,
+      bars,
     },
     {
       networkId: network.id,

@@ -1,4 +1,5 @@
 import { type Refusal, refusal } from '../refusal.js'
+import type { Blacklist } from './blacklist.js'
 
 export type PeerRole = 'coordinator' | 'gateway' | 'worker'
 
@@ -16,6 +17,8 @@ export interface PolicyView {
   readonly workers: ReadonlySet<string>
   /** Of the workers, those that finish what they have and get nothing new; left out = none. */
   readonly draining?: ReadonlySet<string>
+  /** Whoever is on it is kept out, whatever list names it; left out = nobody is. */
+  readonly blacklist?: Blacklist
 }
 
 export interface PolicySubject {
@@ -28,6 +31,7 @@ export interface PolicySubject {
 
 /** May this peer be connected at all, in whatever role? */
 export function isListed(view: PolicyView, peerId: string): boolean {
+  if (view.blacklist?.peer(peerId) !== undefined) return false
   if (view.admission === 'open') return true
   return view.coordinators.has(peerId) || view.gateways.has(peerId) || view.workers.has(peerId)
 }
@@ -50,9 +54,11 @@ const LISTS = { coordinator: 'coordinators', gateway: 'gateways', worker: 'worke
  * The one question of admission and eligibility: may this peer act in this role?
  * Fails closed: who is on no list is not admitted.
  *
- * @returns undefined = yes; else `not-admitted`
+ * @returns undefined = yes; else `blacklisted` or `not-admitted`
  */
 export function admits(view: PolicyView, subject: PolicySubject): Refusal | undefined {
+  const barred = view.blacklist?.peer(subject.peerId)
+  if (barred !== undefined) return barred
   if (view.admission === 'open') return undefined
   const list = LISTS[subject.role]
   if (view[list].has(subject.peerId)) return undefined

@@ -1,5 +1,6 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import type { HistoryView, WalletView } from '../../core/ledger/wallet-view.js'
+import type { PolicyView } from '../../core/policy/policy-view.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Scheduler } from '../../core/scheduler/scheduler.js'
 import type { Watch } from '../../core/task/watch.js'
@@ -10,6 +11,7 @@ import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import type { ProtocolIds } from '../../wire/protocol-ids.js'
 import type { Announcer } from './announcer.js'
 import type { Assigner } from './assigner.js'
+import { cancelBarred } from './barred-tasks.js'
 import {
   GATEWAY_FRAMES_PER_SECOND,
   HISTORY_ROWS,
@@ -64,6 +66,7 @@ interface Ports {
   readonly network: Network
   readonly clock: Clock
   readonly log: Log
+  readonly policy: () => PolicyView
   readonly onPolicy: (listener: () => void) => () => void
 }
 
@@ -244,6 +247,7 @@ export class CoordinatorRole implements Coordinator {
     const { workers, gateways, assigner } = this.#parts
     workers.recheck()
     gateways.recheck()
+    cancelBarred({ ...this.#ports, book: this.#parts.book })
     assigner.touch()
   }
 

@@ -141,7 +141,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const held = { pause, drains, quality, ...ends }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
-  return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)
+  return new CoordinatorRole({ network, clock, log, policy, onPolicy }, parts, ids)
 }
 
 function createEconomy(

@@ -165,7 +165,8 @@ export class WorkerDesk implements WorkerOutlets {
   #admits(peerId: string, agentId: string): Refusal | undefined {
     const { policy, enrollment } = this.#components
     const why = admits(policy(), { peerId, agentId, role: 'worker' })
-    return why && (enrollment?.standing(peerId) ?? why)
+    if (why === undefined || why.code === 'blacklisted') return why
+    return enrollment?.standing(peerId) ?? why
   }
 
   #bar({ peerId }: WorkerSession): Refusal | undefined {
@@ -194,7 +195,7 @@ export class WorkerDesk implements WorkerOutlets {
     const { enrollment, log } = this.#components
     if (why !== undefined) {
       log.info('worker-refused', { peer: link.peerId, agent: hello.agentId, code: why.code })
-      if (why.code === 'not-admitted') {
+      if (why.code === 'not-admitted' || why.code === 'blacklisted') {
         const facts = { role: 'worker', agent: hello.agentId }
         this.#components.audit.note({
           kind: 'admission-refused',
@@ -204,6 +205,7 @@ export class WorkerDesk implements WorkerOutlets {
           facts,
         })
       }
+      if (why.code === 'blacklisted') return why
       return stranger === undefined || enrollment === undefined ? why : enrollment.answer(guest, stranger)
     }
     if (hello.registrationSecret.length > 0) void enrollment?.confirmed(guest)

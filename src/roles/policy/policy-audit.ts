@@ -110,6 +110,10 @@ function aboutOf(message: PolicyMessage): AuditFacts {
       }
     case 'handover':
       return { home: message.body.home, coordinator: message.body.coordinator }
+    case 'blacklist': {
+      const { subject, action, reason, evidence, reporter } = message.body
+      return { subject, action, reason, evidence: hexOf(evidence), reporter }
+    }
     case 'coordinators':
     case 'gateways':
       return { admitted: message.body.admit.length, removed: message.body.remove.length }

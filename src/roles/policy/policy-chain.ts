@@ -12,6 +12,7 @@ import type { ChainRecord, KeyTable, PolicyReader } from '../../core/policy/poli
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
 import { signersOf } from '../../wire/dsse.js'
+import { reportHolds } from '../../wire/policy/blacklist-report.js'
 import {
   networkIdOf,
   type PolicyMessage,
@@ -61,6 +62,11 @@ export class PolicyChain {
   /** Who is in the network; goes with the chain. */
   get view(): PolicyView | undefined {
     return this.#book.view
+  }
+
+  /** Subjects of the blacklist, those whose time is over among them. */
+  get blacklisted(): ReadonlySet<string> {
+    return this.#book.blacklisted
   }
 
   /** Every epoch of every home that there ever was: each has a log of its own. */
@@ -144,5 +150,7 @@ export async function policyFacts(state: PolicyReader, read: ReadPolicy): Promis
   const { envelope, message, digest } = read
   const asked = policyRequirements(state, message).flatMap(({ keys }) => keys)
   const network = message.kind === 'genesis' ? networkIdOf(digest) : message.network
-  return { message, digest, network, signers: await signersOf(envelope, asked) }
+  const facts = { message, digest, network, signers: await signersOf(envelope, asked) }
+  if (message.kind !== 'blacklist') return facts
+  return { ...facts, reportHolds: await reportHolds(network, message.body) }
 }
