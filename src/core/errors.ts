@@ -102,6 +102,12 @@ export const ERRORS = {
     means:
       'The worker finishes what it has and is given nothing new, as policy or the owner of a coordinator says.',
   },
+  'worker-suspended': {
+    http: 403,
+    exit: 4,
+    means:
+      'A coordinator has evidence against the worker and gives it nothing, until its owner has looked at it.',
+  },
   'worker-paused': { http: 503, exit: 1, means: 'The worker takes no work now.' },
   // ledger
   'insufficient-credits': { http: 402, exit: 4, means: 'The account does not have the credits for this.' },

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { EdgeCoderError } from '../core/errors.js'
 import { stands } from '../core/policy/blacklist.js'
+import { type CheckedSuspension, checkSuspension } from '../roles/coordinator/suspension-evidence.js'
 import type { PolicyChain } from '../roles/policy/policy-chain.js'
 import type { DsseSigner } from '../wire/dsse.js'
 import { EVIDENCE_BYTES } from '../wire/limits.js'
@@ -11,7 +12,7 @@ import { keyText } from '../wire/policy/key-text.js'
 import type { PolicyBody } from '../wire/policy/policy-message.js'
 import { sha256 } from '../wire/sha256.js'
 
-export { EVIDENCE_BYTES }
+export { type CheckedSuspension, EVIDENCE_BYTES }
 
 type Said = PolicyBody<'blacklist'>
 export type BlacklistReason = Said['reason']
@@ -80,6 +81,15 @@ export function evidenceDigest(file: Uint8Array): Uint8Array {
   return sha256(file)
 }
 
+/** What a coordinator's evidence file shows. @throws EdgeCoderError when it is none */
+export async function suspensionIn(file: Uint8Array): Promise<CheckedSuspension> {
+  const checked = await checkSuspension(file)
+  if (!('refused' in checked)) return checked
+  throw new EdgeCoderError(checked.code, `this is no evidence that a coordinator signed: ${checked.detail}`, {
+    next: 'edgecoder coordinator evidence writes such a file.',
+  })
+}
+
 /** A message that its reporter has signed for. @throws EdgeCoderError `not-found` when the chain has not begun */
 export function reportOf(
   chain: PolicyChain,
@@ -128,10 +138,20 @@ export async function auditBlacklist(chain: PolicyChain, folder: string): Promis
     if (file === undefined) {
       faults.push(`message ${at}: no file in ${folder} has the digest ${evidence} (${action} ${subject})`)
     }
+    const { worker, faults: unshown = [] } = (file && (await suspensionAt(file))) || {}
+    if (worker !== undefined && subject !== `peer:${worker}`)
+      faults.push(`message ${at}: ${file} is evidence against ${worker}, not against ${subject}`)
+    if (unshown.length > 0) faults.push(`message ${at}: ${file} shows nothing: ${unshown.join('; ')}`)
     if (!(await reportHolds(head.network, message.body)))
       faults.push(`message ${at}: ${reporter} did not sign for ${evidence}`)
   }
   return { network: head.network, messages: head.sequence + 1, rows, faults }
+}
+
+/** @returns undefined = a file of another kind, which is for people to judge */
+async function suspensionAt(file: string): Promise<CheckedSuspension | undefined> {
+  const checked = await checkSuspension(readFileSync(file))
+  return 'refused' in checked ? undefined : checked
 }
 
 /** Paths by digest. Files that are too large to be evidence are passed over. */

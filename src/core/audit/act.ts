@@ -40,6 +40,8 @@ export const AUDIT_KINDS = [
   'slice-returned',
   'backup-created',
   'backup-restored',
+  'worker-suspended',
+  'worker-reinstated',
 ] as const
 
 export type AuditKind = (typeof AUDIT_KINDS)[number]

@@ -37,6 +37,7 @@ import { ledgerStatusOf } from './ledger-views.js'
 import type { Pause, PauseOrder } from './pause.js'
 import type { AssignmentQuality, QualityView } from './quality.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
+import type { Suspensions, SuspensionView } from './suspensions.js'
 import type { TaskBook } from './task-book.js'
 import type { TaskMeter } from './task-meter.js'
 import { explainOf, queueOf, statusOf, workersOf } from './views.js'
@@ -59,6 +60,7 @@ export interface CoordinatorParts {
   readonly meter: TaskMeter
   readonly pause: Pause
   readonly drains: Drains
+  readonly suspensions: Suspensions
   readonly quality: AssignmentQuality
 }
 
@@ -104,10 +106,11 @@ export class CoordinatorRole implements Coordinator {
   /** @param waits is told why, when nobody can be served yet */
   async #serve(waits: (why: Refusal) => void): Promise<undefined> {
     const { network, clock, log, onPolicy } = this.#ports
-    const { ledger, book, workers, gateways, assigner, announcer, pause, drains } = this.#parts
+    const { ledger, book, workers, gateways, assigner, announcer, pause, drains, suspensions } = this.#parts
     try {
       await pause.load()
       await drains.load()
+      await suspensions.load()
       await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
@@ -194,6 +197,18 @@ export class CoordinatorRole implements Coordinator {
     return this.#parts.drains.list()
   }
 
+  suspensions(): readonly SuspensionView[] {
+    return this.#parts.suspensions.list()
+  }
+
+  suspensionEvidence(worker: string): Promise<Uint8Array | Refusal> {
+    return this.#parts.suspensions.evidence(worker)
+  }
+
+  reinstate(worker: string): Promise<Refusal | undefined> {
+    return this.#parts.suspensions.end(worker)
+  }
+
   ledger(): LedgerStatus | undefined {
     const { ledger } = this.#parts
     return ledger && ledgerStatusOf(ledger, this.#confirming?.why)
@@ -256,6 +271,7 @@ export class CoordinatorRole implements Coordinator {
     ledger?.round()
     this.#recheck()
     this.#parts.drains.sweep()
+    this.#parts.suspensions.sweep()
     gateways.publishCapacity()
     // Workers that came for what waits would get none of it.
     if (journal.fault === undefined && pause.why === undefined) announcer.announce()

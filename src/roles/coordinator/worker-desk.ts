@@ -69,7 +69,7 @@ export class WorkerDesk implements WorkerOutlets {
     log.warn(storm === 'storm' ? 'storm-began' : 'storm-ended', { workers: this.#sessions.size, next })
   }
 
-  /** Puts out workers that policy no longer admits, and gives nothing new to those that it drains. */
+  /** Puts out workers that policy no longer admits or that are suspended, and gives nothing new to those that it drains. */
   recheck(): void {
     for (const session of this.#sessions.values()) {
       const why = this.#admits(session.peerId, session.agentId)
@@ -163,10 +163,10 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #admits(peerId: string, agentId: string): Refusal | undefined {
-    const { policy, enrollment } = this.#components
+    const { policy, enrollment, suspensions } = this.#components
     const why = admits(policy(), { peerId, agentId, role: 'worker' })
-    if (why === undefined || why.code === 'blacklisted') return why
-    return enrollment?.standing(peerId) ?? why
+    if (why === undefined) return suspensions.bar(peerId)
+    return why.code === 'blacklisted' ? why : (enrollment?.standing(peerId) ?? why)
   }
 
   #bar({ peerId }: WorkerSession): Refusal | undefined {
@@ -205,7 +205,7 @@ export class WorkerDesk implements WorkerOutlets {
           facts,
         })
       }
-      if (why.code === 'blacklisted') return why
+      if (why.code === 'blacklisted' || why.code === 'worker-suspended') return why
       return stranger === undefined || enrollment === undefined ? why : enrollment.answer(guest, stranger)
     }
     if (hello.registrationSecret.length > 0) void enrollment?.confirmed(guest)
