@@ -26,8 +26,8 @@ export function keyAuthorizer(
   keys: ApiKeys,
   rates: RateLimits,
   bar: (account: string) => Refusal | undefined = () => undefined,
-): (http: HttpContext, needs: Route['needs']) => Promise<Caller | Refusal> {
-  return async (http, needs) => {
+): (http: HttpContext, route: Pick<Route, 'needs'>) => Promise<Caller | Refusal> {
+  return async (http, { needs }) => {
     const address = http.env.incoming.socket.remoteAddress ?? ''
     const limited = await rates.address(address)
     if (limited !== undefined) return limited

@@ -4,6 +4,7 @@ import type { Random } from '../../ports/random.js'
 import { createApp } from '../app.js'
 import { bearer } from '../auth.js'
 import { BodyBudget } from '../body-budget.js'
+import { placeOf } from '../duties.js'
 import { type MetricsPage, mountHealth } from '../health.js'
 import { type HttpServer, listen } from '../http-server.js'
 import { DEFAULT_LIMITS } from '../limits.js'
@@ -112,7 +113,7 @@ function adminApp(
     bodies: new BodyBudget({ perKey: DEFAULT_LIMITS.bodiesBytes, total: DEFAULT_LIMITS.bodiesBytes }),
     log,
     problem: restProblem,
-    authorize: async (http, needs) => authorize(http, needs, isToken),
+    authorize: async (http, route) => authorize(http, route, isToken, components),
   }
   const surface = { ...root, prefix: ADMIN_PREFIX }
   mountNode(surface, components)
@@ -128,12 +129,14 @@ function adminApp(
   return app
 }
 
+/** Its own token opens what the node does in its roles, and nothing that is another one's to answer. */
 function authorize(
   http: HttpContext,
-  needs: Route['needs'],
+  route: Route,
   isToken: (token: string) => boolean,
+  { node, ...roles }: AdminComponents,
 ): Caller | Refusal {
-  if (needs === 'nothing') return { account: '', keyId: '' }
+  if (route.needs === 'nothing') return { account: '', keyId: '' }
   const token = bearer(http)
   if (isRefusal(token)) return token
   if (!isToken(token)) {
@@ -141,6 +144,8 @@ function authorize(
       next: 'It is in the token file in the data folder of the node, and new after each start.',
     })
   }
+  const place = placeOf(route)
+  if (place !== 'any' && roles[place] === undefined) return notHere(node, place)
   const account = http.req.header(ACCOUNT_HEADER) ?? LOCAL_ACCOUNT
   if (accountName.safeParse(account).success) return { account, keyId: 'admin' }
   return refusal('bad-request', `${ACCOUNT_HEADER}: must be 1 to 64 of A-Z a-z 0-9 . _ -`)
