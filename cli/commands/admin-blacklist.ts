@@ -14,13 +14,12 @@ import {
 import { enrollmentView } from '../enrollment-view.js'
 import { readWhole } from '../files.js'
 import { chainAt, policyNodeOf } from '../node-chain.js'
-import { type DecisionOptions, decide } from '../node-decision.js'
+import { type DecisionOptions, decide, withDecision } from '../node-decision.js'
 import { positive } from '../number-option.js'
 import { passphraseSource, readPassphrase } from '../passphrase.js'
 import { chainOf } from '../policy-files.js'
 import { blacklistText } from '../print/blacklist-text.js'
 import { sessionOf } from '../session.js'
-import { decision } from './decision.js'
 
 interface EntryOptions extends DecisionOptions {
   readonly reason: BlacklistReason
@@ -35,13 +34,15 @@ export function registerAdminBlacklist(admin: Command): void {
   const blacklist = admin
     .command('blacklist')
     .description('peers, accounts and keys that are kept out, each on evidence that somebody signed for')
-  withEvidence(decision(blacklist, 'add <subject>', 'keep out peer:<id>, account:<name> or key:<ed25519:…>'))
+  withEvidence(blacklist.command('add <subject>'))
+    .description('keep out peer:<id>, account:<name> or key:<ed25519:…>')
     .addOption(new Option('--reason <code>', 'why').choices(BLACKLIST_REASONS).makeOptionMandatory())
     .option('--hours <n>', 'how long; left out = until it is removed', positive)
     .action((subject: string, options: EntryOptions, command: Command) =>
       say('add', subject, options, command),
     )
-  withEvidence(decision(blacklist, 'remove <subject>', 'let somebody in again'))
+  withEvidence(blacklist.command('remove <subject>'))
+    .description('let somebody in again')
     .addOption(new Option('--reason <code>', 'why').choices(BLACKLIST_REASONS).default('manual-review'))
     .action((subject: string, options: EntryOptions, command: Command) =>
       say('remove', subject, options, command),
@@ -60,7 +61,7 @@ export function registerAdminBlacklist(admin: Command): void {
 }
 
 function withEvidence(command: Command): Command {
-  return command
+  return withDecision(command)
     .requiredOption('--evidence <file>', 'file whose digest stands in the policy; keep the file itself')
     .option('--reporter <file>', 'key of who vouches for the evidence (default: that of --key)')
     .option('--reporter-passphrase-file <path>', 'file that holds its passphrase')

@@ -1,6 +1,8 @@
 import { Argument, type Command, Option } from 'commander'
 import { EdgeCoderError } from '../../src/core/errors.js'
 import {
+  INCIDENT_PATHS,
+  type IncidentPath,
   openAdminKey,
   type PolicyBody,
   type PolicyChain,
@@ -22,6 +24,7 @@ import { positive, whole } from '../number-option.js'
 import { passphraseSource, readPassphrase } from '../passphrase.js'
 import { chainOf, type DraftOptions, withChain, withDraft, writeDraft } from '../policy-files.js'
 import { changedPowers, gathered, keyOption, membersOf, namedKeys, powerOption } from '../policy-parts.js'
+import { cleanFileDigest } from '../reconcile-report.js'
 import { withPassphrase } from './admin-key.js'
 
 const NODE_STATES = ['pending', 'active', 'suspended', 'draining', 'isolated', 'revoked'] as const
@@ -41,6 +44,7 @@ export function registerAdminDraft(policy: Command): void {
   draftNode(draft)
   draftCredits(draft)
   draftHandover(draft)
+  draftIncident(draft)
   draftBlacklist(draft)
 }
 
@@ -268,5 +272,32 @@ function draftHandover(draft: Command): void {
     home,
     epoch: (chain.state.get('home', home)?.epoch ?? 0) + 1,
     coordinator: to,
+  }))
+}
+
+interface IncidentOptions {
+  readonly close?: readonly IncidentPath[]
+  readonly reason: string
+  readonly report?: readonly string[]
+  readonly override?: string
+}
+
+function draftIncident(draft: Command): void {
+  const command = draft
+    .command('incident')
+    .description('what an incident closes from now on, all of it; `admin incident` does more of it for you')
+    .addOption(new Option('--close <paths...>', 'none = all is open').choices(INCIDENT_PATHS))
+    .requiredOption('--reason <text>', 'why, for whoever is refused')
+    .option(
+      '--report <file>',
+      'when something is reopened: a clean report of a reconcile; again for each',
+      gathered,
+    )
+    .option('--override <text>', 'reopen without a clean report, and why')
+  drafts(command, 'incident', (chain, _args, options: IncidentOptions) => ({
+    closed: options.close ?? [],
+    reason: options.reason,
+    reconciled: (options.report ?? []).map((path) => cleanFileDigest(path, chain)),
+    override: options.override ?? '',
   }))
 }

@@ -6,10 +6,9 @@ import type { PolicySaying } from '../../src/node/policy-series.js'
 import { memberOf } from '../../src/node/policy-text.js'
 import { type EnrollmentView, enrollmentView, oneOf, type Subject, subjectsOf } from '../enrollment-view.js'
 import { requireYes } from '../files.js'
-import { type DecisionOptions, decide } from '../node-decision.js'
+import { type DecisionOptions, decide, withDecision } from '../node-decision.js'
 import { nodesText, nodeText, pendingText, requestText } from '../print/enrollment-text.js'
 import { sessionOf } from '../session.js'
-import { decision } from './decision.js'
 
 type State = 'active' | 'suspended' | 'revoked'
 
@@ -17,11 +16,8 @@ type State = 'active' | 'suspended' | 'revoked'
 export function registerAdminNodes(admin: Command): void {
   const nodes = admin.command('nodes').description('who asks to be enrolled, who is, and who may work')
   registerViews(nodes)
-  decision(
-    nodes,
-    'approve <peer-or-agent>',
-    'enrol and admit a node that waits; the key it replaces is revoked',
-  )
+  withDecision(nodes.command('approve <peer-or-agent>'))
+    .description('enrol and admit a node that waits; the key it replaces is revoked')
     .option('--reason <text>', 'why, for people', 'approved')
     .action(async (name: string, options: DecisionOptions, command: Command) => {
       const session = sessionOf(command)
@@ -42,7 +38,8 @@ export function registerAdminNodes(admin: Command): void {
     ['revoke', 'revoked', 'cut a node off for good: to come back it must be enrolled anew'],
   ] as const
   for (const [verb, state, help] of states) {
-    decision(nodes, `${verb} <peer-or-agent>`, help)
+    withDecision(nodes.command(`${verb} <peer-or-agent>`))
+      .description(help)
       .requiredOption('--reason <text>', 'why, for people')
       .action((name: string, options: DecisionOptions & { readonly reason: string }, command: Command) =>
         setState(name, state, options, command),

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { registerAdminBlacklist } from './admin-blacklist.js'
 import { registerAdminGenesis } from './admin-genesis.js'
+import { registerAdminIncident } from './admin-incident.js'
 import { registerAdminKey } from './admin-key.js'
 import { registerAdminNodes } from './admin-nodes.js'
 import { registerAdminPolicy } from './admin-policy.js'
@@ -12,5 +13,6 @@ export function registerAdmin(program: Command): void {
   registerAdminGenesis(admin)
   registerAdminPolicy(admin)
   registerAdminNodes(admin)
+  registerAdminIncident(admin)
   registerAdminBlacklist(admin)
 }

@@ -5,7 +5,7 @@ import { connect } from '../connection.js'
 import { writeNew } from '../files.js'
 import { suspensionsText } from '../print/suspension-text.js'
 import { sessionOf } from '../session.js'
-import { workerPeer } from '../worker-name.js'
+import { workerOf } from '../worker-name.js'
 
 /** `edgecoder coordinator suspensions|evidence|reinstate`: workers that it has evidence against. */
 export function registerSuspensions(coordinator: Command): void {
@@ -25,7 +25,7 @@ export function registerSuspensions(coordinator: Command): void {
     .option('--yes', 'yes, replace the file')
     .action(async (named: string, { out, yes = false }: { out: string; yes?: boolean }, command: Command) => {
       const session = sessionOf(command)
-      const worker = await workerPeer(session, named)
+      const worker = await workerOf(session, named)
       const route = ADMIN_ROUTES.coordinatorEvidence
       const { evidence } = await connect(session, ['coordinator']).call(route, {
         params: { worker },
@@ -41,7 +41,7 @@ export function registerSuspensions(coordinator: Command): void {
     .description('end the suspension of a worker (name or peer id) before its time')
     .action(async (named: string, _options: unknown, command: Command) => {
       const session = sessionOf(command)
-      const params = { worker: await workerPeer(session, named) }
+      const params = { worker: await workerOf(session, named) }
       const route = ADMIN_ROUTES.coordinatorReinstate
       const all = await connect(session, ['coordinator']).call(route, { params, signal: session.signal })
       session.out.answer(all, () => suspensionsText(all))

@@ -7,6 +7,7 @@ import { coordinatorText, peersText, queueText, workersText } from '../print/nod
 import { qualityText } from '../print/quality-text.js'
 import { sessionOf } from '../session.js'
 import { registerDrain } from './coordinator-drain.js'
+import { registerIsolate } from './coordinator-isolate.js'
 import { registerSuspensions } from './coordinator-suspensions.js'
 
 /** `edgecoder coordinator …`: how a coordinator and its queue stand. */
@@ -16,6 +17,7 @@ export function registerCoordinator(program: Command): void {
     .description('how a coordinator and its queue stand, and when it rests')
   registerPause(coordinator)
   registerDrain(coordinator)
+  registerIsolate(coordinator)
   registerSuspensions(coordinator)
   coordinator
     .command('status')

@@ -21,7 +21,7 @@ export { createAdminKey, openAdminKey, readAdminKey } from '../services/policy/a
 export { rewrite, writeOnce } from '../services/policy/whole-file.js'
 export type { DsseSigner } from '../wire/dsse.js'
 export { keyText } from '../wire/policy/key-text.js'
-export { POWERS } from '../wire/policy/policy-fields.js'
+export { INCIDENT_PATHS, type IncidentPath, POWERS } from '../wire/policy/policy-fields.js'
 export type { PolicyBody, PolicyKind, PolicyMessage } from '../wire/policy/policy-message.js'
 export { PolicyChain }
 

@@ -7,14 +7,14 @@ import { protocolIds } from '../wire/protocol-ids.js'
  */
 export class Guests {
   readonly protocols: readonly string[]
-  readonly #bars: (peerId: string) => boolean
+  readonly #barred: (peerId: string) => boolean
   #enrollment: Pick<Enrollment, 'isGuest'> | undefined
 
-  /** @param bars is a peer on the blacklist? */
-  constructor(networkId: string, bars: (peerId: string) => boolean) {
+  /** @param barred who is let in under no circumstances */
+  constructor(networkId: string, barred: (peerId: string) => boolean) {
+    this.#barred = barred
     const { worker, policy } = protocolIds(networkId)
     this.protocols = [worker, policy]
-    this.#bars = bars
   }
 
   /** Nobody is expected before this. */
@@ -23,6 +23,6 @@ export class Guests {
   }
 
   admits(peerId: string): boolean {
-    return !this.#bars(peerId) && this.#enrollment?.isGuest(peerId) === true
+    return !this.#barred(peerId) && this.#enrollment?.isGuest(peerId) === true
   }
 }

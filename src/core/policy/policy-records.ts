@@ -37,6 +37,14 @@ export interface CoordinatorRecord {
   readonly publicKey: Uint8Array
 }
 
+/** What an incident closes; nothing once all was reopened. */
+export interface IncidentRecord extends Pick<PolicyBody<'incident'>, 'closed' | 'reason'> {
+  /** Of the message that said so. */
+  readonly sequence: number
+  /** When that was issued. */
+  readonly sinceMs: number
+}
+
 /** Key: the subject. */
 export interface BlacklistEntry extends BlacklistRecord {
   /** Public key as text. */
@@ -65,6 +73,8 @@ export interface PolicyRecords {
   readonly node: NodeRecord
   /** Key: the external reference. */
   readonly grant: GrantRecord
+  /** Set by the first message about an incident. Key: ''. */
+  readonly incident: IncidentRecord
   /** Expired entries stay, until they are removed. */
   readonly blacklist: BlacklistEntry
 }

@@ -13,6 +13,7 @@ import type { Announcer } from './announcer.js'
 import type { Assigner } from './assigner.js'
 import { cancelBarred } from './barred-tasks.js'
 import {
+  CUT_MS,
   GATEWAY_FRAMES_PER_SECOND,
   HISTORY_ROWS,
   MOST_HISTORY_ROWS,
@@ -31,6 +32,7 @@ import type {
 import type { DrainOrder, Drains, DrainView } from './drains.js'
 import type { Economy } from './economy.js'
 import type { GatewayDesk } from './gateway-desk.js'
+import type { IsolationOrder, Isolations, IsolationView } from './isolations.js'
 import type { Journal } from './journal.js'
 import type { LedgerOffice } from './ledger-office.js'
 import { ledgerStatusOf } from './ledger-views.js'
@@ -60,6 +62,7 @@ export interface CoordinatorParts {
   readonly meter: TaskMeter
   readonly pause: Pause
   readonly drains: Drains
+  readonly isolations: Isolations
   readonly suspensions: Suspensions
   readonly quality: AssignmentQuality
 }
@@ -106,11 +109,12 @@ export class CoordinatorRole implements Coordinator {
   /** @param waits is told why, when nobody can be served yet */
   async #serve(waits: (why: Refusal) => void): Promise<undefined> {
     const { network, clock, log, onPolicy } = this.#ports
-    const { ledger, book, workers, gateways, assigner, announcer, pause, drains, suspensions } = this.#parts
+    const { ledger, book, workers, gateways, assigner, announcer, ...owner } = this.#parts
     try {
-      await pause.load()
-      await drains.load()
-      await suspensions.load()
+      await owner.pause.load()
+      await owner.drains.load()
+      await owner.isolations.load()
+      await owner.suspensions.load()
       await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
@@ -127,11 +131,13 @@ export class CoordinatorRole implements Coordinator {
         gateways.accept(link),
       ),
       onPolicy(() => this.#recheck()),
+      owner.isolations.onChange((peer) => this.#isolated(peer)),
     ]
     this.#timers = [clock.every(SWEEP_MS, () => this.#sweep()), clock.every(ROUND_MS, () => this.#round())]
     network.provide(this.#ids.coordinatorRendezvous)
     this.#state = 'serving'
     this.#confirming = undefined
+    this.#recheck()
     const counts = { queued: book.count('queued'), leased: book.count('leased') + book.count('running') }
     log.info('coordinator-started', counts)
   }
@@ -195,6 +201,21 @@ export class CoordinatorRole implements Coordinator {
 
   drains(): readonly DrainView[] {
     return this.#parts.drains.list()
+  }
+
+  async isolate(order: IsolationOrder): Promise<Refusal | undefined> {
+    if (order.peer !== this.#ports.network.peerId) return this.#parts.isolations.begin(order)
+    return refusal('bad-request', 'a coordinator cannot be isolated from itself', {
+      next: 'To have it give out nothing: edgecoder coordinator pause.',
+    })
+  }
+
+  release(peer: string): Promise<Refusal | undefined> {
+    return this.#parts.isolations.end(peer)
+  }
+
+  isolations(): readonly IsolationView[] {
+    return this.#parts.isolations.list()
   }
 
   suspensions(): readonly SuspensionView[] {
@@ -264,6 +285,21 @@ export class CoordinatorRole implements Coordinator {
     gateways.recheck()
     cancelBarred({ ...this.#ports, book: this.#parts.book })
     assigner.touch()
+  }
+
+  /** It is told why by whom it was attached to, and then cut; what it ran goes to others at once. */
+  #isolated(peer: string): void {
+    const { network, clock, log } = this.#ports
+    const { isolations } = this.#parts
+    this.#recheck()
+    if (!isolations.has(peer)) return
+    clock.after(CUT_MS, () => {
+      if (!isolations.has(peer)) return
+      network.disconnect(peer).catch((cause: unknown) => {
+        const error = cause instanceof Error ? cause : new Error(String(cause))
+        log.error('peer-not-cut-off', { peer, error })
+      })
+    })
   }
 
   #round(): void {

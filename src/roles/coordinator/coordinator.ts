@@ -4,6 +4,7 @@ import type { TaskStateName } from '../../core/task/task.js'
 import type { LogView, PeerView } from '../replication/replication.js'
 import type { DrainOrder, DrainView } from './drains.js'
 import type { Economy } from './economy.js'
+import type { IsolationOrder, IsolationView } from './isolations.js'
 import type { LedgerOffice } from './ledger-office.js'
 import type { PauseOrder, PauseView } from './pause.js'
 import type { QualityView } from './quality.js'
@@ -41,6 +42,17 @@ export interface Coordinator {
   /** @returns `not-found` @throws as {@link pause} */
   undrain(worker: string): Promise<Refusal | undefined>
   drains(): readonly DrainView[]
+  /**
+   * Has nothing to do with a peer from now on, until {@link release}: a worker loses its leases at once, a
+   * gateway its links, a coordinator is neither dialled, heard nor cosigned. Stays so over restarts; what is
+   * here of it is kept.
+   *
+   * @returns `bad-request` for itself, `queue-full` @throws as {@link pause}
+   */
+  isolate(order: IsolationOrder): Promise<Refusal | undefined>
+  /** @returns `not-found` @throws as {@link pause} */
+  release(peer: string): Promise<Refusal | undefined>
+  isolations(): readonly IsolationView[]
   /** Workers that were suspended here on evidence, the newest last; some that are not any more. */
   suspensions(): readonly SuspensionView[]
   /** The file that shows what a worker is suspended for. @returns refuses `not-found` */
@@ -117,6 +129,8 @@ export interface CoordinatorStatus {
   readonly failed: number
   /** Set (wall clock) while a large share of workers is quiet at once, so that nobody is evicted for it. */
   readonly stormSinceMs?: number
+  /** Peers that its owner has isolated. */
+  readonly isolated: number
   /** Set while its owner has paused it. That is no fault: it is ready. */
   readonly paused?: PauseView
 }

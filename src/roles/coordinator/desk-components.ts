@@ -29,6 +29,8 @@ interface DeskComponents extends ControlLinkComponents {
 export interface WorkerDeskComponents extends DeskComponents {
   readonly watch: Watch
   readonly drains: Pick<Drains, 'bar'>
+  /** The account that policy has a worker belong to. */
+  readonly accountOf: (worker: string) => string | undefined
   readonly suspensions: Pick<Suspensions, 'bar' | 'badReceipt'>
   /** Where a gateway can be dialled. */
   readonly gatewayAddresses: (gateway: string) => readonly string[]

@@ -1,4 +1,5 @@
 import assert from 'node:assert'
+import { gateRefusal } from '../../core/policy/incident-gate.js'
 import { admits, leaseBar } from '../../core/policy/policy-view.js'
 import { type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Link } from '../../ports/network.js'
@@ -14,6 +15,9 @@ import { profileOf, tellWorker, WorkerSession } from './worker-session.js'
 import { createWorkerTalk } from './worker-talk.js'
 
 type WorkerOutlets = Pick<TaskOutlets, 'grant' | 'revoke' | 'leased' | 'released' | 'recorded' | 'storming'>
+
+/** No token helps who is refused for one of these. */
+const BARRED: ReadonlySet<Refusal['code']> = new Set(['blacklisted', 'peer-isolated', 'worker-suspended'])
 
 /** The workers of this coordinator: lets them in, keeps their sessions over lost links, gives them leases. */
 export class WorkerDesk implements WorkerOutlets {
@@ -71,6 +75,7 @@ export class WorkerDesk implements WorkerOutlets {
 
   /** Puts out workers that policy no longer admits or that are suspended, and gives nothing new to those that it drains. */
   recheck(): void {
+    this.#holdCode()
     for (const session of this.#sessions.values()) {
       const why = this.#admits(session.peerId, session.agentId)
       if (why !== undefined) this.#putOut(session, why)
@@ -81,15 +86,27 @@ export class WorkerDesk implements WorkerOutlets {
 
   /** Takes every lease of a worker away; no attempt is counted for it. */
   cut(worker: string, why: Refusal): void {
-    const { book, journal, touch } = this.#components
-    for (const entry of book.leases(worker)) {
-      const lease = leaseOf(entry.task)
-      if (lease === undefined) continue
-      const { fence } = lease
-      book.step(entry, { type: 'decline', worker, fence, reason: why.code })
-      journal.afterwards(() => this.revoke(entry, { type: 'revoke', worker, fence, why }))
-    }
-    touch()
+    for (const entry of this.#components.book.leases(worker)) this.#takeBack(entry, why)
+    this.#components.touch()
+  }
+
+  #takeBack(entry: TaskEntry, why: Refusal): void {
+    const { book, journal } = this.#components
+    const lease = leaseOf(entry.task)
+    if (lease === undefined) return
+    const { worker, fence } = lease
+    book.step(entry, { type: 'decline', worker, fence, reason: why.code })
+    journal.afterwards(() => this.revoke(entry, { type: 'revoke', worker, fence, why }))
+  }
+
+  /** While an incident lasts that code must not be run in, what runs code waits, and what runs is called off. */
+  #holdCode(): void {
+    const { policy, scheduler, book } = this.#components
+    const why = gateRefusal(policy().incident, 'code')
+    scheduler.holdCode(why)
+    if (why === undefined) return
+    const running = [...book.leased()].filter(({ task }) => task.header.kind !== 'chat')
+    for (const entry of running) this.#takeBack(entry, why)
   }
 
   /** A slot that a plan took is free again. */
@@ -166,7 +183,7 @@ export class WorkerDesk implements WorkerOutlets {
     const { policy, enrollment, suspensions } = this.#components
     const why = admits(policy(), { peerId, agentId, role: 'worker' })
     if (why === undefined) return suspensions.bar(peerId)
-    return why.code === 'blacklisted' ? why : (enrollment?.standing(peerId) ?? why)
+    return BARRED.has(why.code) ? why : (enrollment?.standing(peerId) ?? why)
   }
 
   #bar({ peerId }: WorkerSession): Refusal | undefined {
@@ -205,8 +222,8 @@ export class WorkerDesk implements WorkerOutlets {
           facts,
         })
       }
-      if (why.code === 'blacklisted' || why.code === 'worker-suspended') return why
-      return stranger === undefined || enrollment === undefined ? why : enrollment.answer(guest, stranger)
+      const mayEnrol = stranger !== undefined && !BARRED.has(stranger.code)
+      return mayEnrol && enrollment !== undefined ? enrollment.answer(guest, stranger) : why
     }
     if (hello.registrationSecret.length > 0) void enrollment?.confirmed(guest)
     const session = this.#attach(link, hello)
@@ -293,8 +310,8 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #enlist(session: WorkerSession): void {
-    const { scheduler } = this.#components
-    scheduler.upsertWorker(profileOf(session))
+    const { scheduler, accountOf } = this.#components
+    scheduler.upsertWorker(profileOf(session, accountOf(session.peerId)))
     scheduler.setLiveness(session.peerId, 'live')
     this.#offer(session)
   }

@@ -1,9 +1,10 @@
 import { SIGNATURE_BYTES } from '../ed25519.js'
 import { ENTRY_SHAPES } from '../ledger/entry-shapes.js'
-import { bytes, matching, type Shape, uint } from '../ledger/field.js'
+import { bytes, matching, type Shape, text, uint } from '../ledger/field.js'
 import { POLICY_COORDINATORS, POLICY_GATEWAYS } from '../limits.js'
 import {
   authority,
+  closedPaths,
   distinct,
   keyedPeer,
   member,
@@ -65,6 +66,19 @@ export const POLICY_SHAPES = {
   handover: {
     number: 11,
     shape: { home: ENTRY_SHAPES.open.shape.home, epoch: uint(), coordinator: keyedPeer },
+  },
+  /** What is closed in an incident, all of it, from now on; what is not listed is open. */
+  incident: {
+    number: 12,
+    shape: {
+      closed: closedPaths,
+      /** For whoever is refused. */
+      reason: matching(/^[^\p{Cc}]{1,256}$/u, 'a reason: 1 to 256 characters'),
+      /** When something is reopened: SHA-256 of each report of `ledger reconcile` that found nothing. */
+      reconciled: distinct(bytes(32, 32), (digest) => digest.join(), POLICY_COORDINATORS),
+      /** When it is reopened without: why. Else empty. */
+      override: text(256),
+    },
   },
   /** A peer, an account or a key is kept out, or let in again; on evidence that its reporter signed for. */
   blacklist: {

@@ -28,9 +28,12 @@ const worker: Worker = {
     sandbox: '',
     languages: [],
     models: [],
+    closed: [],
     finished: { done: 0, failed: 0 },
   }),
   learnModels: () => {},
+  terms: () => ({ closed: [], terms: [], notes: [] }),
+  setTerms: async () => undefined,
   whyIdle: async () => ({ busy: false, queued: 0, reasons: [] }),
 }
 
