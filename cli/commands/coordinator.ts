@@ -8,6 +8,7 @@ import { qualityText } from '../print/quality-text.js'
 import { sessionOf } from '../session.js'
 import { registerDrain } from './coordinator-drain.js'
 import { registerIsolate } from './coordinator-isolate.js'
+import { registerSuspensions } from './coordinator-suspensions.js'
 
 /** `edgecoder coordinator …`: how a coordinator and its queue stand. */
 export function registerCoordinator(program: Command): void {
@@ -17,6 +18,7 @@ export function registerCoordinator(program: Command): void {
   registerPause(coordinator)
   registerDrain(coordinator)
   registerIsolate(coordinator)
+  registerSuspensions(coordinator)
   coordinator
     .command('status')
     .description('counts of workers, gateways and tasks')

@@ -32,6 +32,7 @@ import { PaidAccounting } from './paid-accounting.js'
 import { Pause } from './pause.js'
 import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
+import { Suspensions } from './suspensions.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
 import { WorkerDesk } from './worker-desk.js'
@@ -117,18 +118,14 @@ function assemble(
   const pause = new Pause({ store, clock, log, metrics, touch })
   const shared = { network, clock, log, audit, journal, accounting, scheduler, book, policy, pause, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
-  const drains = new Drains({
-    store,
-    clock,
-    log,
-    leases: (worker) => book.leases(worker).length,
+  const { drains, suspensions } = createBars(components, networkId, book, {
     cut: (worker, why) => workers.cut(worker, why),
-    changed: () => workers.recheck(),
+    recheck: () => workers.recheck(),
   })
   const { enrollment } = components
   const accountOf = (worker: string): string | undefined => chain?.state.get('node', worker)?.account
   const workers: WorkerDesk = new WorkerDesk(
-    { ...shared, watch, drains, accountOf, gatewayAddresses, enrollment },
+    { ...shared, watch, drains, suspensions, accountOf, gatewayAddresses, enrollment },
     limits,
   )
   const agentId = (worker: string): string => workers.agentId(worker)
@@ -154,10 +151,22 @@ function assemble(
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const held = { pause, drains, isolations, quality, ...ends }
+  const held = { pause, drains, isolations, suspensions, quality, ...ends }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
-  return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)
+  return new CoordinatorRole({ network, clock, log, policy, onPolicy }, parts, ids)
+}
+
+/** What keeps single workers from being served here. */
+function createBars(
+  components: CoordinatorComponents,
+  networkId: string,
+  book: TaskBook,
+  { cut, recheck: changed }: { readonly cut: WorkerDesk['cut']; readonly recheck: () => void },
+): { readonly drains: Drains; readonly suspensions: Suspensions } {
+  const leases = (worker: string): number => book.leases(worker).length
+  const drains = new Drains({ ...components, leases, cut, changed })
+  return { drains, suspensions: new Suspensions({ ...components, changed }, networkId) }
 }
 
 function createEconomy(

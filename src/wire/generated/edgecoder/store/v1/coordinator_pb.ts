@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/store/v1/coordinator.proto.
  */
 export const file_edgecoder_store_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJLCg9TdG9yZWRJc29sYXRpb24SFQoGcmVhc29uGAEgASgJQgWItRiACBIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBImkKC1N0b3JlZERyYWluEhUKBnJlYXNvbhgBIAEoCUIFiLUYgAgSIQoIc2luY2VfbXMYAiABKARCD5i1GP////////8PoLUYARIgCgtkZWFkbGluZV9tcxgDIAEoBEILmLUY/////////w9iBnByb3RvMw", [file_edgecoder_limits_v1_limits]);
+  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJLCg9TdG9yZWRJc29sYXRpb24SFQoGcmVhc29uGAEgASgJQgWItRiACBIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBImkKC1N0b3JlZERyYWluEhUKBnJlYXNvbhgBIAEoCUIFiLUYgAgSIQoIc2luY2VfbXMYAiABKARCD5i1GP////////8PoLUYARIgCgtkZWFkbGluZV9tcxgDIAEoBEILmLUY/////////w8ilQEKEFN0b3JlZFN1c3BlbnNpb24SIQoIc2luY2VfbXMYASABKARCD5i1GP////////8PoLUYARIhCgh1bnRpbF9tcxgCIAEoBEIPmLUY/////////w+gtRgBEh0KCGVuZGVkX21zGAMgASgEQguYtRj/////////DxIcCghldmlkZW5jZRgEIAEoDEIKiLUYgIAEoLUYAWIGcHJvdG8z", [file_edgecoder_limits_v1_limits]);
 
 /**
  * There while the coordinator is paused.
@@ -96,4 +96,42 @@ export type StoredDrain = Message<"edgecoder.store.v1.StoredDrain"> & {
  */
 export const StoredDrainSchema: GenMessage<StoredDrain> = /*@__PURE__*/
   messageDesc(file_edgecoder_store_v1_coordinator, 2);
+
+/**
+ * There since a worker was suspended at this coordinator, also after that ended; its peer id is in the key.
+ *
+ * @generated from message edgecoder.store.v1.StoredSuspension
+ */
+export type StoredSuspension = Message<"edgecoder.store.v1.StoredSuspension"> & {
+  /**
+   * @generated from field: uint64 since_ms = 1;
+   */
+  sinceMs: bigint;
+
+  /**
+   * @generated from field: uint64 until_ms = 2;
+   */
+  untilMs: bigint;
+
+  /**
+   * When it was ended before its time; 0 = it was not.
+   *
+   * @generated from field: uint64 ended_ms = 3;
+   */
+  endedMs: bigint;
+
+  /**
+   * An Envelope of a Suspension.
+   *
+   * @generated from field: bytes evidence = 4;
+   */
+  evidence: Uint8Array;
+};
+
+/**
+ * Describes the message edgecoder.store.v1.StoredSuspension.
+ * Use `create(StoredSuspensionSchema)` to create a new message.
+ */
+export const StoredSuspensionSchema: GenMessage<StoredSuspension> = /*@__PURE__*/
+  messageDesc(file_edgecoder_store_v1_coordinator, 3);
 
