@@ -86,6 +86,7 @@ export const ERRORS = {
   'gateway-unavailable': { http: 503, exit: 5, means: 'The gateway that holds the payload is not attached.' },
   'no-coordinator': { http: 503, exit: 5, means: 'No coordinator is attached.' },
   'waiting-for-worker': { http: 503, exit: 1, means: 'No worker that can take the task is free.' },
+  starting: { http: 503, exit: 5, means: 'This node is starting and cannot answer this yet.' },
   'shutting-down': { http: 503, exit: 5, means: 'This node is stopping.' },
   // feasibility: why a worker cannot take a task
   'model-missing': { http: 404, exit: 3, means: 'No such model here.' },
@@ -109,6 +110,11 @@ export const ERRORS = {
       'The worker finishes what it has and is given nothing new, as policy or the owner of a coordinator says.',
   },
   'worker-paused': { http: 503, exit: 1, means: 'The worker takes no work now.' },
+  'outside-hours': { http: 503, exit: 1, means: 'The contributor lends the machine at other hours.' },
+  'in-use': { http: 503, exit: 1, means: 'Somebody uses the machine, which is lent only when nobody does.' },
+  'on-battery': { http: 503, exit: 1, means: 'The machine runs on battery, on which it is not lent.' },
+  'too-hot': { http: 503, exit: 1, means: 'The machine is hotter than its contributor lets it get.' },
+  'over-terms': { http: 503, exit: 1, means: 'The task needs more memory than the contributor lends.' },
   // ledger
   'insufficient-credits': { http: 402, exit: 4, means: 'The account does not have the credits for this.' },
   'account-unknown': { http: 404, exit: 3, means: 'The ledger has no such account.' },

@@ -15,6 +15,7 @@ import type { Gateway } from '../roles/gateway/gateway.js'
 import { enrolledNode } from '../roles/policy/enrolled-nodes.js'
 import { createWorker } from '../roles/worker/create-worker.js'
 import type { Worker } from '../roles/worker/worker.js'
+import { systemWallClock } from '../services/clock/system-wall-clock.js'
 import { measureEngine } from '../services/engine/measure-engine.js'
 import type { RegistrationToken } from '../wire/registration-token.js'
 import type { LoadedConfig } from './config.js'
@@ -242,6 +243,7 @@ function createRoles(
           ...shared,
           ...capabilities,
           log: log.child({ role: 'worker' }),
+          lent: { store, machine: services.machine, wall: systemWallClock, texts: config },
           standing: () => signed && standingRefusal(enrolledNode(signed.chain, network.peerId)),
         },
         {
@@ -249,7 +251,6 @@ function createRoles(
           registration,
           agentId: config.agentId,
           slots: config.slots,
-          priceFloorMicrocredits: config.priceFloorMicrocredits,
         },
       ),
     }),

@@ -33,6 +33,7 @@ import {
   WorkersJson,
 } from '../schemas/node.js'
 import { accountName, KeyParams, queryInteger, taskId } from '../schemas/parameters.js'
+import { TermsJson, TermsRequestJson } from '../schemas/terms.js'
 import { HistoryJson, WalletJson } from '../schemas/wallet.js'
 import { ENROLLMENT_ROUTES } from './enrollment-routes.js'
 import { LEDGER_ROUTES } from './ledger-routes.js'
@@ -72,6 +73,19 @@ export const ADMIN_ROUTES = {
     path: '/worker/why-idle',
     summary: 'Why no work comes, the nearest cause first.',
     response: WhyIdleJson,
+  },
+  workerTerms: {
+    ...get,
+    path: '/worker/terms',
+    summary: 'On what terms the machine of the worker here is lent.',
+    response: TermsJson,
+  },
+  workerTermsChange: {
+    ...post,
+    path: '/worker/terms',
+    summary: 'Changes terms at once, and over restarts.',
+    body: TermsRequestJson,
+    response: TermsJson,
   },
   coordinatorStatus: {
     ...get,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { CoordinatorStatusJson } from './coordinator.js'
 import { ProblemJson } from './problem.js'
+import { ClosedJson } from './terms.js'
 
 const ModelJson = z.object({
   name: z.string(),
@@ -14,6 +15,7 @@ const texts = z.array(z.string()).readonly()
 const WorkerStatusJson = z.object({
   agentId: z.string(),
   notReady: ProblemJson.optional(),
+  closed: ClosedJson.meta({ description: 'Why its contributor’s terms keep it from work; it is ready.' }),
   coordinators: z
     .array(z.object({ peerId: z.string(), sinceMs: z.number(), slotsOffered: z.number() }))
     .readonly(),
@@ -119,7 +121,15 @@ export const WhyIdleJson = z.object({
   busy: z.boolean(),
   queued: z.number(),
   reasons: z
-    .array(z.object({ code: z.string(), detail: z.string(), tasks: z.number(), next: z.string().optional() }))
+    .array(
+      z.object({
+        code: z.string(),
+        detail: z.string(),
+        tasks: z.number(),
+        next: z.string().optional(),
+        untilMs: z.number().optional().meta({ description: 'When it ends, if that is known.' }),
+      }),
+    )
     .readonly(),
 })
 

@@ -38,6 +38,7 @@ export const AUDIT_KINDS = [
   'hold-released',
   'fees-drawn',
   'slice-returned',
+  'terms-changed',
   'backup-created',
   'backup-restored',
 ] as const

@@ -47,6 +47,10 @@ export class TaskQueue {
     return this.#waiting.size
   }
 
+  account(name: string): Account | undefined {
+    return this.#accounts.get(name)
+  }
+
   get(taskId: string): Waiting | undefined {
     return this.#waiting.get(taskId)
   }
@@ -97,11 +101,11 @@ export class TaskQueue {
   }
 
   /**
-   * Takes a task out because it was planned: its account pays for it. What is behind a retry may suit a
-   * worker that the retry itself excludes, so the class is looked at again.
+   * Takes a task out because it was planned: its account pays for it, unless it runs on its own worker.
+   * What is behind a retry may suit a worker that the retry itself excludes, so the class is looked at again.
    */
-  take(waiting: Waiting): void {
-    charge(waiting.lane.share, this.clock)
+  take(waiting: Waiting, onOwnWorker: boolean): void {
+    if (!onOwnWorker) charge(waiting.lane.share, this.clock)
     this.remove(waiting)
     const { share } = waiting.lane
     const { taskClass } = share

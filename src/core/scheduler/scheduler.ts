@@ -10,7 +10,8 @@ import type { Assignment, ClassView, Explained, WhyIdleView, WorkerProfile } fro
  * `SchedulerLimits.classes`.
  *
  * Order: fair between accounts (start-time fair queuing by class; an account that spreads over k classes
- * weighs 1/k in each), first in first out within one account and class, retries in front.
+ * weighs 1/k in each), first in first out within one account and class, retries in front. On a worker of its
+ * own an account goes first, and pays nothing of its share for it.
  */
 export interface Scheduler {
   // Waiting tasks
@@ -59,8 +60,8 @@ export interface Scheduler {
   // Views
   queued(): number
   /**
-   * Upper bound of the tasks planned before this one in its class; exact unless others leave. undefined =
-   * not waiting
+   * Upper bound of the tasks planned before this one in its class; exact unless others leave, or go first on
+   * workers of their own. undefined = not waiting
    */
   position(taskId: string): number | undefined
   /** Why each worker can or cannot take the task now; at most 64 candidates, eligible ones first. */

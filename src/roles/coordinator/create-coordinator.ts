@@ -123,8 +123,9 @@ function assemble(
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
   const drains = createDrains(components, book, () => workers)
   const { enrollment } = components
+  const accountOf = (worker: string): string | undefined => chain?.state.get('node', worker)?.account
   const workers: WorkerDesk = new WorkerDesk(
-    { ...shared, watch, drains, gatewayAddresses, enrollment },
+    { ...shared, watch, drains, accountOf, gatewayAddresses, enrollment },
     limits,
   )
   const agentId = (worker: string): string => workers.agentId(worker)

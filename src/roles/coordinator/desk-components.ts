@@ -28,6 +28,8 @@ interface DeskComponents extends ControlLinkComponents {
 export interface WorkerDeskComponents extends DeskComponents {
   readonly watch: Watch
   readonly drains: Pick<Drains, 'bar'>
+  /** The account that policy has a worker belong to. */
+  readonly accountOf: (worker: string) => string | undefined
   /** Where a gateway can be dialled. */
   readonly gatewayAddresses: (gateway: string) => readonly string[]
   /** Answers those whom policy does not admit; left out where there is no signed policy. */

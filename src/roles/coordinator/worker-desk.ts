@@ -314,8 +314,8 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #enlist(session: WorkerSession): void {
-    const { scheduler } = this.#components
-    scheduler.upsertWorker(profileOf(session))
+    const { scheduler, accountOf } = this.#components
+    scheduler.upsertWorker(profileOf(session, accountOf(session.peerId)))
     scheduler.setLiveness(session.peerId, 'live')
     this.#offer(session)
   }

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { gateRefusal } from '../../core/policy/incident-gate.js'
 import type { PolicyView } from '../../core/policy/policy-view.js'
-import { fromWire, refusal, toWire } from '../../core/refusal.js'
+import { fromWire, type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type {
@@ -118,8 +118,7 @@ export class LeaseDesk implements AttachmentOwner {
   }
 
   /** Stops all attempts and hands their leases back, at nobody's fault. */
-  handBack(): void {
-    const why = refusal('shutting-down', 'the worker stopped before the attempt ended')
+  handBack(why: Refusal): void {
     for (const run of this.#runs.values()) run.stop(failed(why, Fault.GATEWAY))
   }
 
@@ -182,7 +181,7 @@ export class LeaseDesk implements AttachmentOwner {
     this.#stopOlder(ref)
     const closed = header.kind === TaskKind.CHAT ? undefined : gateRefusal(policy().incident, 'code')
     if (closed !== undefined || !slots.take()) {
-      const reason = closed?.code ?? (slots.draining ? 'draining' : 'no-free-slot')
+      const reason = closed?.code ?? slots.shut ?? 'no-free-slot'
       const free = attachment.offerTold(slots.offerTo(attachment.peerId).free)
       attachment.send({ case: 'declined', value: { lease: ref, reason, free } })
       return

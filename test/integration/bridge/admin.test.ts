@@ -27,6 +27,7 @@ const worker: Worker = {
   status: () => ({
     agentId: 'node-1',
     notReady: refusal('no-coordinator', 'none answers', { next: 'Start one.' }),
+    closed: [],
     coordinators: [],
     slots: { total: 2, busy: 1 },
     running: [
@@ -46,6 +47,8 @@ const worker: Worker = {
     models: [{ name: 'm', contextTokens: 512, tokensPerS: 30, warm: true }],
     finished: { done: 4, failed: 1 },
   }),
+  terms: () => undefined,
+  setTerms: async () => undefined,
   learnModels: () => {},
   whyIdle: async () => ({
     busy: false,
@@ -174,6 +177,19 @@ describe('the token', () => {
     a = await startAdmin({})
     await a.stop()
     expect(existsSync(a.tokenFile)).toBe(false)
+  })
+})
+
+describe('a gateway that is starting', () => {
+  it('says so, and not that there is no such task', async () => {
+    const gateway = new FakeGateway()
+    gateway.started = false
+    a = await startAdmin({ gateway })
+    const show = a.client.call(TASK_ROUTES.show, { params: { id: 'mine' } })
+    await expect(show).rejects.toMatchObject({ code: 'starting' })
+    gateway.started = true
+    const again = a.client.call(TASK_ROUTES.show, { params: { id: 'mine' } })
+    await expect(again).rejects.toMatchObject({ code: 'task-not-found' })
   })
 })
 
