@@ -9,6 +9,7 @@ import { sessionOf } from '../session.js'
 import { registerDrain } from './coordinator-drain.js'
 import { registerIsolate } from './coordinator-isolate.js'
 import { registerPause } from './coordinator-pause.js'
+import { registerSuspensions } from './coordinator-suspensions.js'
 
 /** `edgecoder coordinator …`: how a coordinator and its queue stand. */
 export function registerCoordinator(program: Command): void {
@@ -18,6 +19,7 @@ export function registerCoordinator(program: Command): void {
   registerPause(coordinator)
   registerDrain(coordinator)
   registerIsolate(coordinator)
+  registerSuspensions(coordinator)
   coordinator
     .command('status')
     .description('counts of workers, gateways and tasks')

@@ -38,6 +38,7 @@ import { HistoryJson, WalletJson } from '../schemas/wallet.js'
 import { ENROLLMENT_ROUTES } from './enrollment-routes.js'
 import { LEDGER_ROUTES } from './ledger-routes.js'
 import { POLICY_ROUTES } from './policy-routes.js'
+import { SUSPENSION_ROUTES } from './suspension-routes.js'
 
 /** Where the routes of the admin API begin. */
 export const ADMIN_PREFIX = '/admin/v1'
@@ -188,6 +189,7 @@ export const ADMIN_ROUTES = {
   ...LEDGER_ROUTES,
   ...POLICY_ROUTES,
   ...ENROLLMENT_ROUTES,
+  ...SUSPENSION_ROUTES,
   wallet: {
     ...get,
     path: '/wallets/{account}',

@@ -7,6 +7,7 @@ import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
 import { audited } from './audited.js'
 import { statusJson } from './node-status.js'
 import { notHere } from './not-here.js'
+import { mountSuspensions } from './suspension-handlers.js'
 
 interface Components {
   readonly node: NodeControl
@@ -19,6 +20,7 @@ interface Components {
 export function mountOperations(surface: Surface, components: Components): void {
   mountPause(surface, components)
   mountDrains(surface, components)
+  mountSuspensions(surface, components)
   mountIsolations(surface, components)
   mountTerms(surface, components)
 }

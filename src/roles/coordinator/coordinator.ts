@@ -9,6 +9,7 @@ import type { LedgerOffice } from './ledger-office.js'
 import type { PauseOrder, PauseView } from './pause.js'
 import type { QualityView } from './quality.js'
 import type { ResumptionOrder, ResumptionView } from './resumption.js'
+import type { SuspensionView } from './suspensions.js'
 
 /** A coordinator peer: durable queue, leases and assignment. */
 export interface Coordinator {
@@ -56,6 +57,12 @@ export interface Coordinator {
   /** @returns `not-found` @throws as {@link pause} */
   release(peer: string): Promise<Refusal | undefined>
   isolations(): readonly IsolationView[]
+  /** Workers that were suspended here on evidence, the newest last; some that are not any more. */
+  suspensions(): readonly SuspensionView[]
+  /** The file that shows what a worker is suspended for. @returns refuses `not-found` */
+  suspensionEvidence(worker: string): Promise<Uint8Array | Refusal>
+  /** Ends a suspension before its time. @returns refuses `not-found` @throws EdgeCoderError of the store */
+  reinstate(worker: string): Promise<Refusal | undefined>
   /** How its ledger stands; undefined = tasks are not paid in this network. */
   ledger(): LedgerStatus | undefined
   /** What an operator does with its logs; undefined = tasks are not paid in this network. */

@@ -33,6 +33,7 @@ import { Pause } from './pause.js'
 import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
 import { Resumption } from './resumption.js'
+import { Suspensions } from './suspensions.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
 import { WorkerDesk } from './worker-desk.js'
@@ -121,11 +122,14 @@ function assemble(
   const pause = new Pause({ store, clock, log, metrics, touch, held: () => resumption.why })
   const shared = { network, clock, log, audit, journal, accounting, scheduler, book, policy, pause, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
-  const drains = createDrains(components, book, () => workers)
+  const { drains, suspensions } = createBars(components, networkId, book, {
+    cut: (worker, why) => workers.cut(worker, why),
+    recheck: () => workers.recheck(),
+  })
   const { enrollment } = components
   const accountOf = (worker: string): string | undefined => chain?.state.get('node', worker)?.account
   const workers: WorkerDesk = new WorkerDesk(
-    { ...shared, watch, drains, accountOf, gatewayAddresses, enrollment },
+    { ...shared, watch, drains, suspensions, accountOf, gatewayAddresses, enrollment },
     limits,
   )
   const agentId = (worker: string): string => workers.agentId(worker)
@@ -151,25 +155,22 @@ function assemble(
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const held = { pause, resumption, drains, isolations, quality, ...ends }
+  const held = { pause, resumption, drains, isolations, suspensions, quality, ...ends }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
-  return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)
+  return new CoordinatorRole({ network, clock, log, policy, onPolicy }, parts, ids)
 }
 
-function createDrains(
-  { store, clock, log }: Pick<CoordinatorComponents, 'store' | 'clock' | 'log'>,
+/** What keeps single workers from being served here. */
+function createBars(
+  components: CoordinatorComponents,
+  networkId: string,
   book: TaskBook,
-  workers: () => WorkerDesk,
-): Drains {
-  return new Drains({
-    store,
-    clock,
-    log,
-    leases: (worker) => book.leases(worker).length,
-    cut: (worker, why) => workers().cut(worker, why),
-    changed: () => workers().recheck(),
-  })
+  { cut, recheck: changed }: { readonly cut: WorkerDesk['cut']; readonly recheck: () => void },
+): { readonly drains: Drains; readonly suspensions: Suspensions } {
+  const leases = (worker: string): number => book.leases(worker).length
+  const drains = new Drains({ ...components, leases, cut, changed })
+  return { drains, suspensions: new Suspensions({ ...components, changed }, networkId) }
 }
 
 function createEconomy(

@@ -59,6 +59,16 @@ const worker: Worker = {
 
 const orders: (PauseOrder | ResumptionOrder | 'resume')[] = []
 
+const SUSPENSION = {
+  worker: '12D3KooWbad',
+  reason: 'forged-results',
+  detail: 'two say so',
+  sinceMs: 5,
+  untilMs: 9,
+  state: 'stands',
+  evidence: 'ab',
+} as const
+
 const coordinator: Coordinator = {
   start: async () => {},
   stop: async () => {},
@@ -70,6 +80,13 @@ const coordinator: Coordinator = {
   isolate: async ({ peer }) => (peer === 'itself' ? refusal('bad-request', 'itself') : undefined),
   release: async (peer) => refusal('not-found', `${peer} is not isolated here`),
   isolations: () => [{ peer: '12D3KooWw', reason: 'forged results', sinceMs: 5 }],
+  suspensions: () => [SUSPENSION],
+  suspensionEvidence: async (worker) =>
+    worker === SUSPENSION.worker
+      ? Uint8Array.of(1, 2, 3)
+      : refusal('not-found', `${worker} is not suspended`),
+  reinstate: async (worker) =>
+    worker === SUSPENSION.worker ? undefined : refusal('not-found', `${worker} is not suspended`),
   ledger: () => undefined,
   ledgerOffice: () => undefined,
   economy: () => undefined,
@@ -409,6 +426,22 @@ describe('every node', () => {
     await expect(a.client.call(ADMIN_ROUTES.coordinatorUndrain, { params })).rejects.toMatchObject({
       code: 'not-found',
     })
+  })
+
+  it('shows workers that were suspended, with the evidence, and ends a suspension', async () => {
+    a = await startAdmin({ coordinator })
+    const suspensions = [SUSPENSION]
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorSuspensions)).toEqual({ suspensions })
+    const params = { worker: SUSPENSION.worker }
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorEvidence, { params })).toEqual({ evidence: 'AQID' })
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorReinstate, { params })).toEqual({ suspensions })
+    const other = { params: { worker: '12D3KooWx' } }
+    for (const asked of [
+      a.client.call(ADMIN_ROUTES.coordinatorEvidence, other),
+      a.client.call(ADMIN_ROUTES.coordinatorReinstate, other),
+    ]) {
+      await expect(asked).rejects.toMatchObject({ code: 'not-found' })
+    }
   })
 
   it('shows its coordinator', async () => {
