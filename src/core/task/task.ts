@@ -28,6 +28,11 @@ export interface TaskHeader {
    * over all.
    */
   readonly fenceFloor: bigint
+  /**
+   * The task whose result this one runs again: it goes to an independent worker, and no worker is told. Left
+   * out = it is an ordinary task.
+   */
+  readonly checkOf?: string
 }
 
 /** What holds in every state. */

@@ -128,7 +128,8 @@ export class WorkerDesk implements WorkerOutlets {
     tellWorker(link, {
       case: 'lease',
       value: {
-        header: toWireHeader(header),
+        // No worker can tell a check from a task.
+        header: { ...toWireHeader(header), checkOf: '' },
         fence,
         attempt: attempts,
         leaseMs,

@@ -8,7 +8,9 @@ import { envelopeCodec } from '../../wire/envelope.js'
 import { isMalformed } from '../../wire/frame.js'
 import type { LeaseRef } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
 import type { Chunk, Finish, Open, Output } from '../../wire/generated/edgecoder/data/v1/data_pb.js'
+import type { Result } from '../../wire/generated/edgecoder/task/v1/payload_pb.js'
 import { DATA_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
+import { type CheckPayload, checkPayload } from '../verification/check-payload.js'
 import { ByteBudget } from './byte-budget.js'
 import { type DataDeskSide, DataLink, type OpenAttempt } from './data-link.js'
 import type { DeliveredTasks } from './delivered-tasks.js'
@@ -16,7 +18,7 @@ import type { GatewayLimits } from './gateway-limits.js'
 import type { GatewayMetrics } from './gateway-metrics.js'
 import { awaitLease } from './lease-wait.js'
 import type { LiveTask } from './live-task.js'
-import { acceptanceOf, checkReceipt, checkResult, ResultIntake } from './result-intake.js'
+import { acceptanceOf, checkMismatch, checkReceipt, checkResult, ResultIntake } from './result-intake.js'
 import type { TaskArchive } from './task-archive.js'
 import type { TaskBook } from './task-book.js'
 import { splitWireId } from './task-record.js'
@@ -255,9 +257,12 @@ export class DataDesk implements DataDeskSide {
     const expected = { networkId, header, coordinator, lease, resultDigest: whole.digest }
     const receipt = await checkReceipt(finish.receipt, expected)
     const result = isRefusal(receipt) ? receipt : checkResult(header, whole.bytes)
+    const check = isRefusal(result) ? undefined : await this.#checkOf(task, result)
     if (attempt.over || task.lease !== lease || task.ending) return
     if (isRefusal(receipt)) return this.#broke(attempt, receipt)
     if (isRefusal(result)) return this.#broke(attempt, result)
+    const unlike = checkMismatch(receipt.value, check)
+    if (unlike !== undefined) return this.#broke(attempt, unlike)
     const usage = receipt.value.usage ?? result.usage
     if (usage === undefined)
       return this.#broke(attempt, refusal('result-mismatch', 'The result counts no usage.'))
@@ -268,6 +273,8 @@ export class DataDesk implements DataDeskSide {
       resultBytes: whole.bytes,
       text: result.body.case === 'chat' ? result.body.value.text : undefined,
       acceptance: envelopeCodec.encode(acceptance),
+      // Nobody checks a check.
+      check: header.checkOf === '' ? check?.bytes : undefined,
     }
     const more = delivered.writes(coordinator, task.key, lease.fence)
     try {
@@ -279,6 +286,12 @@ export class DataDesk implements DataDeskSide {
     link.drop(attempt)
     link.accept(ref, acceptance)
     await delivered.added(coordinator, task.key, lease.fence, more)
+  }
+
+  /** What its result says of tests, and what runs them again; undefined = there are none. */
+  async #checkOf({ record }: LiveTask, { body }: Result): Promise<CheckPayload | undefined> {
+    if (body.case === 'chat') return undefined
+    return checkPayload(await this.#components.archive.payload(record), body)
   }
 
   /** Ends an attempt whose worker broke the protocol or brought what is not the result; its others go on. */

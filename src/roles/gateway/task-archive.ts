@@ -71,7 +71,8 @@ export class TaskArchive {
       await this.#store.commit([
         this.saved(record),
         { type: 'put', key: keys.payload(header), value: payload },
-        { type: 'put', key: keys.listed(header), value: PRESENT },
+        // A check is no task of its user's.
+        ...(header.checkOf === '' ? [listing(header)] : []),
         { type: 'put', key: keys.unfinished(header), value: PRESENT },
       ])
     } catch (cause) {
@@ -89,10 +90,19 @@ export class TaskArchive {
     await this.#store.commit(writes)
   }
 
-  /** The record, which says how it ended, with its result when it has one; the payload goes. */
-  async end(record: TaskRecord, result: Uint8Array | undefined, more: readonly Write[] = []): Promise<void> {
+  /**
+   * The record, which says how it ended, with its result when it has one; the payload goes.
+   *
+   * @param check what a check of the result runs
+   */
+  async end(
+    record: TaskRecord,
+    result: Uint8Array | undefined,
+    more: readonly Write[] = [],
+    check?: Uint8Array,
+  ): Promise<void> {
     const { header } = record
-    const bytes = result?.length ?? 0
+    const bytes = (result?.length ?? 0) + (check?.length ?? 0)
     const writes: Write[] = [
       this.saved(record),
       { type: 'del', key: keys.payload(header) },
@@ -101,6 +111,7 @@ export class TaskArchive {
       ...more,
     ]
     if (result !== undefined) writes.push({ type: 'put', key: keys.result(header), value: result })
+    if (check !== undefined) writes.push({ type: 'put', key: keys.check(header), value: check })
     await this.#store.commit(writes)
     this.#unfinishedBytes -= header.payloadBytes
     this.#endedTasks++
@@ -117,6 +128,11 @@ export class TaskArchive {
       { type: 'del', key: keys.unfinished(header) },
     ])
     this.#unfinishedBytes -= header.payloadBytes
+  }
+
+  /** What a check of its result runs. @returns undefined = it has none, or it was pruned */
+  async check(record: TaskRecord): Promise<Uint8Array | undefined> {
+    return this.#store.get(keys.check(record.header))
   }
 
   async record(account: string, id: string): Promise<TaskRecord | undefined> {
@@ -190,11 +206,15 @@ export class TaskArchive {
       bytes -= size
       const record = await this.record(account, id)
       const drops =
-        record === undefined ? [] : [keys.record, keys.result, keys.listed].map((of) => of(record.header))
+        record === undefined ? [] : [keys.record, keys.result, keys.check, keys.listed].map((of) => of(record.header))
       batch.push({ bytes: size, writes: [key, ...drops].map((drop) => ({ type: 'del', key: drop })) })
     }
     return batch
   }
+}
+
+function listing(header: TaskRecord['header']): Write {
+  return { type: 'put', key: keys.listed(header), value: PRESENT }
 }
 
 function endedMs(record: TaskRecord): bigint {

@@ -39,6 +39,8 @@ export interface Delivery {
   readonly text: string | undefined
   /** Envelope of the acceptance, as bytes. */
   readonly acceptance: Uint8Array
+  /** What a check of it runs; undefined = it has no tests. */
+  readonly check: Uint8Array | undefined
 }
 
 /** All unfinished tasks of this gateway, and the only place where they change. */
@@ -222,7 +224,7 @@ export class TaskBook {
         acceptance: new Uint8Array(delivery.acceptance),
         resultBytes: delivery.resultBytes.length,
       })
-      return archive.end(task.record, delivery.resultBytes, more)
+      return archive.end(task.record, delivery.resultBytes, more, delivery.check)
     })
     task.state = 'done'
     task.why = undefined

@@ -12,6 +12,7 @@ import { badRequest } from './attempts/attempt.js'
 import { runChat } from './attempts/chat.js'
 import { runSolve } from './attempts/solve.js'
 import { runTest } from './attempts/test.js'
+import { checkPayload } from '../verification/check-payload.js'
 import { Delivery } from './delivery.js'
 import { refusalOf } from './fault.js'
 import type { GatewayLinks } from './gateway-link.js'
@@ -61,7 +62,7 @@ async function carryThrough(
     return failed(refusal('payload-too-large', `the result is over ${RESULT_BYTES} bytes`))
   }
   headway.enter('delivering')
-  const receipt = sealReceipt(components, run, bytes, result)
+  const receipt = sealReceipt(components, run, payload, bytes, result)
   const acceptance = await delivery.finish(bytes, receipt)
   return (await isAcceptance(components, run, receipt, acceptance))
     ? { type: 'done', receipt, acceptance }
@@ -86,11 +87,13 @@ function runKind(
 function sealReceipt(
   components: RunComponents,
   run: LeaseRun,
+  payloadBytes: Uint8Array,
   resultBytes: Uint8Array,
   result: Exclude<AttemptResult, { refused: true }>,
 ): Envelope {
   const { signer, networkId, clock } = components
   const finishedMs = clock.nowMs()
+  const check = checkPayload(payloadBytes, result.body)
   const receipt = {
     taskId: run.ref.taskId,
     fence: run.ref.fence,
@@ -102,6 +105,7 @@ function sealReceipt(
     ...(result.usage === undefined ? {} : { usage: result.usage }),
     startedMs: BigInt(run.startedMs),
     finishedMs: BigInt(finishedMs),
+    ...(check === undefined ? {} : { verdict: check.verdict, checkDigest: check.digest }),
   }
   return seal(signer, networkId, statements.receipt, receipt, finishedMs)
 }

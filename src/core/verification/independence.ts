@@ -1,0 +1,27 @@
+import type { Vote } from './judgement.js'
+
+/** Somebody who might be asked about a result. */
+export interface Candidate {
+  readonly worker: string
+  /** The account of its owner; undefined = the network does not know it. */
+  readonly owner: string | undefined
+}
+
+/**
+ * Why a worker's word on a result would count for nothing; undefined = it is independent of who made the
+ * result, and of who ordered it.
+ *
+ * @param submitter account that ordered the task
+ */
+export function dependence(
+  votes: readonly Vote[],
+  submitter: string,
+  { owner }: Candidate,
+): 'owner-unknown' | 'owner-made-it' | 'owner-ordered-it' | 'owner-differs' | undefined {
+  if (owner === undefined) return 'owner-unknown'
+  if (owner === submitter) return 'owner-ordered-it'
+  if (owner === votes[0]?.owner) return 'owner-made-it'
+  // Who stands alone would speak for itself.
+  const alone = votes.filter((vote) => votes.every((each) => each === vote || each.outcome !== vote.outcome))
+  return votes.length > 2 && alone.some((vote) => vote.owner === owner) ? 'owner-differs' : undefined
+}
