@@ -9,6 +9,7 @@ import { duration } from '../print/duration.js'
 import { drainsText } from '../print/node-text.js'
 import { createProgress } from '../print/progress.js'
 import { type Session, sessionOf } from '../session.js'
+import { workerPeer } from '../worker-peer.js'
 
 interface DrainOptions {
   readonly reason: string
@@ -31,7 +32,7 @@ export function registerDrain(coordinator: Command): void {
     .option('--no-wait', 'do not wait until it has none')
     .action(async (worker: string, options: DrainOptions, command: Command) => {
       const session = sessionOf(command)
-      const peerId = await peerOf(session, worker)
+      const peerId = await workerPeer(session, worker)
       const { reason, deadline, wait } = options
       const deadlineMs = deadline === undefined ? undefined : Math.round(deadline * 1_000)
       const asked = await connect(session, ['coordinator']).call(ADMIN_ROUTES.coordinatorDrain, {
@@ -49,7 +50,7 @@ export function registerDrain(coordinator: Command): void {
     .description('give a worker (name or peer id) work again')
     .action(async (worker: string, _options: unknown, command: Command) => {
       const session = sessionOf(command)
-      const params = { worker: await peerOf(session, worker) }
+      const params = { worker: await workerPeer(session, worker) }
       const route = ADMIN_ROUTES.coordinatorUndrain
       const drains = await connect(session, ['coordinator']).call(route, { params, signal: session.signal })
       session.out.answer(drains, () => drainsText(drains))
@@ -62,18 +63,6 @@ export function registerDrain(coordinator: Command): void {
       const drains = await looked(session)
       session.out.answer(drains, () => drainsText(drains))
     })
-}
-
-/** A name must be of one worker that is attached, or lately was; a peer id may be of any. */
-async function peerOf(session: Session, worker: string): Promise<string> {
-  const route = ADMIN_ROUTES.coordinatorWorkers
-  const { workers } = await connect(session, ['coordinator']).call(route, { signal: session.signal })
-  const named = workers.filter(({ agentId, peerId }) => agentId === worker || peerId === worker)
-  if (named.length === 1) return named[0]?.peerId ?? worker
-  if (/^12D3KooW[A-Za-z0-9]{44}$/.test(worker)) return worker
-  const detail =
-    named.length === 0 ? `no worker "${worker}" is known here` : `"${worker}" are ${named.length} workers`
-  throw new EdgeCoderError('not-found', detail, { next: 'Give its peer id: edgecoder coordinator workers.' })
 }
 
 function looked(session: Session): Promise<DrainsJson> {

@@ -16,6 +16,7 @@ export function qualityText({
   run,
   models,
   workers,
+  checks,
 }: Quality): string {
   const head = facts([
     ['Since', ago(sinceMs)],
@@ -46,7 +47,43 @@ export function qualityText({
     head,
     table(['model', 'done', 'first try', 'failed', 'lost'], byModel),
     table(['worker', 'done', 'failed', 'lost', 'failure rate', 'why', 'peer id'], byWorker),
+    ...checksText(checks),
   ].join('\n\n')
+}
+
+function checksText(checks: Quality['checks']): readonly string[] {
+  if (checks === undefined) return []
+  const { open, judged, unchecked, workers } = checks
+  const head = facts([
+    [
+      'Checked',
+      `${judged.agreed} agreed, ${judged.wrong} wrong, ${judged.flaky + judged.undecided} undecided`,
+    ],
+    ['Asked about', String(open)],
+    ['Unchecked', unchecked.map(({ reason, count }) => `${reason} ${count}`).join(', ') || 'none'],
+  ])
+  if (workers.length === 0) return [head]
+  const rows = workers.map(({ peerId, agentId, agreed, wrong, sampledShare, suspendedMs }) => [
+    agentId ?? '',
+    String(agreed),
+    String(wrong),
+    `${Math.round(100 * sampledShare)} %`,
+    suspendedMs === undefined ? '' : ago(suspendedMs),
+    peerId,
+  ])
+  return [head, table(['worker', 'agreed', 'wrong', 'checked', 'suspended', 'peer id'], rows)]
+}
+
+type Evidence = z.output<typeof ADMIN_ROUTES.coordinatorEvidence.response>
+
+/** `coordinator evidence` for people. */
+export function evidenceText({ worker, suspended, cases }: Evidence): string {
+  const state = suspended ? 'It is suspended here.' : 'It is not suspended here.'
+  if (cases.length === 0) return `Nobody refuted a result of ${worker}. ${state}`
+  const rows = cases.flatMap(({ task, votes }) =>
+    votes.map((vote, at) => [at === 0 ? task : '', vote.outcome, vote.owner, vote.worker]),
+  )
+  return [state, table(['task', 'said', 'owner', 'peer id'], rows)].join('\n\n')
 }
 
 function spreadText(spread: Quality['wait']): string {

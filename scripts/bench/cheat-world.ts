@@ -1,4 +1,4 @@
-import { dependence } from '../../src/core/verification/independence.js'
+import { dependence, rank } from '../../src/core/verification/independence.js'
 import { judge, type Vote } from '../../src/core/verification/judgement.js'
 import type { WorkerRecord } from '../../src/core/verification/worker-record.js'
 import {
@@ -88,11 +88,14 @@ function oneTask(members: readonly Member[], first: Member, random: Random, init
   const votes = [vote(first)]
   if (random.fraction() >= sampledShare(first.record)) return 0
   while (judge(votes).type === 'open') {
-    const free = (each: Member): boolean => votes.every(({ worker }) => worker !== each.name)
-    const fits = (each: Member): boolean =>
-      free(each) && dependence(votes, SUBMITTER, { worker: each.name, owner: each.name }) === undefined
-    const known = (each: Member): boolean => fits(each) && (isProven(first.record) || isProven(each.record))
-    const next = draw(members, random, known) ?? draw(members, random, fits)
+    const ranked =
+      (most: number) =>
+      (each: Member): boolean => {
+        const candidate = { worker: each.name, owner: each.name, isProven: isProven(each.record) }
+        if (dependence(votes, SUBMITTER, candidate) !== undefined) return false
+        return rank(votes, isProven(first.record), candidate) <= most
+      }
+    const next = draw(members, random, ranked(0)) ?? draw(members, random, ranked(1))
     if (next === undefined) break
     votes.push(vote(next))
   }

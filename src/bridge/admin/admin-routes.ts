@@ -29,6 +29,7 @@ import {
 } from '../schemas/node.js'
 import { accountName, KeyParams, queryInteger, taskId } from '../schemas/parameters.js'
 import { HistoryJson, WalletJson } from '../schemas/wallet.js'
+import { CHECK_ROUTES } from './check-routes.js'
 import { ENROLLMENT_ROUTES } from './enrollment-routes.js'
 import { LEDGER_ROUTES } from './ledger-routes.js'
 import { POLICY_ROUTES } from './policy-routes.js'
@@ -148,6 +149,7 @@ export const ADMIN_ROUTES = {
   ...LEDGER_ROUTES,
   ...POLICY_ROUTES,
   ...ENROLLMENT_ROUTES,
+  ...CHECK_ROUTES,
   wallet: {
     ...get,
     path: '/wallets/{account}',

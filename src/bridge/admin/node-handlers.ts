@@ -10,6 +10,7 @@ import { problemJson } from '../schemas/problem.js'
 import { historyJson, walletJson } from '../schemas/wallet.js'
 import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
 import { audited } from './audited.js'
+import { mountChecks } from './check-handlers.js'
 import { mountEconomy } from './economy-handlers.js'
 import { mountEnrollment } from './enrollment-handlers.js'
 import { ledgerJson, models, nodeStatus, statusJson } from './node-status.js'
@@ -43,6 +44,7 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
   })
   mountCoordinator(surface, components)
   mountOperations(surface, components)
+  mountChecks(surface, components)
   mountLedger(surface, components)
   mountEconomy(surface, audit, () => components.coordinator?.economy() ?? noEconomy(components))
   mountPolicy(surface, { network: node.network, clock, audit, policy: components.policy })
@@ -73,12 +75,13 @@ function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponent
   mount(surface, ROUTES.coordinatorQuality, () => {
     if (coordinator === undefined) return none()
     const agents = new Map(coordinator.workers().map(({ peerId, agentId }) => [peerId, agentId]))
-    const { workers, ...quality } = coordinator.quality()
-    const named = workers.map((each) => {
+    const named = <Each extends { readonly peerId: string }>(each: Each) => {
       const agentId = agents.get(each.peerId)
       return agentId === undefined ? each : { ...each, agentId }
-    })
-    return { ...quality, workers: named }
+    }
+    const { workers, checks, ...quality } = coordinator.quality()
+    const checked = checks && { checks: { ...checks, workers: checks.workers.map(named) } }
+    return { ...quality, workers: workers.map(named), ...checked }
   })
   mount(surface, ROUTES.coordinatorPeers, () =>
     coordinator === undefined ? none() : { peers: node.peers() },

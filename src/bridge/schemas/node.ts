@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ChecksJson } from './checks.js'
 import { ProblemJson } from './problem.js'
 
 const MOST_DRAIN_MS = 7 * 86_400_000
@@ -232,6 +233,7 @@ export const QualityJson = z.object({
       }),
     )
     .readonly(),
+  checks: ChecksJson.optional().meta({ description: 'Left out where nobody is asked about results.' }),
 })
 
 export const WorkersJson = z.object({

@@ -27,6 +27,8 @@ export const AUDIT_KINDS = [
   'resume-held',
   'worker-drained',
   'worker-undrained',
+  'worker-suspended',
+  'worker-forgiven',
   'worker-isolated',
   'worker-released',
   'peer-cut',

@@ -18,7 +18,7 @@ export type Judgement =
   | { readonly type: 'wrong'; readonly worker: string; readonly outcome: Outcome }
   /** The tests come out one way and the other: nobody's fault. */
   | { readonly type: 'flaky' }
-  /** So many votes, and too few of them say anything. */
+  /** So many votes, and they do not tell. */
   | { readonly type: 'undecided' }
 
 /**
@@ -29,8 +29,10 @@ export type Judgement =
 export const VOTES_TO_BLAME = 6
 /** Of them, runs at workers of different owners. */
 export const OWNERS_TO_BLAME = 2
-/** Votes on one result, those that say nothing among them. */
+/** Votes on one result. */
 export const MOST_VOTES = 12
+/** Of them, runs that a bound of the sandbox ended: such tests are dear, and say nothing the next time either. */
+const MOST_STOPPED = 2
 
 /** @param votes in the order in which they came, the first is that of the result itself */
 export function judge(votes: readonly Vote[]): Judgement {
@@ -44,7 +46,9 @@ export function judge(votes: readonly Vote[]): Judgement {
     if (odd === undefined) return { type: 'agreed', outcome: usual.outcome }
     if (many.length >= VOTES_TO_BLAME) return { type: 'wrong', worker: odd.worker, outcome: usual.outcome }
   }
-  return votes.length >= MOST_VOTES ? { type: 'undecided' } : { type: 'open' }
+  const stopped = votes.length - passed.length - failed.length
+  const isOver = votes.length >= MOST_VOTES || stopped >= MOST_STOPPED
+  return { type: isOver ? 'undecided' : 'open' }
 }
 
 function owners(votes: readonly Vote[]): number {

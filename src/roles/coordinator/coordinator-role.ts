@@ -10,10 +10,13 @@ import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import type { ProtocolIds } from '../../wire/protocol-ids.js'
 import type { Announcer } from './announcer.js'
 import type { Assigner } from './assigner.js'
+import type { Case } from './case-record.js'
+import type { Checks } from './checks.js'
 import {
   GATEWAY_FRAMES_PER_SECOND,
   HISTORY_ROWS,
   MOST_HISTORY_ROWS,
+  QUALITY_WORKERS,
   ROUND_MS,
   SWEEP_MS,
   WORKER_FRAMES_PER_SECOND,
@@ -35,6 +38,7 @@ import { ledgerStatusOf } from './ledger-views.js'
 import type { Pause, PauseOrder } from './pause.js'
 import type { AssignmentQuality, QualityView } from './quality.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
+import type { Standings } from './standings.js'
 import type { TaskBook } from './task-book.js'
 import type { TaskMeter } from './task-meter.js'
 import { explainOf, queueOf, statusOf, workersOf } from './views.js'
@@ -58,6 +62,9 @@ export interface CoordinatorParts {
   readonly pause: Pause
   readonly drains: Drains
   readonly quality: AssignmentQuality
+  readonly standings: Standings
+  /** Left out without a signed policy. */
+  readonly checks: Checks | undefined
 }
 
 interface Ports {
@@ -105,6 +112,7 @@ export class CoordinatorRole implements Coordinator {
     try {
       await pause.load()
       await drains.load()
+      await this.#parts.checks?.load()
       await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
@@ -156,7 +164,8 @@ export class CoordinatorRole implements Coordinator {
   }
 
   quality(): QualityView {
-    return this.#parts.quality.view()
+    const { quality, checks } = this.#parts
+    return { ...quality.view(), ...(checks === undefined ? {} : { checks: checks.view(QUALITY_WORKERS) }) }
   }
 
   queue(limit: number): QueueView {
@@ -189,6 +198,15 @@ export class CoordinatorRole implements Coordinator {
 
   drains(): readonly DrainView[] {
     return this.#parts.drains.list()
+  }
+
+  evidence(worker: string): readonly Case[] {
+    return this.#parts.checks?.evidence(worker) ?? []
+  }
+
+  async forgive(worker: string): Promise<Refusal | undefined> {
+    const none = refusal('not-found', `nobody is suspended here: who owns a worker is not known`)
+    return this.#parts.checks === undefined ? none : this.#parts.checks.forgive(worker)
   }
 
   ledger(): LedgerStatus | undefined {
@@ -252,6 +270,7 @@ export class CoordinatorRole implements Coordinator {
     ledger?.round()
     this.#recheck()
     this.#parts.drains.sweep()
+    this.#parts.checks?.round()
     gateways.publishCapacity()
     // Workers that came for what waits would get none of it.
     if (journal.fault === undefined && pause.why === undefined) announcer.announce()

@@ -2,6 +2,7 @@ import type { HistoryView, WalletView } from '../../core/ledger/wallet-view.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { TaskStateName } from '../../core/task/task.js'
 import type { LogView, PeerView } from '../replication/replication.js'
+import type { Case } from './case-record.js'
 import type { DrainOrder, DrainView } from './drains.js'
 import type { Economy } from './economy.js'
 import type { LedgerOffice } from './ledger-office.js'
@@ -40,6 +41,14 @@ export interface Coordinator {
   /** @returns `not-found` @throws as {@link pause} */
   undrain(worker: string): Promise<Refusal | undefined>
   drains(): readonly DrainView[]
+  /** Results of a worker that others refuted, with the receipts of all of them, the newest last. */
+  evidence(worker: string): readonly Case[]
+  /**
+   * Begins anew with a worker that is suspended for such results.
+   *
+   * @returns `not-found` when it is not suspended @throws as {@link pause}
+   */
+  forgive(worker: string): Promise<Refusal | undefined>
   /** How its ledger stands; undefined = tasks are not paid in this network. */
   ledger(): LedgerStatus | undefined
   /** What an operator does with its logs; undefined = tasks are not paid in this network. */

@@ -14,9 +14,13 @@ import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
 import { Announcer } from './announcer.js'
 import { createAssigner } from './assigner.js'
+import { CheckPay } from './check-pay.js'
+import { CheckedAccounting } from './checked-accounting.js'
+import type { Checks } from './checks.js'
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './constants.js'
 import type { Coordinator } from './coordinator.js'
 import { CoordinatorRole } from './coordinator-role.js'
+import { createChecks } from './create-checks.js'
 import { createCredits } from './credits.js'
 import type { WorkerDeskComponents } from './desk-components.js'
 import { Drains } from './drains.js'
@@ -29,8 +33,10 @@ import { PaidAccounting } from './paid-accounting.js'
 import { Pause } from './pause.js'
 import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
-import { TaskBook, type TaskOutlets } from './task-book.js'
+import { Standings } from './standings.js'
+import { TaskBook } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
+import { createTaskOutlets } from './task-outlets.js'
 import { WorkerDesk } from './worker-desk.js'
 
 export interface CoordinatorComponents {
@@ -65,7 +71,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const { networkId, ...given } = init
   const limits: CoordinatorLimits = { ...DEFAULT_LIMITS, ...given }
   const { network, store, clock, signer, log, metrics, policy, audit } = components
-  const scheduler = createScheduler({ limits: limits.queue })
+  const scheduler = createScheduler({ limits: limits.queue, choosy: (header) => checks?.choosy(header) })
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
   const { chain, copied, addressesOf = () => [] } = components
@@ -76,28 +82,17 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
       { networkId, sliceIdleMs: limits.sliceIdleMs },
     )
   const paid = ledger && new PaidAccounting(ledger.logs)
-  const accounting = paid ?? createUnpaidAccounting({ journal, clock, metrics })
+  const pay = ledger && new CheckPay({ logs: ledger.logs, coordinator: signer.peerId, clock, log })
+  const isCheck = (id: string): boolean => checks?.isCheck(id) === true
+  const accounting =
+    paid && pay
+      ? new CheckedAccounting({ paid, isCheck, pay })
+      : createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })
   const quality = new AssignmentQuality(clock)
   const ids = protocolIds(networkId)
   const touch = (): void => assigner.touch()
-  const outlets: TaskOutlets = {
-    tell: (...tell: Parameters<GatewayDesk['tell']>) => gateways.tell(...tell),
-    grant: (...grant: Parameters<WorkerDesk['grant']>) => {
-      meter.granted(grant[0].task)
-      quality.granted(grant[0].task)
-      workers.grant(...grant)
-    },
-    revoke: (...revoke: Parameters<WorkerDesk['revoke']>) => workers.revoke(...revoke),
-    leased: (worker: string, taskId: string) => workers.leased(worker, taskId),
-    released: (worker: string, taskId: string) => workers.released(worker, taskId),
-    recorded: (...[worker, outcome, task]: Parameters<TaskOutlets['recorded']>) => {
-      meter.recorded(outcome)
-      quality.ended(worker, outcome, task)
-      workers.recorded(worker, outcome)
-    },
-    storming: (): boolean => workers.storming(),
-  }
+  const outlets = createTaskOutlets({ meter, quality, ends: () => ({ workers, gateways, checks }), touch })
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
   const pause = new Pause({ store, clock, log, metrics, touch })
   const shared = { network, clock, log, audit, journal, accounting, scheduler, book, policy, pause, touch }
@@ -110,9 +105,13 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     cut: (worker, why) => workers.cut(worker, why),
     changed: () => workers.recheck(),
   })
+  const standings = new Standings({ store, clock, journal })
+  const asks = { workers: () => workers, gateways: () => gateways, touch }
+  const checks: Checks | undefined =
+    chain && pay && createChecks({ ...components, ...asks, journal, standings, scheduler, book, chain, pay })
   const { enrollment } = components
   const workers: WorkerDesk = new WorkerDesk(
-    { ...shared, watch, drains, gatewayAddresses, enrollment },
+    { ...shared, checks, watch, drains, standings, gatewayAddresses, enrollment },
     limits,
   )
   const agentId = (worker: string): string => workers.agentId(worker)
@@ -123,7 +122,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   )
   const sessions = () => workers.sessions()
   const gateways = new GatewayDesk(
-    { ...shared, agentId, workers: sessions, wallets: talk, transfers, allotments },
+    { ...shared, checks, agentId, workers: sessions, wallets: talk, transfers, allotments },
     limits,
   )
   const slotBack = (worker: string): void => workers.slotBack(worker)
@@ -138,7 +137,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const held = { pause, drains, quality, ...ends }
+  const held = { pause, drains, quality, standings, checks, ...ends }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
   return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)

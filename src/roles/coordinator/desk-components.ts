@@ -6,9 +6,11 @@ import type { Log } from '../../ports/log.js'
 import type { Enrollment } from '../enrollment/enrollment.js'
 import type { Accounting } from './accounting.js'
 import type { AllotmentDesk } from './allotment-desk.js'
+import type { Checks } from './checks.js'
 import type { ControlLinkComponents } from './control-link.js'
 import type { Drains } from './drains.js'
 import type { Pause } from './pause.js'
+import type { Standings } from './standings.js'
 import type { TaskBook } from './task-book.js'
 import type { TransferDesk } from './transfer-desk.js'
 import type { WalletTalk } from './wallet-talk.js'
@@ -23,11 +25,14 @@ interface DeskComponents extends ControlLinkComponents {
   readonly accounting: Accounting
   readonly policy: () => PolicyView
   readonly pause: Pick<Pause, 'why' | 'submitFault'>
+  /** Left out where it is not known who owns a worker: without a signed policy. */
+  readonly checks?: Pick<Checks, 'done' | 'unwanted' | 'refused'> | undefined
 }
 
 export interface WorkerDeskComponents extends DeskComponents {
   readonly watch: Watch
   readonly drains: Pick<Drains, 'bar'>
+  readonly standings: Pick<Standings, 'bar'>
   /** Where a gateway can be dialled. */
   readonly gatewayAddresses: (gateway: string) => readonly string[]
   /** Answers those whom policy does not admit; left out where there is no signed policy. */

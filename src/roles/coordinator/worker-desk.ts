@@ -41,6 +41,10 @@ export class WorkerDesk implements WorkerOutlets {
     return this.#sessions.values()
   }
 
+  session(worker: string): WorkerSession | undefined {
+    return this.#sessions.get(worker)
+  }
+
   /** Workers that are attached, or may come back at once. */
   get size(): number {
     return this.#sessions.size
@@ -170,8 +174,8 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #bar({ peerId }: WorkerSession): Refusal | undefined {
-    const { policy, drains } = this.#components
-    return leaseBar(policy(), peerId) ?? drains.bar(peerId)
+    const { policy, drains, standings } = this.#components
+    return leaseBar(policy(), peerId) ?? standings.bar(peerId) ?? drains.bar(peerId)
   }
 
   #putOut(session: WorkerSession, why: Refusal): void {

@@ -228,7 +228,10 @@ export class CoordinatorLink {
       })
       const addresses = this.#components.network.addresses().filter((a) => a.length <= ADDRESS_BYTES)
       const { version } = this.#init
-      this.#send({ case: 'hello', value: { addresses: addresses.slice(0, ADDRESSES), version, checks: true } })
+      this.#send({
+        case: 'hello',
+        value: { addresses: addresses.slice(0, ADDRESSES), version, checks: true },
+      })
     })
   }
 

@@ -206,7 +206,9 @@ export class TaskArchive {
       bytes -= size
       const record = await this.record(account, id)
       const drops =
-        record === undefined ? [] : [keys.record, keys.result, keys.check, keys.listed].map((of) => of(record.header))
+        record === undefined
+          ? []
+          : [keys.record, keys.result, keys.check, keys.listed].map((of) => of(record.header))
       batch.push({ bytes: size, writes: [key, ...drops].map((drop) => ({ type: 'del', key: drop })) })
     }
     return batch

@@ -25,7 +25,8 @@ describe('votes on a result', () => {
     ['psp', 'agreed'],
     ['pffp', 'flaky'],
     ['pfff' + 'ffp', 'flaky'],
-    ['ssssssssssss', 'undecided'],
+    ['pss', 'undecided'],
+    ['pfs', 'open'],
   ])('%s is %s', (letters, type) => {
     expect(judge(votesOf(letters)).type).toBe(type)
   })

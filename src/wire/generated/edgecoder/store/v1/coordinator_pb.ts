@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/store/v1/coordinator.proto.
  */
 export const file_edgecoder_store_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJpCgtTdG9yZWREcmFpbhIVCgZyZWFzb24YASABKAlCBYi1GIAIEiEKCHNpbmNlX21zGAIgASgEQg+YtRj/////////D6C1GAESIAoLZGVhZGxpbmVfbXMYAyABKARCC5i1GP////////8PIp4BCgpTdG9yZWRWb3RlEhwKBndvcmtlchgBIAEoCUIMiLUYQKC1GAGwtRgBEhsKBW93bmVyGAIgASgJQgyItRhAoLUYAbC1GAESHQoHb3V0Y29tZRgDIAEoCUIMiLUYEKC1GAGwtRgBEjYKB3JlY2VpcHQYBCABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEikQIKClN0b3JlZENhc2USHQoHZ2F0ZXdheRgBIAEoCUIMiLUYQKC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEh4KDGNoZWNrX2RpZ2VzdBgDIAEoDEIIoLUYAai1GCASHQoHc2FuZGJveBgEIAEoCUIMiLUYIKC1GAGwtRgBEiEKCHNpbmNlX21zGAUgASgEQg+YtRj/////////D6C1GAESNwoFdm90ZXMYBiADKAsyHi5lZGdlY29kZXIuc3RvcmUudjEuU3RvcmVkVm90ZUIIkLUYEKC1GAESGwoIY2hlY2tfaWQYByABKAlCCYi1GIEBsLUYARIXCgV3cm9uZxgIIAEoCUIIiLUYQLC1GAEilwEKElN0b3JlZFdvcmtlclJlY29yZBIOCgZhZ3JlZWQYASABKA0SDQoFd3JvbmcYAiABKA0SDgoGc3RyZWFrGAMgASgNEhEKCXN1c3BpY2lvbhgEIAEoDRIhCgxzdXNwZW5kZWRfbXMYBSABKARCC5i1GP////////8PEhwKBWNhc2VzGAYgAygJQg2ItRiBAZC1GBCwtRgBYgZwcm90bzM", [file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits]);
+  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJpCgtTdG9yZWREcmFpbhIVCgZyZWFzb24YASABKAlCBYi1GIAIEiEKCHNpbmNlX21zGAIgASgEQg+YtRj/////////D6C1GAESIAoLZGVhZGxpbmVfbXMYAyABKARCC5i1GP////////8PIp4BCgpTdG9yZWRWb3RlEhwKBndvcmtlchgBIAEoCUIMiLUYQKC1GAGwtRgBEhsKBW93bmVyGAIgASgJQgyItRhAoLUYAbC1GAESHQoHb3V0Y29tZRgDIAEoCUIMiLUYEKC1GAGwtRgBEjYKB3JlY2VpcHQYBCABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEipQIKClN0b3JlZENhc2USHQoHZ2F0ZXdheRgBIAEoCUIMiLUYQKC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEh4KDGNoZWNrX2RpZ2VzdBgDIAEoDEIIoLUYAai1GCASHQoHc2FuZGJveBgEIAEoCUIMiLUYIKC1GAGwtRgBEiEKCHNpbmNlX21zGAUgASgEQg+YtRj/////////D6C1GAESNwoFdm90ZXMYBiADKAsyHi5lZGdlY29kZXIuc3RvcmUudjEuU3RvcmVkVm90ZUIIkLUYEKC1GAESGwoIY2hlY2tfaWQYByABKAlCCYi1GIEBsLUYARIXCgV3cm9uZxgIIAEoCUIIiLUYQLC1GAESEgoKc2FuZGJveF9tcxgJIAEoDSKXAQoSU3RvcmVkV29ya2VyUmVjb3JkEg4KBmFncmVlZBgBIAEoDRINCgV3cm9uZxgCIAEoDRIOCgZzdHJlYWsYAyABKA0SEQoJc3VzcGljaW9uGAQgASgNEiEKDHN1c3BlbmRlZF9tcxgFIAEoBEILmLUY/////////w8SHAoFY2FzZXMYBiADKAlCDYi1GIEBkLUYELC1GAFiBnByb3RvMw", [file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits]);
 
 /**
  * There while the coordinator is paused.
@@ -164,6 +164,13 @@ export type StoredCase = Message<"edgecoder.store.v1.StoredCase"> & {
    * @generated from field: string wrong = 8;
    */
   wrong: string;
+
+  /**
+   * How long its tests took, by who made it: a check is begun when that can be paid.
+   *
+   * @generated from field: uint32 sandbox_ms = 9;
+   */
+  sandboxMs: number;
 };
 
 /**
