@@ -1,17 +1,20 @@
 import { join } from 'node:path'
+import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../src/bridge/admin-client.js'
 import { extendChainFolder, openAdminKey } from '../src/node/admin-policy.js'
 import { type PolicySaying, PolicySeries } from '../src/node/policy-series.js'
+import { withPassphrase } from './commands/admin-key.js'
 import { confirmed } from './confirm.js'
 import type { EnrollmentView } from './enrollment-view.js'
 import { writeNew } from './files.js'
+import { positive } from './number-option.js'
 import { passphraseSource, readPassphrase } from './passphrase.js'
 import { saysOf } from './print/policy-text.js'
 import type { Session } from './session.js'
 
 const DAY_MS = 86_400_000
 
-/** What every command takes that decides about a node. */
+/** What every command takes that ends in signed messages. */
 export interface DecisionOptions {
   readonly key?: string
   readonly passphraseFile?: string
@@ -23,11 +26,25 @@ export interface DecisionOptions {
   readonly dryRun?: boolean
 }
 
+/** Options of a command that ends in signed messages. */
+export function withDecision(command: Command): Command {
+  return withPassphrase(command)
+    .option('--key <file>', 'admin key to sign with; without one the messages are only written')
+    .option(
+      '--chain <folder>',
+      'copy of the policy that the coordinator must at least have; it is brought up to date',
+    )
+    .option('--out <folder>', 'where messages go that others must sign', 'drafts')
+    .option('--expires-days <n>', 'how long they may stand as the newest', positive, 365)
+    .option('--yes', 'do not ask')
+    .option('--dry-run', 'show what would be signed, and sign nothing')
+}
+
 /**
  * Has messages drafted, shown, agreed to, signed and published. Where more people must sign, or no key was
  * named, they are written down instead, and it is said who goes on.
  *
- * @param facts of the node, for who decides
+ * @param facts for who decides, as they are now
  */
 export async function decide(
   view: EnrollmentView,

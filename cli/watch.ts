@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AdminClient, TASK_ROUTES } from '../src/bridge/admin-client.js'
 import type { ProgressJson } from '../src/bridge/schemas/task.js'
-import { EdgeCoderError, ERRORS, isErrorCode } from '../src/core/errors.js'
+import { EdgeCoderError, ERRORS, type ErrorCode, isErrorCode } from '../src/core/errors.js'
 import { lastPaymentOf } from './payment.js'
 import type { Output } from './print/output.js'
 import { resultText, stateLine } from './print/task-text.js'
@@ -12,20 +12,20 @@ import type { Session } from './session.js'
 const RETRIES = 16
 const RETRY_MS = 500
 const LONGEST_RETRY_MS = 2_000
+const AWAY: ReadonlySet<ErrorCode> = new Set(['link-closed', 'unreachable', 'shutting-down', 'starting'])
 
 /**
  * Follows a task to its end: text to stdout as it comes, states and stages to stderr, then the result. Goes
- * on where
- * it was when the gateway restarts. With --json, one event a line, then the result.
+ * on where it was when the gateway restarts. With --json, one event a line, then the result.
  *
  * @param reach connects anew: a restarted gateway has another token
  * @returns the exit code: 0 when it is done (and, for solve and test, its tests passed)
  */
 export async function watchTask(reach: () => AdminClient, id: string, session: Session): Promise<number> {
   const { out, signal } = session
-  const seen = await follow(reach, id, session)
-  const client = reach()
-  const task = await client.call(TASK_ROUTES.show, { params: { id }, signal })
+  const patience = new Patience(session)
+  const seen = await follow(reach, id, session, patience)
+  const task = await patience.with(() => reach().call(TASK_ROUTES.show, { params: { id }, signal }))
   if (task.state !== 'done') {
     const code = task.why?.code ?? 'internal'
     throw new EdgeCoderError(
@@ -36,9 +36,9 @@ export async function watchTask(reach: () => AdminClient, id: string, session: S
       },
     )
   }
-  const result = await client.call(TASK_ROUTES.result, { params: { id }, signal })
+  const result = await patience.with(() => reach().call(TASK_ROUTES.result, { params: { id }, signal }))
   out.line({ type: 'result', result }, () => resultText(result, { withText: !seen.textShown }))
-  const payment = await lastPaymentOf(client, id, signal)
+  const payment = await lastPaymentOf(reach(), id, signal)
   if (payment !== undefined) out.line({ type: 'payment', payment }, () => `— cost ${paymentText(payment)}`)
   if (result.kind === 'chat') return 0
   const passed = result.kind === 'solve' ? result.solved : result.report.verdict === 'passed'
@@ -93,32 +93,58 @@ export class Screen {
 async function follow(
   reach: () => AdminClient,
   id: string,
-  session: Session,
+  { out, signal }: Session,
+  patience: Patience,
 ): Promise<{ readonly textShown: boolean }> {
-  const { out, signal } = session
   const screen = new Screen(out)
   let after: number | undefined
-  for (let failures = 0; ; ) {
-    try {
-      for await (const event of reach().events(id, { signal, ...(after === undefined ? {} : { after }) })) {
-        after = event.seq
-        failures = 0
-        if (out.json) out.line(event, () => '')
-        else screen.show(event)
-      }
-      return screen
-    } catch (error) {
-      if (!isGone(error, after) || ++failures > RETRIES) throw error
-      if (failures === 1) out.say('  the gateway went away; waiting for it to come back')
-      await sleep(Math.min(RETRY_MS * failures, LONGEST_RETRY_MS), undefined, { signal }).catch(() => {})
-      signal.throwIfAborted()
+  return patience.with(async () => {
+    for await (const event of reach().events(id, { signal, ...(after === undefined ? {} : { after }) })) {
+      after = event.seq
+      patience.renew()
+      if (out.json) out.line(event, () => '')
+      else screen.show(event)
     }
-  }
+    return screen
+  })
 }
 
-/** @param after something was shown already, so that our token was good until the gateway went away */
-function isGone(error: unknown, after: number | undefined): boolean {
-  if (!(error instanceof EdgeCoderError)) return false
-  if (error.code === 'unauthorized') return after !== undefined
-  return error.code === 'link-closed' || error.code === 'unreachable'
+/** Asks again while a gateway restarts. */
+class Patience {
+  readonly #session: Session
+  #failures = 0
+  #wasAnswered = false
+
+  constructor(session: Session) {
+    this.#session = session
+  }
+
+  /** It answered, so our token was good until it goes away. */
+  renew(): void {
+    this.#failures = 0
+    this.#wasAnswered = true
+  }
+
+  async with<T>(ask: () => Promise<T>): Promise<T> {
+    const { out, signal } = this.#session
+    for (;;) {
+      try {
+        const answer = await ask()
+        this.renew()
+        return answer
+      } catch (error) {
+        if (!this.#isGone(error) || ++this.#failures > RETRIES) throw error
+        if (this.#failures === 1) out.say('  the gateway went away; waiting for it to come back')
+        const waitMs = Math.min(RETRY_MS * this.#failures, LONGEST_RETRY_MS)
+        await sleep(waitMs, undefined, { signal }).catch(() => {})
+        signal.throwIfAborted()
+      }
+    }
+  }
+
+  #isGone(error: unknown): boolean {
+    if (!(error instanceof EdgeCoderError)) return false
+    if (error.code === 'unauthorized') return this.#wasAnswered
+    return AWAY.has(error.code)
+  }
 }

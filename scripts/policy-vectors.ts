@@ -23,6 +23,7 @@ import {
 } from '../test/helpers/sample-policy.js'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+const REPORT = new Uint8Array(32).fill(7)
 const payloads: unknown[] = []
 const steps: unknown[] = []
 
@@ -97,6 +98,10 @@ payload('a coordinator with another key', items(4, [[[SECOND.peer, ANN.publicKey
 payload('a coordinator that is no peer', items(4, [[['12D3KooWx', SECOND.publicKey]], []]))
 payload('a coordinator twice', items(4, [[0, 0].map(() => [SECOND.peer, SECOND.publicKey]), []]))
 const again = encodePolicy(messageOf('genesis', SAMPLE_BODIES.genesis))
+payload('an incident without a reason', items(12, [[0], '', [], '']))
+payload('an incident that closes one path twice', items(12, [[1, 1], 'so', [], '']))
+payload('an incident that closes a path to come', items(12, [[99], 'so', [], '']))
+payload('an incident with a report of 31 bytes', items(12, [[], 'so', [REPORT.subarray(1)], '']))
 payload('a genesis with a network', encode(replaced(again, 1, 'lab')))
 payload('a genesis at sequence 1', encode(replaced(again, 2, 1)))
 
@@ -150,10 +155,11 @@ await take(
   signed(messageOf('terms', SAMPLE_BODIES.terms, { ...place, network: 'other' }), ANN, BOB),
 )
 await take('a message that has expired', signed(second, ANN, BOB), EXPIRES_MS)
-for (const { message, bytes } of chain.slice(1)) {
+const later = chain.findIndex(({ message }) => message.kind === 'keys') + 1
+for (const { message, bytes } of chain.slice(1, later)) {
   await take(`${message.kind}`, bytes, message.expiresMs - 1)
 }
-const head = chain.at(-1)?.message ?? second
+const head = chain[later - 1]?.message ?? second
 await take('an older message', signed(second, ANN, BOB))
 await take(
   'other keys for the root, that the new ones did not sign',
@@ -170,6 +176,28 @@ await take(
 await take(
   'another message for an old place, signed by too few',
   signed(messageOf('terms', { terms: { ...SAMPLE_BODIES.terms.terms, feeBasisPoints: 0n } }, place), ANN),
+)
+// Kinds that came later: what stood here before them stays as it is.
+for (const { message, bytes } of chain.slice(later)) {
+  await take(`${message.kind}`, bytes, message.expiresMs - 1)
+}
+const closed = placeOf(chain.at(-1)?.message ?? head)
+const open = { closed: [], reason: 'it is over', reconciled: [], override: '' } as const
+const about = (body: typeof SAMPLE_BODIES.incident, kind = 'incident' as const) =>
+  signed(messageOf(kind, body, closed), ANN, BOB)
+await take('paths reopened without a report', about(open))
+await take(
+  'paths reopened with a report and an override',
+  about({ ...open, reconciled: [REPORT], override: 'so' }),
+)
+await take('an incident that changes nothing', about(SAMPLE_BODIES.incident))
+await take(
+  'an incident that only closes, with a report',
+  about({
+    ...SAMPLE_BODIES.incident,
+    closed: [...SAMPLE_BODIES.incident.closed, 'payouts'],
+    reconciled: [REPORT],
+  }),
 )
 await take(
   'another message for an old place, signed as it must be then',

@@ -75,6 +75,18 @@ add(
   }),
 )
 add(
+  'a worker outside the hours of its contributor',
+  frames.workerToCoordinator,
+  frames.workerToCoordinator.encode({ body: { case: 'slots', value: { free: 0, reason: 'outside-hours' } } }),
+)
+add(
+  'a worker that takes tasks of its own account first',
+  frames.workerToCoordinator,
+  frames.workerToCoordinator.encode({
+    body: { case: 'capabilities', value: { ownFirst: true, priceFloorMicrocredits: 500n } },
+  }),
+)
+add(
   'progress without a fence',
   frames.workerToCoordinator,
   frames.workerToCoordinator.encode({

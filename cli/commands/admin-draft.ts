@@ -1,11 +1,18 @@
 import { Argument, type Command, Option } from 'commander'
 import { EdgeCoderError } from '../../src/core/errors.js'
-import type { PolicyBody, PolicyChain, PolicyKind } from '../../src/node/admin-policy.js'
+import {
+  INCIDENT_PATHS,
+  type IncidentPath,
+  type PolicyBody,
+  type PolicyChain,
+  type PolicyKind,
+} from '../../src/node/admin-policy.js'
 import { memberOf, withTerms } from '../../src/node/policy-text.js'
 import { credits } from '../credits.js'
 import { whole } from '../number-option.js'
 import { chainOf, type DraftOptions, withChain, withDraft, writeDraft } from '../policy-files.js'
 import { changedPowers, gathered, keyOption, membersOf, namedKeys, powerOption } from '../policy-parts.js'
+import { cleanFileDigest } from '../reconcile-report.js'
 
 const NODE_STATES = ['pending', 'active', 'suspended', 'draining', 'isolated', 'revoked'] as const
 const LARGEST_EPOCH = 1_000_000
@@ -24,6 +31,7 @@ export function registerAdminDraft(policy: Command): void {
   draftNode(draft)
   draftCredits(draft)
   draftHandover(draft)
+  draftIncident(draft)
 }
 
 /** Ends a command that drafts: its arguments and options become a body, given the chain. */
@@ -215,5 +223,32 @@ function draftHandover(draft: Command): void {
     home,
     epoch: (chain.state.get('home', home)?.epoch ?? 0) + 1,
     coordinator: to,
+  }))
+}
+
+interface IncidentOptions {
+  readonly close?: readonly IncidentPath[]
+  readonly reason: string
+  readonly report?: readonly string[]
+  readonly override?: string
+}
+
+function draftIncident(draft: Command): void {
+  const command = draft
+    .command('incident')
+    .description('what an incident closes from now on, all of it; `admin incident` does more of it for you')
+    .addOption(new Option('--close <paths...>', 'none = all is open').choices(INCIDENT_PATHS))
+    .requiredOption('--reason <text>', 'why, for whoever is refused')
+    .option(
+      '--report <file>',
+      'when something is reopened: a clean report of a reconcile; again for each',
+      gathered,
+    )
+    .option('--override <text>', 'reopen without a clean report, and why')
+  drafts(command, 'incident', (chain, _args, options: IncidentOptions) => ({
+    closed: options.close ?? [],
+    reason: options.reason,
+    reconciled: (options.report ?? []).map((path) => cleanFileDigest(path, chain)),
+    override: options.override ?? '',
   }))
 }

@@ -6,11 +6,9 @@ import type { PolicySaying } from '../../src/node/policy-series.js'
 import { memberOf } from '../../src/node/policy-text.js'
 import { type EnrollmentView, enrollmentView, oneOf, type Subject, subjectsOf } from '../enrollment-view.js'
 import { requireYes } from '../files.js'
-import { type DecisionOptions, decide } from '../node-decision.js'
-import { positive } from '../number-option.js'
+import { type DecisionOptions, decide, withDecision } from '../node-decision.js'
 import { nodesText, nodeText, pendingText, requestText } from '../print/enrollment-text.js'
 import { sessionOf } from '../session.js'
-import { withPassphrase } from './admin-key.js'
 
 type State = 'active' | 'suspended' | 'revoked'
 
@@ -18,11 +16,8 @@ type State = 'active' | 'suspended' | 'revoked'
 export function registerAdminNodes(admin: Command): void {
   const nodes = admin.command('nodes').description('who asks to be enrolled, who is, and who may work')
   registerViews(nodes)
-  decision(
-    nodes,
-    'approve <peer-or-agent>',
-    'enrol and admit a node that waits; the key it replaces is revoked',
-  )
+  withDecision(nodes.command('approve <peer-or-agent>'))
+    .description('enrol and admit a node that waits; the key it replaces is revoked')
     .option('--reason <text>', 'why, for people', 'approved')
     .action(async (name: string, options: DecisionOptions, command: Command) => {
       const session = sessionOf(command)
@@ -43,7 +38,8 @@ export function registerAdminNodes(admin: Command): void {
     ['revoke', 'revoked', 'cut a node off for good: to come back it must be enrolled anew'],
   ] as const
   for (const [verb, state, help] of states) {
-    decision(nodes, `${verb} <peer-or-agent>`, help)
+    withDecision(nodes.command(`${verb} <peer-or-agent>`))
+      .description(help)
       .requiredOption('--reason <text>', 'why, for people')
       .action((name: string, options: DecisionOptions & { readonly reason: string }, command: Command) =>
         setState(name, state, options, command),
@@ -82,21 +78,6 @@ function registerViews(nodes: Command): void {
       }
       session.out.answer({ nodes: subjects }, () => subjects.map(factsOf).join('\n\n'))
     })
-}
-
-/** A command that ends in signed messages. */
-function decision(nodes: Command, usage: string, help: string): Command {
-  return withPassphrase(nodes.command(usage))
-    .description(help)
-    .option('--key <file>', 'admin key to sign with; without one the messages are only written')
-    .option(
-      '--chain <folder>',
-      'copy of the policy that the coordinator must at least have; it is brought up to date',
-    )
-    .option('--out <folder>', 'where messages go that others must sign', 'drafts')
-    .option('--expires-days <n>', 'how long they may stand as the newest', positive, 365)
-    .option('--yes', 'do not ask')
-    .option('--dry-run', 'show what would be signed, and sign nothing')
 }
 
 async function deny(

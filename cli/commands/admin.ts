@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { registerAdminGenesis } from './admin-genesis.js'
+import { registerAdminIncident } from './admin-incident.js'
 import { registerAdminKey } from './admin-key.js'
 import { registerAdminNodes } from './admin-nodes.js'
 import { registerAdminPolicy } from './admin-policy.js'
@@ -11,4 +12,5 @@ export function registerAdmin(program: Command): void {
   registerAdminGenesis(admin)
   registerAdminPolicy(admin)
   registerAdminNodes(admin)
+  registerAdminIncident(admin)
 }

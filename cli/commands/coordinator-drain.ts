@@ -9,7 +9,7 @@ import { duration } from '../print/duration.js'
 import { drainsText } from '../print/node-text.js'
 import { createProgress } from '../print/progress.js'
 import { type Session, sessionOf } from '../session.js'
-import { workerPeer } from '../worker-peer.js'
+import { workerOf } from '../worker-name.js'
 
 interface DrainOptions {
   readonly reason: string
@@ -32,7 +32,7 @@ export function registerDrain(coordinator: Command): void {
     .option('--no-wait', 'do not wait until it has none')
     .action(async (worker: string, options: DrainOptions, command: Command) => {
       const session = sessionOf(command)
-      const peerId = await workerPeer(session, worker)
+      const peerId = await workerOf(session, worker)
       const { reason, deadline, wait } = options
       const deadlineMs = deadline === undefined ? undefined : Math.round(deadline * 1_000)
       const asked = await connect(session, ['coordinator']).call(ADMIN_ROUTES.coordinatorDrain, {
@@ -50,7 +50,7 @@ export function registerDrain(coordinator: Command): void {
     .description('give a worker (name or peer id) work again')
     .action(async (worker: string, _options: unknown, command: Command) => {
       const session = sessionOf(command)
-      const params = { worker: await workerPeer(session, worker) }
+      const params = { worker: await workerOf(session, worker) }
       const route = ADMIN_ROUTES.coordinatorUndrain
       const drains = await connect(session, ['coordinator']).call(route, { params, signal: session.signal })
       session.out.answer(drains, () => drainsText(drains))

@@ -7,7 +7,7 @@ import { coordinatorText, peersText, queueText, workersText } from '../print/nod
 import { qualityText } from '../print/quality-text.js'
 import { sessionOf } from '../session.js'
 import { registerDrain } from './coordinator-drain.js'
-import { registerEvidence } from './coordinator-evidence.js'
+import { registerIsolate } from './coordinator-isolate.js'
 
 /** `edgecoder coordinator …`: how a coordinator and its queue stand. */
 export function registerCoordinator(program: Command): void {
@@ -16,7 +16,7 @@ export function registerCoordinator(program: Command): void {
     .description('how a coordinator and its queue stand, and when it rests')
   registerPause(coordinator)
   registerDrain(coordinator)
-  registerEvidence(coordinator)
+  registerIsolate(coordinator)
   coordinator
     .command('status')
     .description('counts of workers, gateways and tasks')

@@ -4,10 +4,11 @@ import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { isRefusal } from '../../src/core/refusal.js'
 import { connect } from '../connection.js'
 import { creditsText } from '../credits.js'
-import { requireYes } from '../files.js'
+import { requireYes, writeNew } from '../files.js'
 import { reconciliationText } from '../print/audit-text.js'
 import { slicesText } from '../print/ledger-text.js'
 import { createProgress } from '../print/progress.js'
+import { reconcileAt, reportBytes } from '../reconcile-report.js'
 import { refuse } from '../refuse.js'
 import { sessionOf } from '../session.js'
 
@@ -27,10 +28,12 @@ export function registerLedgerMend(ledger: Command): void {
   ledger
     .command('reconcile')
     .description('compare logs, cosigners, transits, holds, tasks and policy; ends with 1 unless all agree')
-    .action(async (_options: unknown, command: Command) => {
+    .option('--out <file>', 'keep the report, for the admins who reopen what an incident has closed')
+    .option('--yes', 'yes, replace the file')
+    .action(async ({ out, yes }: YesOption & { readonly out?: string }, command: Command) => {
       const session = sessionOf(command)
-      const { signal } = session
-      const found = await connect(session, ['coordinator']).call(ADMIN_ROUTES.ledgerReconcile, { signal })
+      const found = await reconcileAt(connect(session, ['coordinator']), session.signal)
+      if (out !== undefined) await writeNew(out, reportBytes(found), yes === true)
       session.out.answer(found, () => reconciliationText(found))
       if (!found.clean) process.exitCode = FAILED
     })

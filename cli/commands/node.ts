@@ -9,6 +9,7 @@ import { readAdminFile, sessionOf } from '../session.js'
 import { settingsFile, withSettings } from '../settings-file.js'
 import { registerEnroll } from './node-enroll.js'
 import { registerLogs } from './node-logs.js'
+import { registerTerms } from './node-terms.js'
 
 /** The most that EDGE_DRAIN_MS allows, and what stopping takes besides. */
 const LONGEST_DRAIN_MS = 3_660_000
@@ -19,6 +20,7 @@ export function registerNode(program: Command): void {
   registerStart(node)
   registerLogs(node)
   registerEnroll(node)
+  registerTerms(node)
   node
     .command('status')
     .description('what the node does and whether it can get work')

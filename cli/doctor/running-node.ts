@@ -42,6 +42,7 @@ export async function runningFindings(
     ...(mesh === undefined ? [] : [peersFinding(mesh), reachFinding(status, mesh)]),
     clockFinding(ledger),
     ...(policy === undefined ? [] : [policyFinding(policy)]),
+    ...(status.incident ?? []).map(({ message, next }) => unknown('incident', message, next ?? '')),
   ]
 }
 

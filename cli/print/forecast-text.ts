@@ -24,7 +24,7 @@ export function forecastText(
   outlook: PolicyOutlook,
   touched: Touched | undefined,
 ): string {
-  const { admitted, cut, drained, coordinators, quorum, prices, homes, expiresMs } = outlook
+  const { admitted, cut, drained, coordinators, quorum, prices, homes, expiresMs, closed } = outlook
   return facts([
     ['Message', `${message.sequence}, ${message.kind}`],
     ['Signed', `${signedText(demands)}${state === 'waiting' ? ', waits for signatures' : ''}`],
@@ -41,6 +41,7 @@ export function forecastText(
             .map(({ home, coordinator, epoch }) => `${home} goes to ${coordinator}, epoch ${epoch}`)
             .join(INDENT),
     ],
+    ['Closed', closedText(closed)],
     ['Expires', expiresText(expiresMs)],
     ['Leases', leasesText(touched)],
   ])
@@ -70,6 +71,11 @@ function pricesText(prices: PolicyOutlook['prices']): string {
       return `${modelClass}, ${rate}: ${creditsText(before)} → ${creditsText(after)} credits`
     })
     .join(INDENT)
+}
+
+function closedText({ before, after }: PolicyOutlook['closed']): string | undefined {
+  const of = (paths: PolicyOutlook['closed']['after']) => (paths.length === 0 ? 'nothing' : paths.join(', '))
+  return of(before) === of(after) ? undefined : `${of(before)} → ${of(after)}`
 }
 
 function expiresText({ before, after }: PolicyOutlook['expiresMs']): string {

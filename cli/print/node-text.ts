@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { ago, duration } from './duration.js'
 import { facts, table } from './table.js'
+import { closedText, localText } from './terms-text.js'
 
 type Answer<R extends keyof typeof ADMIN_ROUTES> = z.output<(typeof ADMIN_ROUTES)[R]['response']>
 
@@ -17,6 +18,7 @@ export function nodeStatusText(status: Answer<'status'>): string {
       ]),
       ['Network', status.network],
       ['Policy', status.policy && [status.policy.message, status.policy.next].filter(Boolean).join(' → ')],
+      ['Incident', status.incident?.map(({ message }) => message).join('\n           ')],
       ['Peer id', status.peerId],
       [
         'Addresses',
@@ -47,6 +49,7 @@ function workerText(worker: NonNullable<Answer<'status'>['worker']>): string {
   )
   return facts([
     ['Coordinators', attached.join('\n              ') || 'none'],
+    ['Works now', worker.closed.length === 0 ? undefined : `no: ${worker.closed.map(closedText).join('; ')}`],
     ['Slots', `${worker.slots.busy} of ${worker.slots.total} busy`],
     ['Engine', worker.engine || 'none'],
     ['Models', models.join('\n              ') || 'none'],
@@ -80,6 +83,10 @@ export function coordinatorText(status: Answer<'coordinatorStatus'>): string {
         `${ago(status.paused.sinceMs)}: ${status.paused.reason} ` +
           `(new tasks are ${status.paused.refusesSubmits ? 'refused' : 'queued'}; leases that are out go on)`,
     ],
+    [
+      'Isolated',
+      status.isolated === 0 ? undefined : `${status.isolated} peers: edgecoder coordinator isolations`,
+    ],
     ['Not ready', status.notReady?.message],
   ])
 }
@@ -98,9 +105,10 @@ export function whyIdleText(why: Answer<'whyIdle'>): string {
   if (why.busy) return 'The worker is busy.'
   if (why.reasons.length === 0) return `Nothing keeps it from working; ${why.queued} tasks wait.`
   return why.reasons
-    .map(({ detail, tasks, next }) => {
+    .map(({ detail, tasks, next, untilMs }) => {
       const held = tasks === 0 ? '' : ` (${tasks} waiting ${tasks === 1 ? 'task' : 'tasks'})`
-      return `- ${detail}${held}${next === undefined ? '' : `\n  next: ${next}`}`
+      const until = untilMs === undefined ? '' : `, until ${localText(untilMs)}`
+      return `- ${detail}${until}${held}${next === undefined ? '' : `\n  next: ${next}`}`
     })
     .join('\n')
 }
@@ -185,5 +193,14 @@ export function drainsText({ drains }: Answer<'coordinatorDrains'>): string {
       untilMs === undefined ? 'never' : new Date(untilMs).toISOString(),
       reason,
     ]),
+  )
+}
+
+/** `coordinator isolations` for people. */
+export function isolationsText({ isolations }: Answer<'coordinatorIsolations'>): string {
+  if (isolations.length === 0) return 'No peer is isolated here.'
+  return table(
+    ['peer id', 'since', 'reason'],
+    isolations.map(({ peer, sinceMs, reason }) => [peer, ago(sinceMs), reason]),
   )
 }

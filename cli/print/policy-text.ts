@@ -1,4 +1,5 @@
 import { DEFAULT_TERMS, type EconomyTerms } from '../../src/core/economy/terms.js'
+import { hexOf } from '../../src/core/ledger/hex.js'
 import type {
   ExaminedDemand,
   ExaminedPolicy,
@@ -69,13 +70,18 @@ export function saysOf(message: PolicyMessage, chain: PolicyChain): readonly str
         ...message.body.admit.map((peer) => `admits gateway ${peer}`),
         ...message.body.remove.map((peer) => `removes gateway ${peer}`),
       ]
+    case 'incident':
+      return incidentSays(message, chain)
     default:
       return [memberSays(message)]
   }
 }
 
 function memberSays(
-  message: Exclude<PolicyMessage, { kind: 'genesis' | 'keys' | 'terms' | 'coordinators' | 'gateways' }>,
+  message: Exclude<
+    PolicyMessage,
+    { kind: 'genesis' | 'keys' | 'terms' | 'coordinators' | 'gateways' | 'incident' }
+  >,
 ): string {
   switch (message.kind) {
     case 'account': {
@@ -103,6 +109,26 @@ function memberSays(
       return `hands home ${home} over to ${coordinator}, in epoch ${epoch}`
     }
   }
+}
+
+/** Whether something is reopened shows against what was closed before. */
+function incidentSays(
+  { sequence, body }: Extract<PolicyMessage, { kind: 'incident' }>,
+  chain: PolicyChain,
+): readonly string[] {
+  const { closed, reason, reconciled, override } = body
+  const before = chain.incident(sequence - 1)?.closed ?? []
+  const closes = closed.filter((path) => !before.includes(path))
+  const stays = closed.filter((path) => before.includes(path))
+  const reopens = before.filter((path) => !closed.includes(path))
+  return [
+    ...(closes.length === 0 ? [] : [`closes for the whole network: ${closes.join(', ')}`]),
+    ...(reopens.length === 0 ? [] : [`reopens: ${reopens.join(', ')}`]),
+    ...(stays.length === 0 ? [] : [`stays closed: ${stays.join(', ')}`]),
+    `reason: ${wordsOf(reason)}`,
+    ...reconciled.map((digest) => `on the clean report of a reconcile with SHA-256 ${hexOf(digest)}`),
+    ...(override === '' ? [] : [`OVERRIDES the need for a clean reconcile: ${wordsOf(override)}`]),
+  ]
 }
 
 function genesisSays(body: Extract<PolicyMessage, { kind: 'genesis' }>['body']): readonly string[] {

@@ -63,27 +63,14 @@ function checksText(checks: Quality['checks']): readonly string[] {
     ['Unchecked', unchecked.map(({ reason, count }) => `${reason} ${count}`).join(', ') || 'none'],
   ])
   if (workers.length === 0) return [head]
-  const rows = workers.map(({ peerId, agentId, agreed, wrong, sampledShare, suspendedMs }) => [
+  const rows = workers.map(({ peerId, agentId, agreed, wrong, sampledShare }) => [
     agentId ?? '',
     String(agreed),
     String(wrong),
     `${Math.round(100 * sampledShare)} %`,
-    suspendedMs === undefined ? '' : ago(suspendedMs),
     peerId,
   ])
-  return [head, table(['worker', 'agreed', 'wrong', 'checked', 'suspended', 'peer id'], rows)]
-}
-
-type Evidence = z.output<typeof ADMIN_ROUTES.coordinatorEvidence.response>
-
-/** `coordinator evidence` for people. */
-export function evidenceText({ worker, suspended, cases }: Evidence): string {
-  const state = suspended ? 'It is suspended here.' : 'It is not suspended here.'
-  if (cases.length === 0) return `Nobody refuted a result of ${worker}. ${state}`
-  const rows = cases.flatMap(({ task, votes }) =>
-    votes.map((vote, at) => [at === 0 ? task : '', vote.outcome, vote.owner, vote.worker]),
-  )
-  return [state, table(['task', 'said', 'owner', 'peer id'], rows)].join('\n\n')
+  return [head, table(['worker', 'agreed', 'wrong', 'checked', 'peer id'], rows)]
 }
 
 function spreadText(spread: Quality['wait']): string {

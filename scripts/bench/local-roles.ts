@@ -48,7 +48,6 @@ export async function startWorker(
       agentId: `bench-${peer.signer.peerId.slice(-8)}`,
       slots: 1,
       coordinators: [init.coordinator],
-      priceFloorMicrocredits: 0n,
       version: 'bench',
     },
   )

@@ -37,6 +37,17 @@ export const ERRORS = {
     exit: 4,
     means: 'Network file or signed policy do not admit this peer in this role.',
   },
+  'incident-closed': {
+    http: 503,
+    exit: 4,
+    means:
+      'Admins have closed this for the whole network while an incident lasts: by signed policy, with a reason.',
+  },
+  'peer-isolated': {
+    http: 403,
+    exit: 4,
+    means: 'The owner of a coordinator has nothing to do with this peer, until it is released there.',
+  },
   'approval-pending': {
     http: 503,
     exit: 1,
@@ -75,6 +86,7 @@ export const ERRORS = {
   'gateway-unavailable': { http: 503, exit: 5, means: 'The gateway that holds the payload is not attached.' },
   'no-coordinator': { http: 503, exit: 5, means: 'No coordinator is attached.' },
   'waiting-for-worker': { http: 503, exit: 1, means: 'No worker that can take the task is free.' },
+  starting: { http: 503, exit: 5, means: 'This node is starting and cannot answer this yet.' },
   'shutting-down': { http: 503, exit: 5, means: 'This node is stopping.' },
   // feasibility: why a worker cannot take a task
   'model-missing': { http: 404, exit: 3, means: 'No such model here.' },
@@ -90,11 +102,6 @@ export const ERRORS = {
     exit: 1,
     means: 'The worker may not check this result: it belongs to somebody who made it or ordered it.',
   },
-  'worker-suspended': {
-    http: 403,
-    exit: 4,
-    means: 'Other workers refuted results of the worker: it gets nothing new at this coordinator.',
-  },
   'worker-quiet': { http: 503, exit: 1, means: 'The worker has not been heard from lately.' },
   'coordinator-paused': {
     http: 503,
@@ -108,6 +115,11 @@ export const ERRORS = {
       'The worker finishes what it has and is given nothing new, as policy or the owner of a coordinator says.',
   },
   'worker-paused': { http: 503, exit: 1, means: 'The worker takes no work now.' },
+  'outside-hours': { http: 503, exit: 1, means: 'The contributor lends the machine at other hours.' },
+  'in-use': { http: 503, exit: 1, means: 'Somebody uses the machine, which is lent only when nobody does.' },
+  'on-battery': { http: 503, exit: 1, means: 'The machine runs on battery, on which it is not lent.' },
+  'too-hot': { http: 503, exit: 1, means: 'The machine is hotter than its contributor lets it get.' },
+  'over-terms': { http: 503, exit: 1, means: 'The task needs more memory than the contributor lends.' },
   // ledger
   'insufficient-credits': { http: 402, exit: 4, means: 'The account does not have the credits for this.' },
   'account-unknown': { http: 404, exit: 3, means: 'The ledger has no such account.' },

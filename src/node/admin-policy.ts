@@ -20,7 +20,7 @@ export { type EnrolledNode, enrolledNodes, othersOf } from '../roles/policy/enro
 export { createAdminKey, openAdminKey, readAdminKey } from '../services/policy/admin-key-file.js'
 export { rewrite, writeOnce } from '../services/policy/whole-file.js'
 export { keyText } from '../wire/policy/key-text.js'
-export { POWERS } from '../wire/policy/policy-fields.js'
+export { INCIDENT_PATHS, type IncidentPath, POWERS } from '../wire/policy/policy-fields.js'
 export type { PolicyBody, PolicyKind, PolicyMessage } from '../wire/policy/policy-message.js'
 export { PolicyChain }
 

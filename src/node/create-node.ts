@@ -7,6 +7,7 @@ import { EdgeCoderError } from '../core/errors.js'
 import type { Audit } from '../ports/audit.js'
 import type { Coordinator } from '../roles/coordinator/coordinator.js'
 import { createCoordinator } from '../roles/coordinator/create-coordinator.js'
+import { Isolations } from '../roles/coordinator/isolations.js'
 import type { Enrollment } from '../roles/enrollment/enrollment.js'
 import { standingRefusal } from '../roles/enrollment/enrollment-words.js'
 import { createGateway } from '../roles/gateway/create-gateway.js'
@@ -14,6 +15,7 @@ import type { Gateway } from '../roles/gateway/gateway.js'
 import { enrolledNode } from '../roles/policy/enrolled-nodes.js'
 import { createWorker } from '../roles/worker/create-worker.js'
 import type { Worker } from '../roles/worker/worker.js'
+import { systemWallClock } from '../services/clock/system-wall-clock.js'
 import { measureEngine } from '../services/engine/measure-engine.js'
 import type { RegistrationToken } from '../wire/registration-token.js'
 import type { LoadedConfig } from './config.js'
@@ -57,6 +59,8 @@ interface Policies {
   readonly signed: SignedPolicy | undefined
   /** Of a coordinator in such a network. */
   readonly enrollment: Enrollment | undefined
+  /** Of a coordinator. */
+  readonly isolations: Isolations | undefined
   /** What the owner of this node was given to have it enrolled. */
   readonly registration: RegistrationToken | undefined
 }
@@ -82,15 +86,25 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
   await makeDataFolder(config.dataDir)
   const policy = createPolicySource(network, [...network.bootstrap, ...config.bootstrap])
   const registration = registrationOf(config)
-  const guests = new Guests(network.id)
-  const gate = (peerId: string): boolean => policy.admits(peerId)
+  // Asked for as soon as the network is up; there is none before the store is open.
+  let isolations: Isolations | undefined
+  const isIsolated = (peerId: string): boolean => isolations?.has(peerId) === true
+  const guests = new Guests(network.id, isIsolated)
+  const gate = (peerId: string): boolean => policy.admits(peerId) && !isIsolated(peerId)
   const services = await openServices(config, network, mode, listen, { gate, guests })
   try {
+    isolations = await isolationsOf(services, mode)
     guardOpenAdmission(network, listen, services.log)
     const isGuest = (peerId: string): boolean => guests.admits(peerId)
     const signed = await policy.open(services, { serves: mode.coordinator || mode.gateway, isGuest })
     const enrollment = mode.coordinator && signed ? enrollmentOf(services, signed, guests) : undefined
-    return await assemble(loaded, mode, network.id, services, { policy, signed, enrollment, registration })
+    return await assemble(loaded, mode, network.id, services, {
+      policy,
+      signed,
+      enrollment,
+      isolations,
+      registration,
+    })
   } catch (error) {
     await services.close()
     throw error
@@ -189,7 +203,7 @@ function createRoles(
   mode: Mode,
   networkId: string,
   services: Services,
-  { policy: { view: policy }, signed, enrollment, registration }: Policies,
+  { policy: { view: policy }, signed, enrollment, isolations, registration }: Policies,
 ): Roles {
   const { network, store, clock, random, signer, log, metrics, known, capabilities } = services
   const shared = { network, clock, random, signer, metrics, policy }
@@ -213,6 +227,7 @@ function createRoles(
           ...chain,
           onPolicy,
           ...(enrollment && { enrollment }),
+          isolations,
           copied: services.copied,
           addressesOf: (peerId) => known.list().find((peer) => peer.peerId === peerId)?.addresses ?? [],
         },
@@ -228,6 +243,7 @@ function createRoles(
           ...shared,
           ...capabilities,
           log: log.child({ role: 'worker' }),
+          lent: { store, machine: services.machine, wall: systemWallClock, texts: config },
           standing: () => signed && standingRefusal(enrolledNode(signed.chain, network.peerId)),
         },
         {
@@ -235,11 +251,21 @@ function createRoles(
           registration,
           agentId: config.agentId,
           slots: config.slots,
-          priceFloorMicrocredits: config.priceFloorMicrocredits,
         },
       ),
     }),
   }
+}
+
+/** Known before anything listens: who is isolated must not come in while the coordinator starts. */
+async function isolationsOf(
+  { store, clock, log }: Services,
+  { coordinator }: Mode,
+): Promise<Isolations | undefined> {
+  if (!coordinator) return undefined
+  const isolations = new Isolations({ store, clock, log: log.child({ role: 'coordinator' }) })
+  await isolations.load()
+  return isolations
 }
 
 /** Writes down that the node ran: between a start and the next one without a stop it crashed. */

@@ -7,9 +7,12 @@ import { protocolIds } from '../wire/protocol-ids.js'
  */
 export class Guests {
   readonly protocols: readonly string[]
+  readonly #barred: (peerId: string) => boolean
   #enrollment: Pick<Enrollment, 'isGuest'> | undefined
 
-  constructor(networkId: string) {
+  /** @param barred who is let in under no circumstances */
+  constructor(networkId: string, barred: (peerId: string) => boolean = () => false) {
+    this.#barred = barred
     const { worker, policy } = protocolIds(networkId)
     this.protocols = [worker, policy]
   }
@@ -20,6 +23,6 @@ export class Guests {
   }
 
   admits(peerId: string): boolean {
-    return this.#enrollment?.isGuest(peerId) === true
+    return !this.#barred(peerId) && this.#enrollment?.isGuest(peerId) === true
   }
 }

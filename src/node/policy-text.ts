@@ -1,16 +1,17 @@
 import type { EconomyTerms } from '../core/economy/terms.js'
 import { EdgeCoderError } from '../core/errors.js'
+import { hexOf } from '../core/ledger/hex.js'
 import { publicKeyOf } from '../wire/peer-id.js'
 import { keyText, parseKeyText } from '../wire/policy/key-text.js'
 import type { PolicyMessage } from '../wire/policy/policy-message.js'
 
 /** A message as plain JSON: keys as `ed25519:…`, digests in hexadecimal, amounts as decimal text. */
 export function policyJson(message: PolicyMessage): Readonly<Record<string, unknown>> {
-  const { previous, ...rest } = message
-  const json = { ...rest, previous: Buffer.from(previous).toString('hex') }
   return JSON.parse(
-    JSON.stringify(json, (_name, value: unknown) => {
+    JSON.stringify(message, (name, value: unknown) => {
       if (typeof value === 'bigint') return String(value)
+      if (name === 'previous') return hexOf(message.previous)
+      if (name === 'reconciled' && message.kind === 'incident') return message.body.reconciled.map(hexOf)
       return value instanceof Uint8Array ? keyText(value) : value
     }),
   ) as Record<string, unknown>

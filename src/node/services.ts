@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../ports/clock.js'
 import type { Log } from '../ports/log.js'
+import type { Machine } from '../ports/machine.js'
 import type { Network } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { Signer } from '../ports/signer.js'
@@ -9,6 +10,7 @@ import { type AuditLog, openAuditLog } from '../services/audit/audit-log.js'
 import { systemClock } from '../services/clock/system-clock.js'
 import { systemRandom } from '../services/clock/system-random.js'
 import { type Identity, loadIdentity } from '../services/identity/identity.js'
+import { createMachine } from '../services/machine/create-machine.js'
 import { createLibp2pNetwork, type Libp2pNetwork } from '../services/network/libp2p-network.js'
 import { shareNetwork } from '../services/network/shared-network.js'
 import { createLog } from '../services/observe/log.js'
@@ -41,6 +43,7 @@ export interface Services {
   readonly network: Network
   readonly known: KnownCoordinators
   readonly capabilities: Capabilities
+  readonly machine: Machine
   /** Frees what was opened; the network is stopped by whoever started it. */
   close(): Promise<void>
 }
@@ -77,6 +80,9 @@ export async function openServices(
         opened.note({ kind: 'admission-refused', by: 'node', of: peerId, outcome: 'refused' })
       return admitted
     }
+    const machine = createMachine()
+    // Before the engine counts the cores that it may have.
+    if (mode.worker) await machine.confine(Number(config.cpuPercent))
     const [known, capabilities, libp2p] = await Promise.all([
       openKnownCoordinators(store, bootstrap),
       mode.worker ? findCapabilities({ clock, log }, config, mode.sandbox) : NO_CAPABILITIES,
@@ -104,6 +110,7 @@ export async function openServices(
       network: shareNetwork(libp2p, clock),
       known,
       capabilities,
+      machine,
       close: async () => {
         await Promise.allSettled([capabilities.engine?.close(), capabilities.sandbox?.close()])
         await opened.close()

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { type TermName, termFault } from '../core/terms/terms.js'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
@@ -39,6 +40,15 @@ function setting<S extends z.ZodType>(
   secret = false,
 ): Setting<S> {
   return { env, fallback, schema, help, secret }
+}
+
+/** One of the terms on which a worker's machine is lent; they can be changed while it runs, too. */
+function term(name: TermName, env: string, fallback: string, help: string): Setting<z.ZodString> {
+  const schema = z.string().superRefine((text, context) => {
+    const fault = termFault(name, text)
+    if (fault !== undefined) context.addIssue({ code: 'custom', message: fault })
+  })
+  return setting(env, fallback, schema, help)
 }
 
 /** Every setting of a node. Order: flag over environment over env file over the default here. */
@@ -122,11 +132,48 @@ export const SETTINGS = {
     z.enum(['auto', 'bubblewrap', 'deno', 'none']),
     'what runs strangers’ code; never the host itself',
   ),
-  priceFloorMicrocredits: setting(
+  priceFloorMicrocredits: term(
+    'priceFloorMicrocredits',
     'EDGE_PRICE_FLOOR_MICROCREDITS',
     '0',
-    z.coerce.bigint().min(0n),
     'least price a worker takes for a task',
+  ),
+  hours: term(
+    'hours',
+    'EDGE_HOURS',
+    'always',
+    'worker: when it works, by the local clock, such as mon-fri 18:00-08:00, sat-sun 00:00-24:00',
+  ),
+  idleMinutes: term(
+    'idleMinutes',
+    'EDGE_IDLE_MINUTES',
+    '0',
+    'worker: works once nobody used the machine for so long; 0 = also while it is used',
+  ),
+  cpuPercent: term('cpuPercent', 'EDGE_CPU_PERCENT', '100', 'worker: share of the cores, in whole cores'),
+  memoryMib: term(
+    'memoryMib',
+    'EDGE_MEMORY_MIB',
+    '0',
+    'worker: most memory that a program in the sandbox may have; 0 = what its task asks for',
+  ),
+  batteryPercent: term(
+    'batteryPercent',
+    'EDGE_BATTERY_PERCENT',
+    '100',
+    'worker: least charge to work on battery; 100 = never on battery, 0 = at any charge',
+  ),
+  hottestC: term(
+    'hottestC',
+    'EDGE_HOTTEST_C',
+    '0',
+    'worker: works up to this temperature, in °C; 0 = at any',
+  ),
+  ownFirst: term(
+    'ownFirst',
+    'EDGE_OWN_FIRST',
+    'true',
+    'worker: tasks of its owner’s account go before those of others',
   ),
   leaseMs: setting(
     'EDGE_LEASE_MS',

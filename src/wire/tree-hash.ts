@@ -5,6 +5,8 @@ const LEAF_PREFIX = 0x00
 const NODE_PREFIX = 0x01
 /** What is hashed is put together here: two hashes, or an entry. Making room for each would cost more than the hash. */
 const scratch = new Uint8Array(1 + ENTRY_BYTES)
+/** Views of it, by their length, at most as many as it has bytes: to make one costs a good part of the hash. */
+const views = new Map<number, Uint8Array>()
 
 /** SHA-256 with the prefixes that keep leaves and nodes apart. @see RFC 6962 §2.1 */
 export const sha256Tree = {
@@ -26,5 +28,10 @@ export const sha256Tree = {
 } as const
 
 function roomFor(length: number): Uint8Array {
-  return length > scratch.length ? new Uint8Array(length) : scratch.subarray(0, length)
+  const known = views.get(length)
+  if (known !== undefined) return known
+  if (length > scratch.length) return new Uint8Array(length)
+  const view = scratch.subarray(0, length)
+  views.set(length, view)
+  return view
 }

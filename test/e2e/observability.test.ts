@@ -89,14 +89,17 @@ function runbook(): readonly string[] {
 it('each command of the daily and weekly lists is answered well by a mesh that works', async () => {
   const { dir, mesh } = held.mesh
   writeFileSync(join(dir, 'coordinator.env'), `EDGE_NETWORK_FILE=${mesh.networkFile}\n`)
-  const { dataDir } = held.mesh.get('coordinator-1').node
+  const folders = new Map([
+    ['./coordinator', held.mesh.get('coordinator-1').node.dataDir],
+    ['./worker', held.mesh.get('worker').node.dataDir],
+  ])
   const commands = runbook()
   expect(commands.length).toBeGreaterThan(20)
   for (const command of commands) {
     const [, path] = /^curl -s http:\/\/127\.0\.0\.1:\d+(\/\S+)$/.exec(command) ?? []
     if (path === undefined) {
       const [words = []] = commandsOf(`\`${command}\``)
-      const args = words.map((word) => (word === './coordinator' ? dataDir : word))
+      const args = words.map((word) => folders.get(word) ?? word)
       const run = await runCli(['--json', ...args], { cwd: dir })
       expect([command, run.code, run.stderr]).toEqual([command, 0, ''])
     } else {

@@ -9,8 +9,9 @@ import type { Wish } from '../../src/roles/ledger/log-writer.js'
 import { PolicyChain } from '../../src/roles/policy/policy-chain.js'
 import { logOrigin } from '../../src/wire/checkpoint.js'
 import { noteKey } from '../../src/wire/note-key.js'
+import type { PolicyBody, PolicyKind } from '../../src/wire/policy/policy-message.js'
 import { Book, STATEMENT, wordOf } from './ledger-book.js'
-import { ADMINS, messageOf, PEERS, signed } from './sample-policy.js'
+import { ADMINS, messageOf, PEERS, placeOf, signed } from './sample-policy.js'
 
 /** When the logs begin. */
 export const BEGIN_MS = 1_800_000_000_000
@@ -69,6 +70,15 @@ export class EconomyHomes {
     )
     if (isRefusal(taken)) throw new Error(taken.detail)
     return new EconomyHomes(chain, terms, homes)
+  }
+
+  /** The admin says more. */
+  async say<Kind extends PolicyKind>(kind: Kind, body: PolicyBody<Kind>): Promise<void> {
+    const [admin] = ADMINS
+    const last = this.chain.at(this.chain.head?.sequence ?? -1)?.message
+    if (admin === undefined || last === undefined) throw new Error('no chain')
+    const taken = await this.chain.take(signed(messageOf(kind, body, placeOf(last)), admin))
+    if (isRefusal(taken)) throw new Error(taken.detail)
   }
 
   get homes(): readonly string[] {

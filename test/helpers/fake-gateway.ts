@@ -44,6 +44,7 @@ export class FakeGateway implements Gateway {
   readonly #tasks = new Map<string, FakeTask>()
   readonly #changes = new EventEmitter().setMaxListeners(0)
   readonly wallets = new FakeWallets()
+  started = true
   /** Streams of events open now. */
   open = 0
   /** Events that readers have taken. */

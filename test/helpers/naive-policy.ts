@@ -83,6 +83,10 @@ export class NaivePolicy {
     return { role: latest.body.role, state: state?.body.state ?? 'pending' }
   }
 
+  get closed(): ReadonlySet<string> {
+    return new Set(this.of('incident').at(-1)?.body.closed)
+  }
+
   epochOf(home: string): number | undefined {
     const begun = [...this.of('genesis').map(({ body }) => body.coordinators)]
     const later = this.of('coordinators').map(({ body }) => body.admit)
@@ -143,12 +147,20 @@ export class NaivePolicy {
         )
       case 'enrol': {
         const state = this.node(message.body.node.peer)?.state ?? 'revoked'
-        return state === 'revoked' && accounts.has(message.body.account)
+        return !this.closed.has('enrollments') && state === 'revoked' && accounts.has(message.body.account)
       }
       case 'node-state':
-        return !['revoked', undefined].includes(this.node(message.body.peer)?.state)
+        return (
+          !['revoked', undefined].includes(this.node(message.body.peer)?.state) &&
+          !(
+            this.closed.has('enrollments') &&
+            message.body.state === 'active' &&
+            this.node(message.body.peer)?.state === 'pending'
+          )
+        )
       case 'grant': {
         const { account, reference } = message.body
+        if (this.closed.has('payouts')) return false
         return accounts.has(account) && !this.of('grant').some(({ body }) => body.reference === reference)
       }
       case 'reverse': {
@@ -163,6 +175,13 @@ export class NaivePolicy {
           message.body.epoch === (this.epochOf(message.body.home) ?? -5) + 1 &&
           this.admitted('coordinators').has(message.body.coordinator)
         )
+      case 'incident': {
+        const { closed, reconciled, override } = message.body
+        const proofs = Number(reconciled.length > 0) + Number(override !== '')
+        const before = [...this.closed]
+        if (before.some((path) => !closed.includes(path as (typeof closed)[number]))) return proofs === 1
+        return proofs === 0 && closed.length > before.length
+      }
     }
   }
 }

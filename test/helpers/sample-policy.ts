@@ -68,6 +68,12 @@ export const SAMPLE_BODIES: { readonly [Kind in PolicyKind]: PolicyBody<Kind> } 
     root: { keys: keysOf(ANN, BOB, EVE), threshold: 2 },
     powers: [{ power: 'enrol', authority: { keys: keysOf(DAN, EVE), threshold: 1 } }],
   },
+  incident: {
+    closed: ['transfers', 'code'],
+    reason: 'results of one worker are forged',
+    reconciled: [],
+    override: '',
+  },
 }
 
 export const SAMPLE_KINDS = Object.keys(SAMPLE_BODIES) as readonly PolicyKind[]
@@ -122,7 +128,8 @@ export function sampleChain(): readonly { readonly message: PolicyMessage; reado
     const before = chain.at(-1)?.message
     const after = before === undefined ? undefined : placeOf(before)
     const message = messageOf(kind, SAMPLE_BODIES[kind], after)
-    const signers = kind === 'grant' ? [DAN] : kind === 'keys' ? [ANN, BOB] : [CAY, ANN]
+    const afterKeys = chain.some((each) => each.message.kind === 'keys')
+    const signers = kind === 'grant' ? [DAN] : kind === 'keys' || afterKeys ? [ANN, BOB] : [CAY, ANN]
     chain.push({ message, bytes: signed(message, ...signers) })
   }
   return chain

@@ -51,6 +51,7 @@ function stated(entry: Entry): Uint8Array {
 
 /** Policy in the plainest form: one admin key signs each entry's fields. Nothing is taken on trust. */
 class SignedStatements implements PolicyStatements {
+  readonly gate = () => undefined
   readonly isGateway = (_view: LedgerView, peer: string) => peer === GATEWAY.peerId
   readonly #terms: EconomyTerms
 

@@ -295,7 +295,6 @@ class Simulation {
               agentId: plan.name,
               slots: plan.slots,
               coordinators: addresses,
-              priceFloorMicrocredits: 0n,
             },
           )
         }),

@@ -1,6 +1,7 @@
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Log } from '../../ports/log.js'
 import type { Random } from '../../ports/random.js'
+import type { Gateway } from '../../roles/gateway/gateway.js'
 import { createApp } from '../app.js'
 import { bearer } from '../auth.js'
 import { BodyBudget } from '../body-budget.js'
@@ -118,14 +119,26 @@ function adminApp(
   mountNode(surface, components)
   mountLedgerOffice(surface, { ...components, streams })
   if (gateway !== undefined) {
-    mountTasks(surface, { gateway, streams, clock, log })
-    mountWallet(surface, gateway.wallets)
+    const atGateway = { ...surface, authorize: whenStarted(gateway, surface) }
+    mountTasks(atGateway, { gateway, streams, clock, log })
+    mountWallet(atGateway, gateway.wallets)
   } else {
     for (const route of Object.values<Route>({ ...TASK_ROUTES, ...WALLET_ROUTES }))
       mount(surface, route, () => notHere(node, 'gateway'))
   }
   mountHealth(root, components, metrics, 'nothing')
   return app
+}
+
+/** The admin API listens before its gateway knows its tasks: a task would seem never to have been. */
+function whenStarted(gateway: Gateway, { authorize }: Surface): Surface['authorize'] {
+  return async (http, needs) => {
+    const caller = await authorize(http, needs)
+    if (gateway.started || isRefusal(caller)) return caller
+    return refusal('starting', 'this gateway is starting and does not know its tasks yet', {
+      next: 'Ask again in a moment; `edgecoder status` tells when it is ready.',
+    })
+  }
 }
 
 function authorize(

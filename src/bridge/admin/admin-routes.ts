@@ -16,6 +16,8 @@ import {
   CoordinatorStatusJson,
   DrainRequestJson,
   DrainsJson,
+  IsolationRequestJson,
+  IsolationsJson,
   LedgerStatusJson,
   MeshViewJson,
   ModelsJson,
@@ -28,8 +30,8 @@ import {
   WorkersJson,
 } from '../schemas/node.js'
 import { accountName, KeyParams, queryInteger, taskId } from '../schemas/parameters.js'
+import { TermsJson, TermsRequestJson } from '../schemas/terms.js'
 import { HistoryJson, WalletJson } from '../schemas/wallet.js'
-import { CHECK_ROUTES } from './check-routes.js'
 import { ENROLLMENT_ROUTES } from './enrollment-routes.js'
 import { LEDGER_ROUTES } from './ledger-routes.js'
 import { POLICY_ROUTES } from './policy-routes.js'
@@ -69,6 +71,19 @@ export const ADMIN_ROUTES = {
     summary: 'Why no work comes, the nearest cause first.',
     response: WhyIdleJson,
   },
+  workerTerms: {
+    ...get,
+    path: '/worker/terms',
+    summary: 'On what terms the machine of the worker here is lent.',
+    response: TermsJson,
+  },
+  workerTermsChange: {
+    ...post,
+    path: '/worker/terms',
+    summary: 'Changes terms at once, and over restarts.',
+    body: TermsRequestJson,
+    response: TermsJson,
+  },
   coordinatorStatus: {
     ...get,
     path: '/coordinator/status',
@@ -107,6 +122,26 @@ export const ADMIN_ROUTES = {
     summary: 'A worker gets work again.',
     params: z.strictObject({ worker: DrainRequestJson.shape.worker }),
     response: DrainsJson,
+  },
+  coordinatorIsolations: {
+    ...get,
+    path: '/coordinator/isolations',
+    summary: 'Peers that the coordinator here has nothing to do with.',
+    response: IsolationsJson,
+  },
+  coordinatorIsolate: {
+    ...post,
+    path: '/coordinator/isolations',
+    summary: 'A peer is cut off here from now on, over restarts too; what it ran goes to others.',
+    body: IsolationRequestJson,
+    response: IsolationsJson,
+  },
+  coordinatorRelease: {
+    ...post,
+    path: '/coordinator/isolations/{peer}/end',
+    summary: 'A peer is let in again.',
+    params: z.strictObject({ peer: IsolationRequestJson.shape.peer }),
+    response: IsolationsJson,
   },
   coordinatorQueue: {
     ...get,
@@ -149,7 +184,6 @@ export const ADMIN_ROUTES = {
   ...LEDGER_ROUTES,
   ...POLICY_ROUTES,
   ...ENROLLMENT_ROUTES,
-  ...CHECK_ROUTES,
   wallet: {
     ...get,
     path: '/wallets/{account}',

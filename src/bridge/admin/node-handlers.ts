@@ -10,7 +10,6 @@ import { problemJson } from '../schemas/problem.js'
 import { historyJson, walletJson } from '../schemas/wallet.js'
 import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
 import { audited } from './audited.js'
-import { mountChecks } from './check-handlers.js'
 import { mountEconomy } from './economy-handlers.js'
 import { mountEnrollment } from './enrollment-handlers.js'
 import { ledgerJson, models, nodeStatus, statusJson } from './node-status.js'
@@ -44,7 +43,6 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
   })
   mountCoordinator(surface, components)
   mountOperations(surface, components)
-  mountChecks(surface, components)
   mountLedger(surface, components)
   mountEconomy(surface, audit, () => components.coordinator?.economy() ?? noEconomy(components))
   mountPolicy(surface, { network: node.network, clock, audit, policy: components.policy })

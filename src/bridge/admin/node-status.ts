@@ -1,7 +1,9 @@
 import type { z } from 'zod'
+import { gateRefusal } from '../../core/policy/incident-gate.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { LedgerStatus } from '../../roles/coordinator/coordinator.js'
+import type { PolicyService } from '../../roles/policy/policy-service.js'
 import { type Roles, reasons } from '../health.js'
 import type { NodeControl } from '../node-control.js'
 import type { LedgerStatusJson, ModelsJson, NodeStatusJson } from '../schemas/node.js'
@@ -14,6 +16,7 @@ export function nodeStatus(node: NodeControl, roles: Roles, clock: Clock): NodeS
     why === undefined ? [] : [{ role, why: problemJson(why) }],
   )
   const policy = roles.policy?.standing()
+  const closed = closedBy(roles.policy)
   const bridgeUrl = node.bridgeUrl()
   return {
     version,
@@ -29,6 +32,7 @@ export function nodeStatus(node: NodeControl, roles: Roles, clock: Clock): NodeS
     ready: notReady.length === 0,
     notReady,
     ...(policy === undefined ? {} : { policy: problemJson(policy) }),
+    ...(closed.length === 0 ? {} : { incident: closed.map(problemJson) }),
     ...(roles.worker === undefined ? {} : { worker: statusJson(roles.worker.status()) }),
     ...(roles.coordinator === undefined ? {} : { coordinator: statusJson(roles.coordinator.status()) }),
     ...(roles.gateway === undefined ? {} : { gateway: statusJson(roles.gateway.status()) }),
@@ -77,4 +81,9 @@ export function models({ worker, coordinator, gateway }: Roles): ModelsJson {
     }
   }
   return { from: 'coordinator', models: [...byName.values()] }
+}
+
+function closedBy(policy: PolicyService | undefined): readonly Refusal[] {
+  const incident = policy?.chain.incident()
+  return (incident?.closed ?? []).flatMap((path) => gateRefusal(incident, path) ?? [])
 }

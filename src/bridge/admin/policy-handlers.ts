@@ -1,11 +1,13 @@
 import type { z } from 'zod'
 import { hexOf } from '../../core/ledger/hex.js'
+import { incidentPaths } from '../../core/policy/incident-gate.js'
 import { refusal } from '../../core/refusal.js'
 import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
+import type { PolicyChain } from '../../roles/policy/policy-chain.js'
 import type { PolicyService } from '../../roles/policy/policy-service.js'
 import { mount, type Surface } from '../mount.js'
-import type { PolicyStatusJson } from '../schemas/policy.js'
+import type { IncidentJson, PolicyStatusJson } from '../schemas/policy.js'
 import { problemJson } from '../schemas/problem.js'
 import { unsigned } from './not-here.js'
 import { POLICY_PAGE, POLICY_ROUTES as ROUTES } from './policy-routes.js'
@@ -21,6 +23,9 @@ interface Components {
 export function mountPolicy(surface: Surface, { network, clock, audit, policy }: Components): void {
   mount(surface, ROUTES.policyStatus, () =>
     policy === undefined ? unsigned() : policyStatus(network, policy, clock.nowMs()),
+  )
+  mount(surface, ROUTES.policyIncident, () =>
+    policy === undefined ? unsigned() : incidentJson(policy.chain),
   )
   mount(surface, ROUTES.policyMessages, ({ query }) => {
     if (policy === undefined) return unsigned()
@@ -81,4 +86,15 @@ function policyStatus(
 
 function lengthOf({ chain }: PolicyService): number {
   return (chain.head?.sequence ?? -1) + 1
+}
+
+async function incidentJson(chain: PolicyChain): Promise<IncidentJson> {
+  const incident = chain.incident()
+  const paths = incidentPaths(incident)
+  const there = incident === undefined ? undefined : chain.at(incident.sequence)
+  if (incident === undefined || there?.message.kind !== 'incident') return { paths }
+  const { sequence, reason, sinceMs } = incident
+  const { override } = there.message.body
+  const by = await chain.signersOf(there)
+  return { paths, said: { sequence, reason, sinceMs, by, ...(override === '' ? {} : { override }) } }
 }

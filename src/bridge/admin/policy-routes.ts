@@ -1,7 +1,13 @@
 import { z } from 'zod'
 import { NO_BODY, NOTHING, PLAIN, type Route } from '../route.js'
 import { queryInteger } from '../schemas/parameters.js'
-import { PolicyMessagesJson, PolicyStatusJson, PublishedJson, policyMessage } from '../schemas/policy.js'
+import {
+  IncidentJson,
+  PolicyMessagesJson,
+  PolicyStatusJson,
+  PublishedJson,
+  policyMessage,
+} from '../schemas/policy.js'
 
 const get = { ...PLAIN, method: 'get', needs: 'admin' } as const
 const post = { method: 'post', needs: 'admin', params: NOTHING, query: NOTHING, body: NO_BODY } as const
@@ -22,6 +28,12 @@ export const POLICY_ROUTES = {
     summary: 'Messages of the policy, as they came.',
     query: z.strictObject({ from: queryInteger(0, Number.MAX_SAFE_INTEGER).optional() }),
     response: PolicyMessagesJson,
+  },
+  policyIncident: {
+    ...get,
+    path: '/policy/incident',
+    summary: 'What an incident closes for the whole network, why, since when, and who signed for it.',
+    response: IncidentJson,
   },
   policyPublish: {
     ...post,

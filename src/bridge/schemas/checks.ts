@@ -18,34 +18,8 @@ export const ChecksJson = z.object({
         agreed: z.number(),
         wrong: z.number(),
         sampledShare: z.number().meta({ description: 'Of its next results, how many are checked.' }),
-        suspendedMs: z.number().optional().meta({ description: 'Since when it gets nothing new here.' }),
       }),
     )
     .readonly()
     .meta({ description: 'Over restarts; those that were wrong most first.' }),
-})
-
-export const EvidenceJson = z.object({
-  worker: z.string(),
-  suspended: z.boolean(),
-  cases: z
-    .array(
-      z.object({
-        task: z.string(),
-        sinceMs: z.number(),
-        checkDigest: z.string().meta({ description: 'SHA-256 of the payload that all of them ran.' }),
-        votes: z
-          .array(
-            z.object({
-              worker: z.string(),
-              owner: z.string(),
-              outcome: z.enum(['passed', 'failed', 'stopped']),
-              receipt: z.string().meta({ description: 'The signed Envelope, in base64.' }),
-            }),
-          )
-          .readonly()
-          .meta({ description: 'The first is that of the result itself.' }),
-      }),
-    )
-    .readonly(),
 })

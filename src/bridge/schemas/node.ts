@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ChecksJson } from './checks.js'
 import { ProblemJson } from './problem.js'
+import { ClosedJson } from './terms.js'
 
 const MOST_DRAIN_MS = 7 * 86_400_000
 
@@ -16,6 +17,7 @@ const texts = z.array(z.string()).readonly()
 const WorkerStatusJson = z.object({
   agentId: z.string(),
   notReady: ProblemJson.optional(),
+  closed: ClosedJson.meta({ description: 'Why its contributor’s terms keep it from work; it is ready.' }),
   coordinators: z
     .array(z.object({ peerId: z.string(), sinceMs: z.number(), slotsOffered: z.number() }))
     .readonly(),
@@ -51,6 +53,7 @@ export const CoordinatorStatusJson = z.object({
   done: z.number(),
   failed: z.number(),
   stormSinceMs: z.number().optional(),
+  isolated: z.number().meta({ description: 'Peers that its owner has isolated.' }),
   paused: z
     .object({ reason: z.string(), refusesSubmits: z.boolean(), sinceMs: z.number() })
     .optional()
@@ -82,6 +85,15 @@ export const DrainsJson = z.object({
 
 export type DrainsJson = z.output<typeof DrainsJson>
 
+export const IsolationRequestJson = z.strictObject({
+  peer: DrainRequestJson.shape.worker,
+  reason: z.string().max(256),
+})
+
+export const IsolationsJson = z.object({
+  isolations: z.array(z.object({ peer: z.string(), reason: z.string(), sinceMs: z.number() })).readonly(),
+})
+
 export const PauseRequestJson = z.strictObject({
   reason: z.string().min(1).max(256),
   refusesSubmits: z.boolean().meta({ description: 'Else new tasks wait in the queue.' }),
@@ -112,6 +124,10 @@ export const NodeStatusJson = z.object({
     .readonly()
     .meta({ description: 'Each role that cannot get work now, and why.' }),
   policy: ProblemJson.optional().meta({ description: 'Why the signed policy is not to be relied on now.' }),
+  incident: ProblemJson.array()
+    .readonly()
+    .optional()
+    .meta({ description: 'What an incident closes for the whole network; absent = nothing.' }),
   worker: WorkerStatusJson.optional(),
   coordinator: CoordinatorStatusJson.optional(),
   gateway: GatewayStatusJson.optional(),
@@ -164,7 +180,15 @@ export const WhyIdleJson = z.object({
   busy: z.boolean(),
   queued: z.number(),
   reasons: z
-    .array(z.object({ code: z.string(), detail: z.string(), tasks: z.number(), next: z.string().optional() }))
+    .array(
+      z.object({
+        code: z.string(),
+        detail: z.string(),
+        tasks: z.number(),
+        next: z.string().optional(),
+        untilMs: z.number().optional().meta({ description: 'When it ends, if that is known.' }),
+      }),
+    )
     .readonly(),
 })
 

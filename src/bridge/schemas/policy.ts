@@ -46,3 +46,22 @@ export const PublishedJson = z.object({
   digest: z.string(),
   added: z.boolean().meta({ description: 'False = it was here already, and was told to all again.' }),
 })
+
+export const IncidentJson = z.object({
+  paths: z
+    .array(z.object({ path: z.string(), closed: z.boolean(), means: z.string() }))
+    .readonly()
+    .meta({ description: 'All that an incident can close, and what does not happen while it is closed.' }),
+  said: z
+    .object({
+      sequence: place,
+      reason: z.string(),
+      sinceMs: z.number().meta({ description: 'When the message was issued.' }),
+      by: z.array(z.string()).readonly().meta({ description: 'Keys that signed it.' }),
+      override: z.string().optional().meta({ description: 'Why it was reopened without a clean reconcile.' }),
+    })
+    .optional()
+    .meta({ description: 'The newest message about it; absent = there never was one.' }),
+})
+
+export type IncidentJson = z.output<typeof IncidentJson>

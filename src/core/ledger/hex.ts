@@ -7,7 +7,11 @@ const DIGITS = Array.from({ length: 16 }, (_, digit) => digit.toString(16).charC
  * @param bytes a digest or an id; at most a few hundred bytes
  */
 export function hexOf(bytes: Uint8Array): string {
-  const codes: number[] = []
-  for (const byte of bytes) codes.push(DIGITS[byte >> 4] as number, DIGITS[byte & 15] as number)
+  const codes = new Array<number>(2 * bytes.length)
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] as number
+    codes[2 * at] = DIGITS[byte >> 4] as number
+    codes[2 * at + 1] = DIGITS[byte & 15] as number
+  }
   return String.fromCharCode(...codes)
 }

@@ -5,6 +5,7 @@ import { type Refusal, refusal } from '../refusal.js'
 import { PolicyDraft } from './policy-draft.js'
 import type { KeyTable, LinkRecord, PolicyChange, PolicyReader } from './policy-records.js'
 import { type Requirement, requirementsOf, unsignedFault } from './requirement.js'
+import { incident } from './rules/incident-rule.js'
 import { account, enrol, grant, nodeState, reverse } from './rules/member-rules.js'
 import { coordinators, gateways, genesis, handover, keys, terms } from './rules/network-rules.js'
 import type { PolicyRule } from './rules/policy-rule.js'
@@ -46,6 +47,7 @@ const RULES: { readonly [Kind in PolicyKind]: PolicyRule<Kind> } = {
   grant,
   reverse,
   handover,
+  incident,
 }
 
 /**

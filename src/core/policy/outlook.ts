@@ -1,3 +1,4 @@
+import type { IncidentPath } from '../../wire/policy/policy-fields.js'
 import { MILLION } from '../economy/fixed-point.js'
 import { quoteRates, type Rates } from '../economy/metering.js'
 import { MODEL_CLASSES, type ModelClass } from '../economy/terms.js'
@@ -43,6 +44,8 @@ export interface PolicyOutlook {
   /** Logs whose coordinator is another one then: sealed for the one before. */
   readonly homes: readonly { readonly home: string; readonly coordinator: string; readonly epoch: number }[]
   readonly expiresMs: Turned<number>
+  /** What an incident closes. */
+  readonly closed: Turned<readonly IncidentPath[]>
 }
 
 const RATES = ['inputPer1000Tokens', 'outputPer1000Tokens', 'perSandboxSecond'] as const
@@ -82,6 +85,7 @@ export function outlookOf(
     prices: pricesOf(before, after, multiplier),
     homes,
     expiresMs: turned(before, after, (book) => book.get('chain', '')?.expiresMs ?? 0),
+    closed: turned(before, after, (book) => book.get('incident', '')?.closed ?? []),
   }
 }
 

@@ -1,6 +1,12 @@
 import type { EconomyTerms } from '../economy/terms.js'
 import type { HomeRecord } from '../ledger/records.js'
-import type { PolicyChange, PolicyReader, PolicyRecords, PolicyTable } from './policy-records.js'
+import type {
+  IncidentRecord,
+  PolicyChange,
+  PolicyReader,
+  PolicyRecords,
+  PolicyTable,
+} from './policy-records.js'
 import type { PolicyView } from './policy-view.js'
 
 /** States in which a worker is in the network; one that drains finishes what it has. */
@@ -19,6 +25,7 @@ export class PolicyBook implements PolicyReader {
   readonly #tables = new Map<PolicyTable, Map<string, PolicyChange>>()
   readonly #logs = new Map<string, HomeEpoch>()
   readonly #rosters: { readonly sequence: number; readonly coordinators: ReadonlySet<string> }[] = []
+  readonly #incidents: IncidentRecord[] = []
   readonly #members = {
     coordinators: new Set<string>(),
     gateways: new Set<string>(),
@@ -41,6 +48,7 @@ export class PolicyBook implements PolicyReader {
       if (table === 'home' && value !== undefined) {
         this.#logs.set(`${key}/${value.epoch}`, { home: key, ...value })
       }
+      if (table === 'incident' && value !== undefined) this.#incidents.push(value)
       if (table === 'coordinator' || table === 'gateway' || table === 'node') this.#place(key)
     }
     this.#roll()
@@ -49,6 +57,11 @@ export class PolicyBook implements PolicyReader {
   /** Coordinators that were admitted, and not cut off, right after a message. @param sequence not of a later one */
   coordinatorsAt(sequence: number): ReadonlySet<string> {
     return this.#rosters.findLast((each) => each.sequence <= sequence)?.coordinators ?? NOBODY
+  }
+
+  /** What an incident closed right after a message. @param sequence not of a later one */
+  incidentAt(sequence: number): IncidentRecord | undefined {
+    return this.#incidents.findLast((each) => each.sequence <= sequence)
   }
 
   /** Who was a coordinator at some time. */
@@ -65,7 +78,9 @@ export class PolicyBook implements PolicyReader {
   get view(): PolicyView | undefined {
     const chain = this.get('chain', '')
     if (chain === undefined) return undefined
-    return { network: chain.network, admission: 'listed', ...this.#members }
+    const incident = this.get('incident', '')
+    const closed = incident === undefined ? {} : { incident }
+    return { network: chain.network, admission: 'listed', ...this.#members, ...closed }
   }
 
   /** The terms in force after a message. @param sequence left out = the newest */

@@ -31,6 +31,14 @@ export interface CoordinatorRecord {
   readonly publicKey: Uint8Array
 }
 
+/** What an incident closes; nothing once all was reopened. */
+export interface IncidentRecord extends Pick<PolicyBody<'incident'>, 'closed' | 'reason'> {
+  /** Of the message that said so. */
+  readonly sequence: number
+  /** When that was issued. */
+  readonly sinceMs: number
+}
+
 /** All state that policy makes, by table. */
 export interface PolicyRecords {
   readonly chain: ChainRecord
@@ -51,6 +59,8 @@ export interface PolicyRecords {
   readonly node: NodeRecord
   /** Key: the external reference. */
   readonly grant: GrantRecord
+  /** Set by the first message about an incident. Key: ''. */
+  readonly incident: IncidentRecord
 }
 
 export type PolicyTable = keyof PolicyRecords

@@ -1,4 +1,5 @@
 import { type Refusal, refusal } from '../refusal.js'
+import type { IncidentRecord } from './policy-records.js'
 
 export type PeerRole = 'coordinator' | 'gateway' | 'worker'
 
@@ -16,6 +17,10 @@ export interface PolicyView {
   readonly workers: ReadonlySet<string>
   /** Of the workers, those that finish what they have and get nothing new; left out = none. */
   readonly draining?: ReadonlySet<string>
+  /** Whom the owner of this node has nothing to do with, whatever policy says; left out = nobody. */
+  readonly isolated?: ReadonlyMap<string, { readonly reason: string }>
+  /** What an incident closes; left out = nothing ever was. Asked by `gateRefusal`. */
+  readonly incident?: IncidentRecord
 }
 
 export interface PolicySubject {
@@ -28,6 +33,7 @@ export interface PolicySubject {
 
 /** May this peer be connected at all, in whatever role? */
 export function isListed(view: PolicyView, peerId: string): boolean {
+  if (view.isolated?.has(peerId) === true) return false
   if (view.admission === 'open') return true
   return view.coordinators.has(peerId) || view.gateways.has(peerId) || view.workers.has(peerId)
 }
@@ -50,9 +56,16 @@ const LISTS = { coordinator: 'coordinators', gateway: 'gateways', worker: 'worke
  * The one question of admission and eligibility: may this peer act in this role?
  * Fails closed: who is on no list is not admitted.
  *
- * @returns undefined = yes; else `not-admitted`
+ * @returns undefined = yes; else `not-admitted`, or `peer-isolated`
  */
 export function admits(view: PolicyView, subject: PolicySubject): Refusal | undefined {
+  const isolated = view.isolated?.get(subject.peerId)
+  if (isolated !== undefined) {
+    const why = isolated.reason === '' ? '' : `: ${isolated.reason}`
+    return refusal('peer-isolated', `the owner of the coordinator has isolated ${subject.peerId}${why}`, {
+      next: 'Its owner ends it: edgecoder coordinator release.',
+    })
+  }
   if (view.admission === 'open') return undefined
   const list = LISTS[subject.role]
   if (view[list].has(subject.peerId)) return undefined

@@ -28,6 +28,7 @@ const POWER_OF: { readonly [Kind in PolicyKind]: Power } = {
   grant: 'grant',
   reverse: 'reverse',
   handover: 'handover',
+  incident: 'incident',
 }
 
 /**

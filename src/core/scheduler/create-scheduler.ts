@@ -60,6 +60,10 @@ class IndexedScheduler implements Scheduler {
     this.#queue.setGatewayAttached(gateway, attached)
   }
 
+  holdCode(why: Refusal | undefined): void {
+    this.#queue.holdCode(why)
+  }
+
   upsertWorker(profile: WorkerProfile): void {
     this.#workers.upsert(profile)
   }

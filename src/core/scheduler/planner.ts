@@ -1,7 +1,7 @@
 import type { TaskQueue } from './queue.js'
 import { dynamicScore, isWarm, type SuccessRates } from './rank.js'
 import type { TaskClass, Waiting } from './task-class.js'
-import { nextClass, nextTask } from './turn-taking.js'
+import { nextClass, nextOfAccount, nextTask } from './turn-taking.js'
 import type { Assignment, SchedulerOptions } from './views.js'
 import type { Worker } from './worker.js'
 import type { WorkerIndex } from './worker-index.js'
@@ -69,13 +69,15 @@ export class Planner {
   }
 
   #taskFor(worker: Worker): Waiting | undefined {
+    const own = this.#ownTask(worker)
+    if (own !== undefined) return own
     const tried = new Set<TaskClass>()
     const { capability, warm } = worker
     while (tried.size < CLASSES_TRIED) {
       const taskClass = nextClass(
         this.#queue.backlog,
         this.#queue,
-        (each) => this.#workers.fits(capability, each) && !tried.has(each),
+        (each) => !this.#isHeld(each) && this.#workers.fits(capability, each) && !tried.has(each),
         warm === undefined ? undefined : (each) => isWarm(warm, each.requirement),
       )
       if (taskClass === undefined) return undefined
@@ -87,7 +89,7 @@ export class Planner {
   }
 
   #match(taskClass: TaskClass): { readonly waiting: Waiting; readonly worker: Worker } | undefined {
-    if (!this.#workers.idle.any(taskClass)) return undefined
+    if (this.#isHeld(taskClass) || !this.#workers.idle.any(taskClass)) return undefined
     let worker: Worker | undefined
     const waiting = nextTask(taskClass, (each) => {
       worker = this.#bestFor(taskClass, each)
@@ -95,7 +97,23 @@ export class Planner {
     })
     if (waiting === undefined) return undefined
     worker ??= this.#bestFor(taskClass, waiting)
-    return worker === undefined ? undefined : { waiting, worker }
+    return worker === undefined ? undefined : { waiting: this.#ownTask(worker) ?? waiting, worker }
+  }
+
+  /** The task of its own account that goes before all others on this worker. */
+  #ownTask(worker: Worker): Waiting | undefined {
+    const { ownAccount } = worker.profile
+    const account = ownAccount === undefined ? undefined : this.#queue.account(ownAccount)
+    if (account === undefined) return undefined
+    return nextOfAccount(
+      account,
+      (taskClass) => this.#workers.fits(worker.capability, taskClass),
+      (waiting) => !this.#workers.excludes(worker, waiting),
+    )
+  }
+
+  #isHeld({ requirement }: TaskClass): boolean {
+    return this.#queue.heldKind(requirement.kind) !== undefined
   }
 
   #bestFor(taskClass: TaskClass, waiting: Waiting): Worker | undefined {
@@ -111,7 +129,7 @@ export class Planner {
   #assign(waiting: Waiting, worker: Worker): Assignment {
     this.#turn += 1
     this.#workers.take(worker, this.#turn)
-    this.#queue.take(waiting)
+    this.#queue.take(waiting, waiting.lane.share.account.name === worker.profile.ownAccount)
     return { task: waiting.task, worker: worker.peerId }
   }
 }

@@ -36,6 +36,7 @@ export class TaskQueue {
   readonly #accounts = new Map<string, Account>()
   readonly #gateways = new Map<string, Gateway>()
   #tickets = 0
+  #codeHeld: Refusal | undefined
 
   /** @param forget called with a class that is dropped after it was empty for long */
   constructor(
@@ -50,6 +51,10 @@ export class TaskQueue {
 
   get size(): number {
     return this.#waiting.size
+  }
+
+  account(name: string): Account | undefined {
+    return this.#accounts.get(name)
   }
 
   get(taskId: string): Waiting | undefined {
@@ -104,11 +109,11 @@ export class TaskQueue {
   }
 
   /**
-   * Takes a task out because it was planned: its account pays for it. What is behind a retry may suit a
-   * worker that the retry itself excludes, so the class is looked at again.
+   * Takes a task out because it was planned: its account pays for it, unless it runs on its own worker.
+   * What is behind a retry may suit a worker that the retry itself excludes, so the class is looked at again.
    */
-  take(waiting: Waiting): void {
-    charge(waiting.lane.share, this.clock)
+  take(waiting: Waiting, onOwnWorker: boolean): void {
+    if (!onOwnWorker) charge(waiting.lane.share, this.clock)
     this.remove(waiting)
     const { share } = waiting.lane
     const { taskClass } = share
@@ -143,6 +148,19 @@ export class TaskQueue {
       else this.#unready(lane)
     }
     if (!attached && gateway.lanes.size === 0) this.#gateways.delete(peerId)
+  }
+
+  /** Why tasks of a kind are not planned, whatever worker there is; undefined = they are. */
+  heldKind(kind: TaskHeader['kind']): Refusal | undefined {
+    return kind === 'chat' ? undefined : this.#codeHeld
+  }
+
+  /** Tasks that code is run for are not planned as long as there is a reason. */
+  holdCode(why: Refusal | undefined): void {
+    const ends = this.#codeHeld !== undefined && why === undefined
+    this.#codeHeld = why
+    // Workers have come to rest meanwhile: who rests is found by looking at the class anew.
+    if (ends) for (const each of this.backlog) if (each.requirement.kind !== 'chat') this.dirty.add(each)
   }
 
   /** Tasks that have failed before may suit others now. */

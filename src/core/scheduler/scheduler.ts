@@ -10,7 +10,8 @@ import type { Assignment, ClassView, Explained, WhyIdleView, WorkerProfile } fro
  * `SchedulerLimits.classes`.
  *
  * Order: fair between accounts (start-time fair queuing by class; an account that spreads over k classes
- * weighs 1/k in each), first in first out within one account and class, retries in front.
+ * weighs 1/k in each), first in first out within one account and class, retries in front. On a worker of its
+ * own an account goes first, and pays nothing of its share for it.
  */
 export interface Scheduler {
   // Waiting tasks
@@ -28,6 +29,8 @@ export interface Scheduler {
   removeTask(taskId: string): boolean
   /** Tasks of a gateway that is not attached wait, but are not planned. No gateway is attached at first. */
   setGatewayAttached(gateway: string, attached: boolean): void
+  /** Tasks that code is run for (`solve`, `test`) wait, and are not planned. @param why undefined = they are */
+  holdCode(why: Refusal | undefined): void
 
   // Attached workers
   /** Adds a worker (live, no free slot, no bar) or replaces its capabilities. */
@@ -59,8 +62,8 @@ export interface Scheduler {
   // Views
   queued(): number
   /**
-   * Upper bound of the tasks planned before this one in its class; exact unless others leave. undefined =
-   * not waiting
+   * Upper bound of the tasks planned before this one in its class; exact unless others leave, or go first on
+   * workers of their own. undefined = not waiting
    */
   position(taskId: string): number | undefined
   /** Why each worker can or cannot take the task now; at most 64 candidates, eligible ones first. */

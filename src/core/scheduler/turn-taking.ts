@@ -1,6 +1,6 @@
 import { classTime } from './fairness.js'
 import type { TaskQueue } from './queue.js'
-import type { Lane, Share, TaskClass, Waiting } from './task-class.js'
+import type { Account, Lane, Share, TaskClass, Waiting } from './task-class.js'
 
 /**
  * Retries, lanes and shares looked over for one that a worker may take; more are looked at when these have
@@ -22,6 +22,27 @@ export function nextTask(taskClass: TaskClass, accepts: (waiting: Waiting) => bo
   }
   for (const share of aside) taskClass.ready.push(share)
   return found
+}
+
+/** The next task of one account by its own order, over all its classes that `fits`; retries may be refused. */
+export function nextOfAccount(
+  account: Account,
+  fits: (taskClass: TaskClass) => boolean,
+  accepts: (waiting: Waiting) => boolean,
+): Waiting | undefined {
+  let first: Waiting | undefined
+  for (const share of account.shares.values()) {
+    if (share.ready.size === 0 || !fits(share.taskClass)) continue
+    const next = nextOfShare(share, accepts)
+    if (next === undefined || (first !== undefined && !isEarlier(next, first))) continue
+    first = next
+  }
+  return first
+}
+
+/** Retries in front, then who came first. */
+function isEarlier(a: Waiting, b: Waiting): boolean {
+  return a.retry === b.retry ? a.ticket < b.ticket : a.retry
 }
 
 /**

@@ -21,6 +21,8 @@ export interface WorkerProfile {
   readonly languages: readonly string[]
   readonly models: readonly ModelProfile[]
   readonly priceFloorMicrocredits: bigint
+  /** Whose tasks go before those of others on it: the account it belongs to. Left out = nobody's. */
+  readonly ownAccount?: string
 }
 
 /** What a task asks of a worker; tasks that ask the same share a class. */

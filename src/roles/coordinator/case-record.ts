@@ -32,11 +32,9 @@ export interface Case {
   readonly wrong: string
 }
 
-/** What is known of a worker, and what follows from it here. */
+/** What is known of a worker. */
 export interface Standing extends WorkerRecord {
-  /** Wall clock; 0 = it is not suspended here. */
-  readonly suspendedMs: number
-  /** Tasks that it was wrong about, the newest last; their cases are kept. */
+  /** Tasks that it was wrong about since it was last suspended, the newest last; their cases are kept. */
   readonly cases: readonly string[]
 }
 
@@ -75,8 +73,7 @@ export function readCase(key: string, bytes: Uint8Array): Case {
 }
 
 export function standingWrite(worker: string, standing: Standing): Write {
-  const { suspendedMs, cases: told, ...record } = standing
-  const value = standings.encode({ ...record, suspendedMs: BigInt(suspendedMs), cases: [...told] })
+  const value = standings.encode({ ...standing, cases: [...standing.cases] })
   return { type: 'put', key: standingKey(worker), value }
 }
 
@@ -87,10 +84,9 @@ export function readStanding(
 ): { readonly worker: string; readonly standing: Standing } {
   const stored = standings.decode(bytes)
   if (isMalformed(stored)) throw corrupt(key, stored.detail)
-  const { agreed, wrong, streak, suspicion, suspendedMs, cases: told } = stored
-  const record = { agreed, wrong, streak, suspicion }
+  const { agreed, wrong, streak, suspicion, cases: told } = stored
   const worker = key.slice(STANDINGS.gte.length)
-  return { worker, standing: { ...record, suspendedMs: Number(suspendedMs), cases: told } }
+  return { worker, standing: { agreed, wrong, streak, suspicion, cases: told } }
 }
 
 function isOutcome(text: string): text is Outcome {

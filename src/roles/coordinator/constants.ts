@@ -54,6 +54,8 @@ export const LINK_BACKLOG = 1_024
 export const WAKE_STEP_MS = 100
 /** How often workers are looked over for silence: with the grace of a closed link, re-assigned within 2 s. */
 export const SWEEP_MS = 250
+/** From the isolation of a peer until its connections are dropped: it is told before. */
+export const CUT_MS = 250
 /** How often capacity and announcements are sent when they changed, and admission is asked again. */
 export const ROUND_MS = 1_000
 /**

@@ -10,9 +10,9 @@ import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import type { ProtocolIds } from '../../wire/protocol-ids.js'
 import type { Announcer } from './announcer.js'
 import type { Assigner } from './assigner.js'
-import type { Case } from './case-record.js'
 import type { Checks } from './checks.js'
 import {
+  CUT_MS,
   GATEWAY_FRAMES_PER_SECOND,
   HISTORY_ROWS,
   MOST_HISTORY_ROWS,
@@ -32,13 +32,13 @@ import type {
 import type { DrainOrder, Drains, DrainView } from './drains.js'
 import type { Economy } from './economy.js'
 import type { GatewayDesk } from './gateway-desk.js'
+import type { IsolationOrder, Isolations, IsolationView } from './isolations.js'
 import type { Journal } from './journal.js'
 import type { LedgerOffice } from './ledger-office.js'
 import { ledgerStatusOf } from './ledger-views.js'
 import type { Pause, PauseOrder } from './pause.js'
 import type { AssignmentQuality, QualityView } from './quality.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
-import type { Standings } from './standings.js'
 import type { TaskBook } from './task-book.js'
 import type { TaskMeter } from './task-meter.js'
 import { explainOf, queueOf, statusOf, workersOf } from './views.js'
@@ -61,8 +61,8 @@ export interface CoordinatorParts {
   readonly meter: TaskMeter
   readonly pause: Pause
   readonly drains: Drains
+  readonly isolations: Isolations
   readonly quality: AssignmentQuality
-  readonly standings: Standings
   /** Left out without a signed policy. */
   readonly checks: Checks | undefined
 }
@@ -108,11 +108,12 @@ export class CoordinatorRole implements Coordinator {
   /** @param waits is told why, when nobody can be served yet */
   async #serve(waits: (why: Refusal) => void): Promise<undefined> {
     const { network, clock, log, onPolicy } = this.#ports
-    const { ledger, book, workers, gateways, assigner, announcer, pause, drains } = this.#parts
+    const { ledger, book, workers, gateways, assigner, announcer, pause, drains, isolations } = this.#parts
     try {
       await pause.load()
       await drains.load()
       await this.#parts.checks?.load()
+      await isolations.load()
       await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
@@ -129,11 +130,13 @@ export class CoordinatorRole implements Coordinator {
         gateways.accept(link),
       ),
       onPolicy(() => this.#recheck()),
+      isolations.onChange((peer) => this.#isolated(peer)),
     ]
     this.#timers = [clock.every(SWEEP_MS, () => this.#sweep()), clock.every(ROUND_MS, () => this.#round())]
     network.provide(this.#ids.coordinatorRendezvous)
     this.#state = 'serving'
     this.#confirming = undefined
+    this.#recheck()
     const counts = { queued: book.count('queued'), leased: book.count('leased') + book.count('running') }
     log.info('coordinator-started', counts)
   }
@@ -200,13 +203,19 @@ export class CoordinatorRole implements Coordinator {
     return this.#parts.drains.list()
   }
 
-  evidence(worker: string): readonly Case[] {
-    return this.#parts.checks?.evidence(worker) ?? []
+  async isolate(order: IsolationOrder): Promise<Refusal | undefined> {
+    if (order.peer !== this.#ports.network.peerId) return this.#parts.isolations.begin(order)
+    return refusal('bad-request', 'a coordinator cannot be isolated from itself', {
+      next: 'To have it give out nothing: edgecoder coordinator pause.',
+    })
   }
 
-  async forgive(worker: string): Promise<Refusal | undefined> {
-    const none = refusal('not-found', `nobody is suspended here: who owns a worker is not known`)
-    return this.#parts.checks === undefined ? none : this.#parts.checks.forgive(worker)
+  release(peer: string): Promise<Refusal | undefined> {
+    return this.#parts.isolations.end(peer)
+  }
+
+  isolations(): readonly IsolationView[] {
+    return this.#parts.isolations.list()
   }
 
   ledger(): LedgerStatus | undefined {
@@ -263,6 +272,21 @@ export class CoordinatorRole implements Coordinator {
     workers.recheck()
     gateways.recheck()
     assigner.touch()
+  }
+
+  /** It is told why by whom it was attached to, and then cut; what it ran goes to others at once. */
+  #isolated(peer: string): void {
+    const { network, clock, log } = this.#ports
+    const { isolations } = this.#parts
+    this.#recheck()
+    if (!isolations.has(peer)) return
+    clock.after(CUT_MS, () => {
+      if (!isolations.has(peer)) return
+      network.disconnect(peer).catch((cause: unknown) => {
+        const error = cause instanceof Error ? cause : new Error(String(cause))
+        log.error('peer-not-cut-off', { peer, error })
+      })
+    })
   }
 
   #round(): void {

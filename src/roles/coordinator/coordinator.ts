@@ -2,9 +2,9 @@ import type { HistoryView, WalletView } from '../../core/ledger/wallet-view.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { TaskStateName } from '../../core/task/task.js'
 import type { LogView, PeerView } from '../replication/replication.js'
-import type { Case } from './case-record.js'
 import type { DrainOrder, DrainView } from './drains.js'
 import type { Economy } from './economy.js'
+import type { IsolationOrder, IsolationView } from './isolations.js'
 import type { LedgerOffice } from './ledger-office.js'
 import type { PauseOrder, PauseView } from './pause.js'
 import type { QualityView } from './quality.js'
@@ -41,14 +41,17 @@ export interface Coordinator {
   /** @returns `not-found` @throws as {@link pause} */
   undrain(worker: string): Promise<Refusal | undefined>
   drains(): readonly DrainView[]
-  /** Results of a worker that others refuted, with the receipts of all of them, the newest last. */
-  evidence(worker: string): readonly Case[]
   /**
-   * Begins anew with a worker that is suspended for such results.
+   * Has nothing to do with a peer from now on, until {@link release}: a worker loses its leases at once, a
+   * gateway its links, a coordinator is neither dialled, heard nor cosigned. Stays so over restarts; what is
+   * here of it is kept.
    *
-   * @returns `not-found` when it is not suspended @throws as {@link pause}
+   * @returns `bad-request` for itself, `queue-full` @throws as {@link pause}
    */
-  forgive(worker: string): Promise<Refusal | undefined>
+  isolate(order: IsolationOrder): Promise<Refusal | undefined>
+  /** @returns `not-found` @throws as {@link pause} */
+  release(peer: string): Promise<Refusal | undefined>
+  isolations(): readonly IsolationView[]
   /** How its ledger stands; undefined = tasks are not paid in this network. */
   ledger(): LedgerStatus | undefined
   /** What an operator does with its logs; undefined = tasks are not paid in this network. */
@@ -119,6 +122,8 @@ export interface CoordinatorStatus {
   readonly failed: number
   /** Set (wall clock) while a large share of workers is quiet at once, so that nobody is evicted for it. */
   readonly stormSinceMs?: number
+  /** Peers that its owner has isolated. */
+  readonly isolated: number
   /** Set while its owner has paused it. That is no fault: it is ready. */
   readonly paused?: PauseView
 }

@@ -10,6 +10,7 @@ import type { Random } from '../../ports/random.js'
 import type { Signer } from '../../ports/signer.js'
 import type { Store, Write } from '../../ports/store.js'
 import { protocolIds } from '../../wire/protocol-ids.js'
+import { chainGate } from '../policy/incident-policy.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
 import { Announcer } from './announcer.js'
@@ -27,6 +28,8 @@ import { Drains } from './drains.js'
 import { LedgerEconomy } from './economy-views.js'
 import { FeeDesk } from './fee-desk.js'
 import { GatewayDesk } from './gateway-desk.js'
+import { isolatedNetwork } from './isolated-network.js'
+import { Isolations } from './isolations.js'
 import { createJournal, type Journal } from './journal.js'
 import { createLedgerOffice } from './ledger-office.js'
 import { PaidAccounting } from './paid-accounting.js'
@@ -56,6 +59,8 @@ export interface CoordinatorComponents {
   readonly chain?: PolicyChain
   /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
   readonly copied?: Write | undefined
+  /** Whom its owner has isolated; left out = this coordinator reads it from its store by itself. */
+  readonly isolations?: Isolations | undefined
   /** Answers workers that policy does not admit; of a network that has a signed policy. */
   readonly enrollment?: WorkerDeskComponents['enrollment']
   /** Where another coordinator was last reached; left out = the network has to find it. */
@@ -68,9 +73,19 @@ export interface CoordinatorInit extends Partial<CoordinatorLimits> {
 
 /** A coordinator over its ports; it serves nobody before {@link Coordinator.start}. */
 export function createCoordinator(components: CoordinatorComponents, init: CoordinatorInit): Coordinator {
+  const isolations = components.isolations ?? new Isolations(components)
+  const network = isolatedNetwork(components.network, isolations)
+  const policy = () => isolations.over(components.policy())
+  return assemble({ ...components, network, policy, isolations }, init)
+}
+
+function assemble(
+  components: CoordinatorComponents & { readonly isolations: Isolations },
+  init: CoordinatorInit,
+): Coordinator {
   const { networkId, ...given } = init
   const limits: CoordinatorLimits = { ...DEFAULT_LIMITS, ...given }
-  const { network, store, clock, signer, log, metrics, policy, audit } = components
+  const { network, store, clock, signer, log, metrics, policy, audit, isolations } = components
   const scheduler = createScheduler({ limits: limits.queue, choosy: (header) => checks?.choosy(header) })
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
@@ -110,8 +125,9 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
   const checks: Checks | undefined =
     chain && pay && createChecks({ ...components, ...asks, journal, standings, scheduler, book, chain, pay })
   const { enrollment } = components
+  const accountOf = (worker: string): string | undefined => chain?.state.get('node', worker)?.account
   const workers: WorkerDesk = new WorkerDesk(
-    { ...shared, checks, watch, drains, standings, gatewayAddresses, enrollment },
+    { ...shared, checks, watch, drains, accountOf, gatewayAddresses, enrollment },
     limits,
   )
   const agentId = (worker: string): string => workers.agentId(worker)
@@ -137,7 +153,7 @@ export function createCoordinator(components: CoordinatorComponents, init: Coord
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const held = { pause, drains, quality, standings, checks, ...ends }
+  const held = { pause, drains, isolations, quality, checks, ...ends }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
   return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)
@@ -147,6 +163,6 @@ function createEconomy(
   { logs, chain, library }: ReplicatedLedger,
   { journal, clock, signer }: { readonly journal: Journal } & Pick<CoordinatorComponents, 'clock' | 'signer'>,
 ): LedgerEconomy {
-  const fees = new FeeDesk({ logs, library: () => library, journal, clock, signer })
+  const fees = new FeeDesk({ logs, library: () => library, journal, clock, signer, gate: chainGate(chain) })
   return new LedgerEconomy({ logs, chain, library: () => library, fees })
 }

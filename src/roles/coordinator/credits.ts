@@ -1,6 +1,7 @@
 import type { Clock } from '../../ports/clock.js'
 import type { Network } from '../../ports/network.js'
 import { chainGateways } from '../ledger/chain-evidence.js'
+import { chainGate } from '../policy/incident-policy.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { AllotmentDesk } from './allotment-desk.js'
 import type { Journal } from './journal.js'
@@ -48,7 +49,7 @@ export function createCredits(
     const log = logs.ofHomeOf(account)
     return 'refused' in log ? log : log.desk
   }
-  const sending = { logOf, library, isGateway: chainGateways(chain) }
+  const sending = { logOf, library, isGateway: chainGateways(chain), gate: chainGate(chain) }
   return {
     wallets,
     talk: new WalletTalk({ wallets, journal, touch }),

@@ -10,7 +10,6 @@ import type { Checks } from './checks.js'
 import type { ControlLinkComponents } from './control-link.js'
 import type { Drains } from './drains.js'
 import type { Pause } from './pause.js'
-import type { Standings } from './standings.js'
 import type { TaskBook } from './task-book.js'
 import type { TransferDesk } from './transfer-desk.js'
 import type { WalletTalk } from './wallet-talk.js'
@@ -32,7 +31,8 @@ interface DeskComponents extends ControlLinkComponents {
 export interface WorkerDeskComponents extends DeskComponents {
   readonly watch: Watch
   readonly drains: Pick<Drains, 'bar'>
-  readonly standings: Pick<Standings, 'bar'>
+  /** The account that policy has a worker belong to. */
+  readonly accountOf: (worker: string) => string | undefined
   /** Where a gateway can be dialled. */
   readonly gatewayAddresses: (gateway: string) => readonly string[]
   /** Answers those whom policy does not admit; left out where there is no signed policy. */

@@ -19,6 +19,7 @@ import {
   presentFigures,
 } from '../ledger/issuance-evidence.js'
 import type { Wish } from '../ledger/log-writer.js'
+import { chainGate } from '../policy/incident-policy.js'
 import type { TaskLog } from './ledger-accounting.js'
 
 interface Components extends IssuanceSources {
@@ -133,6 +134,8 @@ export class EconomyDesk {
     const last = this.#closer?.state.get('issuance', '')?.window ?? -1
     const window = (this.#paid ?? paidBefore(view.get('window', ''))) + 1
     if (window > last) return
+    // It is paid once that is reopened: windows are closed meanwhile, and none is forgotten.
+    if (chainGate(this.#components.chain)(view, 'payouts') !== undefined) return
     const wishes = nextIssues(view, window, nowMs, this.#components)
     if (isRefusal(wishes)) {
       if (wishes.code !== 'not-final') this.#refused('issue', wishes)

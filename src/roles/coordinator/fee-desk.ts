@@ -5,6 +5,7 @@ import type { Clock } from '../../ports/clock.js'
 import type { Signer } from '../../ports/signer.js'
 import { derivedEntryId } from '../../wire/ledger/entry.js'
 import type { LogLibrary } from '../ledger/log-library.js'
+import type { LedgerGate } from '../policy/incident-policy.js'
 import { madeDurable } from './durable.js'
 import type { DrawnFee, EarnedFees, FeeDraw, Fees } from './economy.js'
 import { faultRefusal } from './fault-refusal.js'
@@ -24,6 +25,7 @@ interface Components {
   readonly journal: Journal
   readonly clock: Clock
   readonly signer: Signer
+  readonly gate: LedgerGate
 }
 
 const AGAIN = 'Draw again under the same id: it is drawn once.'
@@ -58,6 +60,8 @@ export class FeeDesk implements Fees {
       const fault = await madeDurable(this.#components.journal, AGAIN)
       return fault ?? (await this.#drawn(log, known.index, wanted).catch(faultRefusal))
     }
+    const closed = this.#components.gate(log.desk.view, 'payouts')
+    if (closed !== undefined) return closed
     const account = wanted.account ?? this.#ownerIn(log)
     if (account === undefined) return noOwner(log)
     const amount = wanted.amount ?? this.#left(log)

@@ -1,6 +1,4 @@
-import { type Refusal, refusal } from '../../core/refusal.js'
 import { isSuspect, NEW_RECORD, recordAfter } from '../../core/verification/worker-record.js'
-import type { Clock } from '../../ports/clock.js'
 import type { Store } from '../../ports/store.js'
 import { readStanding, STANDINGS, type Standing, standingKey, standingWrite } from './case-record.js'
 import { STANDING_CASES } from './constants.js'
@@ -8,13 +6,12 @@ import type { Journal } from './journal.js'
 
 interface Components {
   readonly store: Store
-  readonly clock: Clock
   readonly journal: Journal
 }
 
-const NEW_STANDING: Standing = { ...NEW_RECORD, suspendedMs: 0, cases: [] }
+const NEW_STANDING: Standing = { ...NEW_RECORD, cases: [] }
 
-/** How often each worker agreed with others, and who is suspended here for lies; over restarts too. */
+/** How often each worker agreed with others; over restarts too. */
 export class Standings {
   readonly #components: Components
   readonly #standings = new Map<string, Standing>()
@@ -39,39 +36,20 @@ export class Standings {
     return this.#standings
   }
 
-  /** Why a worker gets nothing new; undefined = nothing speaks against it. */
-  bar(worker: string): Refusal | undefined {
-    const { suspendedMs, wrong } = this.get(worker)
-    if (suspendedMs === 0) return undefined
-    const since = new Date(suspendedMs).toISOString()
-    return refusal('worker-suspended', `${wrong} of its results were refuted by others; since ${since}`, {
-      next: 'An owner of the coordinator looks at the evidence: edgecoder coordinator evidence.',
-    })
-  }
-
   /**
    * One more comparison counts. In the commit of what it came of.
    *
    * @param task that it was wrong about
-   * @returns true when it is suspended for it
+   * @returns how it stands when it is to be suspended; then it begins anew, for when it may come back
    */
-  compared(worker: string, comparison: 'agreed' | 'wrong', task: string): boolean {
+  compared(worker: string, comparison: 'agreed' | 'wrong', task: string): Standing | undefined {
     const before = this.get(worker)
     const record = recordAfter(before, comparison)
-    const suspends = before.suspendedMs === 0 && isSuspect(record)
     const cases = comparison === 'wrong' ? [...before.cases, task].slice(-STANDING_CASES) : before.cases
-    const suspendedMs = suspends ? this.#components.clock.nowMs() : before.suspendedMs
-    this.#set(worker, { ...record, suspendedMs, cases })
-    return suspends
-  }
-
-  /** Begins anew with a worker that is suspended. @returns `not-found` when it is not */
-  forgive(worker: string): Refusal | undefined {
-    if (this.get(worker).suspendedMs === 0) {
-      return refusal('not-found', `worker ${worker} is not suspended here`)
-    }
-    this.#set(worker, { ...NEW_STANDING, cases: this.get(worker).cases })
-    return undefined
+    const standing = { ...record, cases }
+    const suspect = isSuspect(record)
+    this.#set(worker, suspect ? NEW_STANDING : standing)
+    return suspect ? standing : undefined
   }
 
   #set(worker: string, standing: Standing): void {

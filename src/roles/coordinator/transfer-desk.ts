@@ -14,7 +14,7 @@ import type { Transfer } from '../../wire/generated/edgecoder/task/v1/task_pb.js
 import type { EntryOf } from '../../wire/ledger/entry.js'
 import type { Malformed } from '../../wire/malformed.js'
 import type { LibraryLog, LogLibrary } from '../ledger/log-library.js'
-import type { GatewayAdmission } from '../ledger/statements.js'
+import type { PolicyStatements } from '../ledger/statements.js'
 import { transferEntryId, transferEvidence } from '../ledger/transfer-evidence.js'
 import { faultRefusal } from './fault-refusal.js'
 import { tellGateway } from './gateway-session.js'
@@ -26,11 +26,10 @@ import { unpaid } from './wallet-talk.js'
 
 type SendingLog = Pick<LedgerDesk, 'view' | 'log' | 'append'>
 
-interface Ledger {
+interface Ledger extends Pick<PolicyStatements, 'isGateway' | 'gate'> {
   /** The log that an account is spent in. */
   readonly logOf: (account: string) => SendingLog | Refusal
   readonly library: LogLibrary
-  readonly isGateway: GatewayAdmission
 }
 
 interface Components {
@@ -97,6 +96,8 @@ export class TransferDesk {
       this.#onceDurable(link, ask, () => void this.#again(link, ask, known.index, transfer, log.log))
       return undefined
     }
+    const closed = ledger.gate(log.view, 'transfers')
+    if (closed !== undefined) return closed
     const timeMs = this.#components.clock.nowMs()
     const statement = envelopeCodec.encode(envelope)
     const entry: EntryOf<'transfer-out'> = { kind: 'transfer-out', id, timeMs, ...evidence, statement }

@@ -6,6 +6,7 @@ import type { Clock } from '../../ports/clock.js'
 import type { CoordinatorStatus, ExplainView, QueueView, WorkerView } from './coordinator.js'
 import { explainTask } from './explanation.js'
 import type { GatewayDesk } from './gateway-desk.js'
+import type { Isolations } from './isolations.js'
 import type { Journal } from './journal.js'
 import type { Pause } from './pause.js'
 import type { TaskBook } from './task-book.js'
@@ -24,11 +25,12 @@ interface Parts {
   readonly workers: WorkerDesk
   readonly gateways: GatewayDesk
   readonly pause: Pause
+  readonly isolations: Isolations
 }
 
 /** @param idle why it serves nobody now; undefined = it does */
 export function statusOf(parts: Parts, clock: Clock, idle: Refusal | undefined): CoordinatorStatus {
-  const { scheduler, watch, book, workers, gateways, pause } = parts
+  const { scheduler, watch, book, workers, gateways, pause, isolations } = parts
   const storm = watch.storm()
   const why = idle ?? storeFault(parts)
   const oldestMs = scheduler.oldestQueuedMs()
@@ -41,6 +43,7 @@ export function statusOf(parts: Parts, clock: Clock, idle: Refusal | undefined):
     oldestQueuedMs: oldestMs === undefined ? 0 : Math.max(0, clock.nowMs() - oldestMs),
     done: book.count('done'),
     failed: book.count('failed') + book.count('expired'),
+    isolated: isolations.list().length,
     ...(why === undefined ? {} : { notReady: why }),
     ...(storm.state === 'storm'
       ? { stormSinceMs: clock.nowMs() - (clock.monotonicMs() - storm.sinceMs) }
@@ -115,7 +118,7 @@ function sinceMsOf(task: Task): number {
 
 export function workersOf({ watch, book, workers }: Parts): readonly WorkerView[] {
   const view = (session: WorkerSession): WorkerView => {
-    const { engine, sandbox, models, languages } = profileOf(session)
+    const { engine, sandbox, models, languages } = profileOf(session, undefined)
     const { peerId, agentId, free, done, failed, lastHeardMs } = session
     return {
       peerId,

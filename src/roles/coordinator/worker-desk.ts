@@ -1,4 +1,5 @@
 import assert from 'node:assert'
+import { gateRefusal } from '../../core/policy/incident-gate.js'
 import { admits, leaseBar } from '../../core/policy/policy-view.js'
 import { type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Link } from '../../ports/network.js'
@@ -75,6 +76,7 @@ export class WorkerDesk implements WorkerOutlets {
 
   /** Puts out workers that policy no longer admits, and gives nothing new to those that it drains. */
   recheck(): void {
+    this.#holdCode()
     for (const session of this.#sessions.values()) {
       const why = this.#admits(session.peerId, session.agentId)
       if (why !== undefined) this.#putOut(session, why)
@@ -85,15 +87,27 @@ export class WorkerDesk implements WorkerOutlets {
 
   /** Takes every lease of a worker away; no attempt is counted for it. */
   cut(worker: string, why: Refusal): void {
-    const { book, journal, touch } = this.#components
-    for (const entry of book.leases(worker)) {
-      const lease = leaseOf(entry.task)
-      if (lease === undefined) continue
-      const { fence } = lease
-      book.step(entry, { type: 'decline', worker, fence, reason: why.code })
-      journal.afterwards(() => this.revoke(entry, { type: 'revoke', worker, fence, why }))
-    }
-    touch()
+    for (const entry of this.#components.book.leases(worker)) this.#takeBack(entry, why)
+    this.#components.touch()
+  }
+
+  #takeBack(entry: TaskEntry, why: Refusal): void {
+    const { book, journal } = this.#components
+    const lease = leaseOf(entry.task)
+    if (lease === undefined) return
+    const { worker, fence } = lease
+    book.step(entry, { type: 'decline', worker, fence, reason: why.code })
+    journal.afterwards(() => this.revoke(entry, { type: 'revoke', worker, fence, why }))
+  }
+
+  /** While an incident lasts that code must not be run in, what runs code waits, and what runs is called off. */
+  #holdCode(): void {
+    const { policy, scheduler, book } = this.#components
+    const why = gateRefusal(policy().incident, 'code')
+    scheduler.holdCode(why)
+    if (why === undefined) return
+    const running = [...book.leased()].filter(({ task }) => task.header.kind !== 'chat')
+    for (const entry of running) this.#takeBack(entry, why)
   }
 
   /** A slot that a plan took is free again. */
@@ -174,8 +188,8 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #bar({ peerId }: WorkerSession): Refusal | undefined {
-    const { policy, drains, standings } = this.#components
-    return leaseBar(policy(), peerId) ?? standings.bar(peerId) ?? drains.bar(peerId)
+    const { policy, drains } = this.#components
+    return leaseBar(policy(), peerId) ?? drains.bar(peerId)
   }
 
   #putOut(session: WorkerSession, why: Refusal): void {
@@ -209,7 +223,8 @@ export class WorkerDesk implements WorkerOutlets {
           facts,
         })
       }
-      return stranger === undefined || enrollment === undefined ? why : enrollment.answer(guest, stranger)
+      const mayEnrol = stranger !== undefined && stranger.code !== 'peer-isolated'
+      return mayEnrol && enrollment !== undefined ? enrollment.answer(guest, stranger) : why
     }
     if (hello.registrationSecret.length > 0) void enrollment?.confirmed(guest)
     const session = this.#attach(link, hello)
@@ -296,8 +311,8 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #enlist(session: WorkerSession): void {
-    const { scheduler } = this.#components
-    scheduler.upsertWorker(profileOf(session))
+    const { scheduler, accountOf } = this.#components
+    scheduler.upsertWorker(profileOf(session, accountOf(session.peerId)))
     scheduler.setLiveness(session.peerId, 'live')
     this.#offer(session)
   }

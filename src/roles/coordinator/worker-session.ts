@@ -61,7 +61,8 @@ export class WorkerSession {
   }
 }
 
-export function profileOf(session: WorkerSession): WorkerProfile {
+/** @param account of its owner, as far as policy names it */
+export function profileOf(session: WorkerSession, account: string | undefined): WorkerProfile {
   const { capabilities } = session
   return {
     peerId: session.peerId,
@@ -76,6 +77,7 @@ export function profileOf(session: WorkerSession): WorkerProfile {
       warm: model.warm,
     })),
     priceFloorMicrocredits: capabilities.priceFloorMicrocredits,
+    ...(capabilities.ownFirst && account !== undefined ? { ownAccount: account } : {}),
   }
 }
 

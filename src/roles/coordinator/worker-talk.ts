@@ -90,7 +90,8 @@ class WorkerTalk {
 
   #changed(capabilities: WorkerSession['capabilities']): void {
     this.#session.capabilities = capabilities
-    this.#components.scheduler.upsertWorker(profileOf(this.#session))
+    const { scheduler, accountOf } = this.#components
+    scheduler.upsertWorker(profileOf(this.#session, accountOf(this.#session.peerId)))
     this.#offer(this.#session)
   }
 

@@ -4,6 +4,7 @@ import {
   type RegistrationRecord,
 } from '../../core/enrollment/registration.js'
 import { EdgeCoderError } from '../../core/errors.js'
+import { gateRefusal } from '../../core/policy/incident-gate.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
@@ -121,7 +122,7 @@ class EnrollmentDesk implements Enrollment {
   issue(order: TokenOrder): Promise<IssuedToken | Refusal> {
     return this.#inTurn(async () => {
       const { clock, random } = this.#components
-      const wrong = this.#orderFault(order)
+      const wrong = (order.use === 'enrol' ? this.#closed : undefined) ?? this.#orderFault(order)
       if (wrong !== undefined) return wrong
       const { agent, account, use, ttlMs, by } = order
       const nowMs = clock.nowMs()
@@ -212,7 +213,7 @@ class EnrollmentDesk implements Enrollment {
     }
     if (shown.outcome === 'known') return undefined
     const { record, request } = shown
-    const standing = isMember ? undefined : this.#heldOff(peer)
+    const standing = isMember ? undefined : (this.#heldOff(peer) ?? this.#closed)
     if (standing !== undefined) return standing
     const isNew = request !== undefined && this.#book.request(peer) === undefined
     if (isNew && this.#book.requests.length >= REQUESTS_KEPT) {
@@ -230,6 +231,11 @@ class EnrollmentDesk implements Enrollment {
       token: hash.slice(0, 16),
     })
     return undefined
+  }
+
+  /** Why nobody new may ask; who waits already goes on to wait. */
+  get #closed(): Refusal | undefined {
+    return gateRefusal(this.#components.chain.incident(), 'enrollments')
   }
 
   /** A node that an admin holds off cannot ask for more; one that waits, or was revoked, can. */

@@ -66,7 +66,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
   const metrics = createGatewayMetrics(components.metrics)
   const limits: GatewayLimits = { ...GATEWAY_LIMITS, ...init.limits }
   const { networkId } = init
-  const life: GatewayLife = { stopping: false }
+  const life: GatewayLife = { started: false, stopping: false }
   const archive = new TaskArchive(store)
   const book = new TaskBook({ archive, clock, log, metrics, limits })
   const inner = { ...components, store, log, gatewayMetrics: metrics, limits, archive, book, life }

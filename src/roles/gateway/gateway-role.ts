@@ -58,6 +58,8 @@ export interface GatewayParts {
 
 /** Shared by the parts that must know that the gateway stops. */
 export interface GatewayLife {
+  /** What it has of tasks is known. */
+  started: boolean
   stopping: boolean
 }
 
@@ -80,6 +82,7 @@ export class GatewayRole implements Gateway {
     const { start, last } = await side.begin()
     book.restore(start, await archive.load())
     await errands.load()
+    this.#parts.life.started = true
     desk.start()
     errands.start()
     attachment.start(last)
@@ -109,6 +112,10 @@ export class GatewayRole implements Gateway {
     })
     for (const task of book.tasks()) task.feed.stop(fault)
     log.info('gateway-stopped', { unfinishedTasks: book.size })
+  }
+
+  get started(): boolean {
+    return this.#parts.life.started
   }
 
   get wallets(): Wallets {

@@ -9,6 +9,8 @@ import type { Wallets } from './wallets.js'
  */
 export interface Gateway {
   start(): Promise<void>
+  /** Before, it does not know its tasks and must not be asked. */
+  readonly started: boolean
   /** Takes nothing new, keeps what is durable, closes links; running attempts go on at their workers. */
   stop(): Promise<void>
   /**

@@ -6,6 +6,7 @@ import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.
 import { TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { Entry, EntryOf } from '../../wire/ledger/entry.js'
 import { wasGateway } from '../policy/gateway-admission.js'
+import { chainGate, type LedgerGate } from '../policy/incident-policy.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { type PolicyEntryKind, policyEvidence } from '../policy/policy-statements.js'
 import { proveAllotment } from './allot-evidence.js'
@@ -53,18 +54,20 @@ export function chainStatements(chain: PolicyChain, library?: () => LogStates): 
   const sources = { chain, library }
   const isGateway = chainGateways(chain)
   const arrivals = new ArrivalProofs(chain, library)
+  const gate = chainGate(chain)
   return {
     isGateway,
+    gate,
     prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Promise<Proven<Kind> | Refusal> {
       if (entry.kind === 'allot') {
         const proven = proveAllotment(entry, chain.head?.network ?? '', isGateway)
         return proven as Promise<Proven<Kind> | Refusal>
       }
       if (entry.kind === 'transfer-in') return arrivals.prove(entry) as Promise<Proven<Kind> | Refusal>
-      const issued = issuedEvidence(entry, sources)
+      const issued = issuedEvidence(entry, sources, gate)
       if (issued !== undefined) return Promise.resolve(issued as Proven<Kind>)
       if (isTransfer(entry)) {
-        const proven = proveTransfer(entry, chain.head?.network ?? '', isGateway)
+        const proven = proveTransfer(entry, chain.head?.network ?? '', { isGateway, gate })
         return proven as Promise<Proven<Kind> | Refusal>
       }
       if (!STATED.has(entry.kind)) {
@@ -84,9 +87,10 @@ export function chainStatements(chain: PolicyChain, library?: () => LogStates): 
 }
 
 /** @returns undefined = it is no entry of issuance */
-function issuedEvidence(entry: Entry, sources: IssuanceSources): AnyProven | undefined {
+function issuedEvidence(entry: Entry, sources: IssuanceSources, gate: LedgerGate): AnyProven | undefined {
   if (entry.kind === 'issuance-window') return (view) => windowEvidence(view, entry, sources)
-  return entry.kind === 'issue' ? (view) => issueEvidence(view, entry, sources) : undefined
+  if (entry.kind !== 'issue') return undefined
+  return (view) => gate(view, 'payouts') ?? issueEvidence(view, entry, sources)
 }
 
 /** The newest policy message that a log has entered. */

@@ -56,9 +56,10 @@ export function createEvidenceReader(
         case 'settle':
           return settle(entry)
         case 'release':
-        case 'fee':
         case 'return':
           return NOTHING
+        case 'fee':
+          return (view) => statements.gate(view, 'payouts')
         case 'price-window':
           return windowAhead(entry, clock) ?? NOTHING
         case 'work-window':

@@ -128,8 +128,16 @@ export function logKeys(prefix: string): LogKeys {
   }
 }
 
+/** An entry's number stands in several keys, one after the other. */
+let lastNumber = 0
+let lastPadded = ''
+
 function padded(number: number): string {
-  return String(number).padStart(DIGITS, '0')
+  if (number !== lastNumber || lastPadded === '') {
+    lastNumber = number
+    lastPadded = String(number).padStart(DIGITS, '0')
+  }
+  return lastPadded
 }
 
 function keyText(key: string): string {

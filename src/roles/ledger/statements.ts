@@ -4,6 +4,7 @@ import type { LedgerView } from '../../core/ledger/records.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { EntryKind, EntryOf } from '../../wire/ledger/entry.js'
+import type { LedgerGate } from '../policy/incident-policy.js'
 
 /**
  * What an entry's statements say, once their signatures hold: a function of the state at the entry's place in
@@ -29,6 +30,8 @@ export interface PolicyStatements {
   prove<Kind extends PolicyKind>(entry: EntryOf<Kind>): Awaitable<Proven<Kind> | Refusal>
   /** May this peer sign orders and transfers for users, by the policy that is in force in this state? */
   readonly isGateway: GatewayAdmission
+  /** What an incident closes, by the policy that is in force in a state. */
+  readonly gate: LedgerGate
 }
 
 export type GatewayAdmission = (view: LedgerView, gateway: string) => boolean

@@ -7,7 +7,7 @@ import { envelopeCodec, open, statements } from '../../wire/envelope.js'
 import { isMalformed } from '../../wire/frame.js'
 import type { Transfer } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { derivedEntryId, type Entry, type EntryOf } from '../../wire/ledger/entry.js'
-import type { GatewayAdmission } from './statements.js'
+import type { GatewayAdmission, PolicyStatements } from './statements.js'
 
 /** A wish to send credits whose signature holds. */
 interface SignedTransfer {
@@ -57,10 +57,11 @@ export function transferEvidence(
 export async function proveTransfer(
   entry: EntryOf<'transfer-out'>,
   network: string,
-  isGateway: GatewayAdmission,
+  { isGateway, gate }: Pick<PolicyStatements, 'isGateway' | 'gate'>,
 ): Promise<((view: LedgerView) => Evidence['transfer-out'] | Refusal) | Refusal> {
   const signed = await openTransfer(entry, network)
-  return isRefusal(signed) ? signed : (view) => transferEvidence(signed, view, isGateway)
+  if (isRefusal(signed)) return signed
+  return (view) => gate(view, 'transfers') ?? transferEvidence(signed, view, isGateway)
 }
 
 /** What its sender says about an entry that is known to be good; empty for all but transfers. */

@@ -40,3 +40,5 @@ export const CUT_MS = 250
 export const AUDITED_AT_ONCE = 256
 /** Keys that an audit record names; a text of it has 256 characters. */
 export const NAMED_SIGNERS = 4
+/** Digests of reports that one names. */
+export const NAMED_REPORTS = 3

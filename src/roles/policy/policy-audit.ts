@@ -3,10 +3,9 @@ import { hexOf } from '../../core/ledger/hex.js'
 import type { Audit } from '../../ports/audit.js'
 import type { Log } from '../../ports/log.js'
 import type { Store } from '../../ports/store.js'
-import { keyText } from '../../wire/policy/key-text.js'
-import { type PolicyMessage, readPolicy } from '../../wire/policy/policy-message.js'
-import { AUDITED_AT_ONCE, NAMED_SIGNERS } from './constants.js'
-import { type ChainedPolicy, type PolicyChain, policyFacts } from './policy-chain.js'
+import type { PolicyMessage } from '../../wire/policy/policy-message.js'
+import { AUDITED_AT_ONCE, NAMED_REPORTS, NAMED_SIGNERS } from './constants.js'
+import type { ChainedPolicy, PolicyChain } from './policy-chain.js'
 
 interface Components {
   readonly chain: PolicyChain
@@ -55,7 +54,7 @@ export class PolicyAudit {
       const end = Math.min(sequence + 1, this.#next + AUDITED_AT_ONCE)
       for (let at = this.#next; at < end; at++) {
         const message = chain.at(at)
-        if (message !== undefined) acts.push(await this.#takenAct(message))
+        if (message !== undefined) acts.push(...(await this.#takenActs(message)))
       }
       await Promise.all(acts.map((act) => audit.record(act)))
       await store.commit([{ type: 'put', key: this.#key, value: Buffer.from(String(end)) }])
@@ -71,17 +70,22 @@ export class PolicyAudit {
     return kept === undefined ? 0 : Number(Buffer.from(kept).toString())
   }
 
-  async #takenAct({ message, digest, bytes }: ChainedPolicy): Promise<AuditAct> {
-    const read = readPolicy(bytes)
-    const signers = 'refused' in read ? [] : (await policyFacts(this.#components.chain.state, read)).signers
+  async #takenActs(taken: ChainedPolicy): Promise<readonly AuditAct[]> {
+    const { message, digest } = taken
+    const signers = await this.#components.chain.signersOf(taken)
     const more = signers.length > NAMED_SIGNERS ? ` and ${signers.length - NAMED_SIGNERS} more` : ''
-    return {
-      kind: 'policy-taken',
-      by: `${signers.slice(0, NAMED_SIGNERS).map(keyText).join(' ')}${more}`,
+    const act = {
+      by: `${signers.slice(0, NAMED_SIGNERS).join(' ')}${more}`,
       of: `message ${message.sequence}`,
       outcome: 'done',
       facts: { message: message.kind, digest: hexOf(digest), ...aboutOf(message) },
-    }
+    } as const
+    const isOverride = message.kind === 'incident' && message.body.override !== ''
+    return [
+      { kind: 'policy-taken', ...act },
+      // Looked for by its name, when it is asked later who did without a reconcile.
+      ...(isOverride ? [{ kind: 'incident-override' as const, ...act }] : []),
+    ]
   }
 }
 
@@ -110,6 +114,17 @@ function aboutOf(message: PolicyMessage): AuditFacts {
       }
     case 'handover':
       return { home: message.body.home, coordinator: message.body.coordinator }
+    case 'incident': {
+      const { closed, reason, reconciled, override } = message.body
+      return {
+        closed: closed.join(' '),
+        reason,
+        ...(reconciled.length === 0
+          ? {}
+          : { reconciled: reconciled.slice(0, NAMED_REPORTS).map(hexOf).join(' ') }),
+        ...(override === '' ? {} : { override }),
+      }
+    }
     case 'coordinators':
     case 'gateways':
       return { admitted: message.body.admit.length, removed: message.body.remove.length }

@@ -8,10 +8,11 @@ import {
   standingOf,
 } from '../../core/policy/apply-policy.js'
 import { type HomeEpoch, PolicyBook } from '../../core/policy/policy-book.js'
-import type { ChainRecord, KeyTable, PolicyReader } from '../../core/policy/policy-records.js'
+import type { ChainRecord, IncidentRecord, KeyTable, PolicyReader } from '../../core/policy/policy-records.js'
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
 import { signersOf } from '../../wire/dsse.js'
+import { keyText } from '../../wire/policy/key-text.js'
 import {
   networkIdOf,
   type PolicyMessage,
@@ -73,6 +74,11 @@ export class PolicyChain {
     return this.#book.coordinatorsAt(sequence)
   }
 
+  /** What an incident closes. @param sequence right after that message; left out = the newest */
+  incident(sequence = this.head?.sequence ?? -1): IncidentRecord | undefined {
+    return this.#book.incidentAt(sequence)
+  }
+
   /** Who was a coordinator at some time. */
   get everCoordinators(): ReadonlySet<string> {
     return this.#book.everCoordinators
@@ -95,6 +101,12 @@ export class PolicyChain {
 
   at(sequence: number): ChainedPolicy | undefined {
     return this.#messages[sequence]
+  }
+
+  /** Whose signatures on a message of the chain count, as text. */
+  async signersOf({ bytes }: Pick<ChainedPolicy, 'bytes'>): Promise<readonly string[]> {
+    const read = readPolicy(bytes)
+    return 'refused' in read ? [] : (await policyFacts(this.#book, read)).signers.map(keyText)
   }
 
   find(digest: Uint8Array): ChainedPolicy | undefined {

@@ -76,7 +76,8 @@ export function offenceOf(code: ErrorCode): Offence | undefined {
   if (code === 'unknown-kind' || code === 'policy-forked' || code === 'policy-expired') return undefined
   if (code === 'wrong-network') return 'wrong-network'
   if (code === 'policy-unsigned' || code === 'policy-out-of-order') return 'bad-signature'
-  return code === 'policy-conflict' ? 'protocol-violation' : 'malformed-frame'
+  const known = code === 'policy-conflict' || code === 'incident-closed'
+  return known ? 'protocol-violation' : 'malformed-frame'
 }
 
 function verdictOn(code: ErrorCode): GossipVerdict {

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Gauge, Metrics } from '../../ports/metrics.js'
+import { INCIDENT_PATHS } from '../../wire/policy/policy-fields.js'
 import { LATE_RATIO, WATCH_MS } from './constants.js'
 import type { PolicyChain } from './policy-chain.js'
 
@@ -17,6 +18,7 @@ export class PolicyWatch {
   readonly #sequence: Gauge
   readonly #age: Gauge
   readonly #left: Gauge
+  readonly #closed: Gauge
   #told = ''
   #timer: Timer | undefined
 
@@ -29,6 +31,9 @@ export class PolicyWatch {
       'edgecoder_policy_expires_in_seconds',
       'Until the newest policy message expires; below 0 it has.',
     )
+    this.#closed = metrics.gauge('edgecoder_incident_closed', '1 for what an incident closes, by policy.', [
+      'path',
+    ])
   }
 
   start(): void {
@@ -49,6 +54,8 @@ export class PolicyWatch {
       this.#age.set((nowMs - newest.issuedMs) / 1_000)
       this.#left.set((newest.expiresMs - nowMs) / 1_000)
     }
+    const closed = chain.incident()?.closed ?? []
+    for (const path of INCIDENT_PATHS) this.#closed.set(closed.includes(path) ? 1 : 0, { path })
     const why = chain.standing(nowMs)
     const late = newest !== undefined && newest.expiresMs - nowMs < lifeMs(newest) * LATE_RATIO
     const standing = why?.code ?? (late ? 'late' : '')

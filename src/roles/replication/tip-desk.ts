@@ -58,7 +58,9 @@ export class TipDesk {
   readonly #backoffs = new Map<string, Backoff>()
   /** Who gave a snapshot that was false. */
   readonly #liars = new Set<string>()
-  readonly #stopping = new AbortController()
+  #stopped = false
+  /** A snapshot comes in. One signal, and not one made of two: such are kept for as long as somebody listens. */
+  #taking: AbortController | undefined
   #tip: LogTip | undefined
   #follower: LogFollower | undefined
   /** An entry was refused by the state that it began with: it waits to be compared. */
@@ -116,7 +118,7 @@ export class TipDesk {
 
   /** Mirror, claims or links have changed. */
   look(): void {
-    if (this.#busy !== undefined || this.#stopping.signal.aborted || this.#events.isolated()) return
+    if (this.#busy !== undefined || this.#stopped || this.#events.isolated()) return
     const work = this.#due()
     if (work === undefined) this.#follower?.wake()
     else {
@@ -125,7 +127,8 @@ export class TipDesk {
   }
 
   stop(): void {
-    this.#stopping.abort()
+    this.#stopped = true
+    this.#taking?.abort()
     this.#alone?.cancel()
     this.#follower?.stop()
   }
@@ -177,6 +180,7 @@ export class TipDesk {
   }
 
   async #take(link: CoordinatorLink, above: number): Promise<void> {
+    if (this.#stopped) return
     const { store, clock, log } = this.#components
     const { key, origin } = this.#known
     const wanted = {
@@ -186,9 +190,10 @@ export class TipDesk {
       witnesses: this.#events.witnesses(),
       needed: this.#events.needed(),
     }
-    const late = new AbortController()
-    const timer = clock.after(SNAPSHOT_MS, () => late.abort())
-    const signal = AbortSignal.any([this.#stopping.signal, late.signal])
+    const taking = new AbortController()
+    this.#taking = taking
+    const timer = clock.after(SNAPSHOT_MS, () => taking.abort())
+    const { signal } = taking
     const begun = (): void => this.#goAlone(clock.after(SNAPSHOT_ALONE_MS, () => this.#goAlone(undefined)))
     this.#giving.add(link.peerId)
     const refused = await takeSnapshot(store, link, wanted, { signal, begun }).finally(() => {

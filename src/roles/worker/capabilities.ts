@@ -23,6 +23,8 @@ export interface Means {
   readonly sandbox?: Sandbox
   /** Least price taken, for a task; 0 = any. */
   readonly priceFloorMicrocredits: bigint
+  /** Tasks of its contributor's own account go first here. */
+  readonly ownFirst: boolean
   readonly version: string
 }
 
@@ -52,6 +54,7 @@ export function wireCapabilities(means: Means): MessageInitShape<typeof Capabili
     languages: [...(means.sandbox?.languages ?? [])],
     priceFloorMicrocredits: means.priceFloorMicrocredits,
     version: means.version,
+    ownFirst: means.ownFirst,
   }
 }
 

@@ -19,6 +19,7 @@ import { GatewayLinks } from './gateway-link.js'
 import { Home } from './home.js'
 import { LeaseDesk } from './lease-desk.js'
 import { Lending } from './lending.js'
+import { keepTo, type Lent, LentTerms } from './lent-terms.js'
 import { MeshWorker } from './mesh-worker.js'
 import { Outbox } from './outbox.js'
 import { runAttempt } from './run-attempt.js'
@@ -41,6 +42,8 @@ export interface WorkerComponents {
   readonly engine?: Engine
   /** Absent = only `chat` tasks can run here. */
   readonly sandbox?: Sandbox
+  /** Absent = lent at all times, for any price. */
+  readonly lent?: Lent
   /** Of the engine, measured or not yet; see {@link Worker.learnModels}. */
   readonly models: readonly MeasuredModel[]
 }
@@ -53,8 +56,6 @@ export interface WorkerInit {
   readonly slots: number
   /** Those known from bootstrap list, network file or earlier runs. */
   readonly coordinators: readonly PeerAddress[]
-  /** Least price taken, for a task; 0 = any. */
-  readonly priceFloorMicrocredits: bigint
   readonly version: string
   /** What its owner was given to have it enrolled. */
   readonly registration?: RegistrationToken | undefined
@@ -70,13 +71,19 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
   const limits = { ...WORKER_LIMITS, ...init.limits }
   const ids = protocolIds(init.networkId)
   let { models } = components
+  let terms: LentTerms | undefined
   const means: Means = {
     get models() {
       return models
     },
+    get priceFloorMicrocredits() {
+      return terms?.terms.priceFloorMicrocredits ?? 0n
+    },
+    get ownFirst() {
+      return terms?.terms.ownFirst ?? true
+    },
     ...(components.engine === undefined ? {} : { engine: components.engine }),
     ...(components.sandbox === undefined ? {} : { sandbox: components.sandbox }),
-    priceFloorMicrocredits: init.priceFloorMicrocredits,
     version: init.version,
   }
   const slots = new SlotBook(init.slots)
@@ -89,10 +96,24 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
     slots,
     means,
     agentId,
+    policy,
     meters: createWorkerMeters(components.metrics),
     outbox: new Outbox(limits.pendingOutcomes),
-    runAttempt: (run) => runAttempt({ ...components, limits, networkId, gateways }, run),
+    runAttempt: (run) => {
+      const mostMemoryMib = terms?.terms.memoryMib ?? 0
+      return runAttempt({ ...components, models, mostMemoryMib, limits, networkId, gateways }, run)
+    },
   })
+  if (components.lent !== undefined) {
+    terms = new LentTerms({
+      ...components.lent,
+      clock,
+      log,
+      metrics: components.metrics,
+      worksElsewhere: () => components.engine?.kind === 'openai-http' && slots.busy > 0,
+      judged: (set) => (terms === undefined ? undefined : keepTo(terms, set, slots, desk)),
+    })
+  }
   const linkTo = (coordinator: PeerAddress, signal: AbortSignal) =>
     attach({ network, clock, limits, owner: desk, protocol: ids.worker, registration }, coordinator, signal)
   const remember = init.onCoordinators ?? (() => {})
@@ -125,6 +146,6 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
     models = measured
     desk.tellCapabilities()
   }
-  const parts = { clock, slots, desk, home, means, gateways, stopper, agentId, learnModels }
+  const parts = { clock, slots, desk, home, means, terms, gateways, stopper, agentId, learnModels }
   return new MeshWorker(parts, () => network.subscribe(ids.announcements, judge))
 }

@@ -1,5 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { fromWire, refusal, toWire } from '../../core/refusal.js'
+import { gateRefusal } from '../../core/policy/incident-gate.js'
+import type { PolicyView } from '../../core/policy/policy-view.js'
+import { fromWire, type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type {
@@ -12,7 +14,7 @@ import type {
   WorkerWelcome,
 } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
 import { Fault } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
-import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
+import { type TaskHeader, TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { Attachment, AttachmentOwner } from './attachment.js'
 import { type Means, wireCapabilities } from './capabilities.js'
 import { type LeaseId, leaseKey } from './lease-ref.js'
@@ -31,6 +33,7 @@ export interface LeaseDeskComponents {
   readonly outbox: Outbox
   readonly means: Means
   readonly agentId: string
+  readonly policy: () => PolicyView
   /** Carries a lease through; never rejects. */
   readonly runAttempt: (run: LeaseRun) => Promise<AttemptEnd>
 }
@@ -115,8 +118,7 @@ export class LeaseDesk implements AttachmentOwner {
   }
 
   /** Stops all attempts and hands their leases back, at nobody's fault. */
-  handBack(): void {
-    const why = refusal('shutting-down', 'the worker stopped before the attempt ended')
+  handBack(why: Refusal): void {
     for (const run of this.#runs.values()) run.stop(failed(why, Fault.GATEWAY))
   }
 
@@ -165,7 +167,7 @@ export class LeaseDesk implements AttachmentOwner {
   }
 
   leased(attachment: Attachment, lease: Lease): void {
-    const { slots, outbox, clock, log } = this.#components
+    const { slots, outbox, clock, log, policy } = this.#components
     const { header } = lease
     if (header === undefined) return
     const ref = { taskId: header.id, fence: lease.fence }
@@ -177,8 +179,9 @@ export class LeaseDesk implements AttachmentOwner {
     }
     if (this.#runs.has(leaseKey(ref))) return
     this.#stopOlder(ref)
-    if (!slots.take()) {
-      const reason = slots.draining ? 'draining' : 'no-free-slot'
+    const closed = header.kind === TaskKind.CHAT ? undefined : gateRefusal(policy().incident, 'code')
+    if (closed !== undefined || !slots.take()) {
+      const reason = closed?.code ?? slots.shut ?? 'no-free-slot'
       const free = attachment.offerTold(slots.offerTo(attachment.peerId).free)
       attachment.send({ case: 'declined', value: { lease: ref, reason, free } })
       return

@@ -1,9 +1,10 @@
-import type { Refusal } from '../../core/refusal.js'
+import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Means, MeasuredModel } from './capabilities.js'
 import type { GatewayLinks } from './gateway-link.js'
 import type { Home } from './home.js'
 import type { LeaseDesk } from './lease-desk.js'
+import type { LentTerms, TermChanges } from './lent-terms.js'
 import type { SlotBook } from './slot-book.js'
 import { deadline } from './waiting.js'
 import { notReady, ownReasons, whyIdle } from './why-idle.js'
@@ -22,6 +23,8 @@ export interface WorkerParts {
   readonly desk: LeaseDesk
   readonly home: Home
   readonly means: Means
+  /** Undefined = lent at all times. */
+  readonly terms: LentTerms | undefined
   readonly gateways: GatewayLinks
   readonly stopper: AbortController
   readonly agentId: string
@@ -42,19 +45,21 @@ export class MeshWorker implements Worker {
 
   async start(): Promise<void> {
     if (this.#living !== undefined) return
-    const { home, stopper } = this.#parts
+    const { home, stopper, terms } = this.#parts
+    await terms?.start()
     this.#unsubscribe = this.#subscribe()
     this.#living = home.run(stopper.signal)
   }
 
   async stop(signal: AbortSignal): Promise<void> {
-    const { clock, slots, desk, gateways, stopper } = this.#parts
+    const { clock, slots, desk, gateways, stopper, terms } = this.#parts
+    terms?.stop()
     slots.drain()
     desk.tellOffers()
     this.#unsubscribe?.()
     await desk.quiet(signal)
     if (desk.runs.length > 0) {
-      desk.handBack()
+      desk.handBack(refusal('shutting-down', 'the worker stopped before the attempt ended'))
       const limit = deadline(clock, HAND_BACK_MS, stopper.signal)
       await desk.quiet(limit.signal)
       limit.release()
@@ -69,12 +74,21 @@ export class MeshWorker implements Worker {
     this.#parts.learnModels(models)
   }
 
+  terms(): ReturnType<Worker['terms']> {
+    return this.#parts.terms?.view()
+  }
+
+  async setTerms(changes: TermChanges): ReturnType<Worker['setTerms']> {
+    return this.#parts.terms?.change(changes)
+  }
+
   status(): WorkerStatus {
-    const { slots, desk, means, agentId } = this.#parts
+    const { slots, desk, means, agentId, terms } = this.#parts
     const why = notReady(means, slots, this.#detached())
     return {
       agentId,
       ...(why === undefined ? {} : { notReady: why }),
+      closed: terms?.view().closed ?? [],
       coordinators: desk.attachments.map(({ peerId, sinceMs, offered }) => ({
         peerId,
         sinceMs,
@@ -99,13 +113,14 @@ export class MeshWorker implements Worker {
   }
 
   async whyIdle(signal: AbortSignal): ReturnType<Worker['whyIdle']> {
-    const { clock, slots, desk, means } = this.#parts
+    const { clock, slots, desk, means, terms } = this.#parts
     if (slots.busy > 0) return { busy: true, queued: 0, reasons: [] }
     const limit = deadline(clock, WHY_IDLE_MS, signal)
     const answers = await Promise.all(desk.attachments.map((each) => each.whyIdle(limit.signal)))
     limit.release()
     const asked = answers.filter((answer) => answer !== undefined)
-    return whyIdle(ownReasons(means, slots, this.#detached()), slots.lentTo, asked)
+    const own = ownReasons(means, slots, this.#detached())
+    return whyIdle({ own, closed: terms?.closed ?? [], lentTo: slots.lentTo }, asked)
   }
 
   /** Why no coordinator is attached. */

@@ -1,8 +1,10 @@
+import type { Closing } from '../../core/terms/judge-terms.js'
+
 /** What one coordinator is offered now. */
 export interface Offer {
   readonly free: number
   /** Why none, when none; empty while slots are merely busy. */
-  readonly reason: '' | 'draining' | 'lent'
+  readonly reason: '' | 'draining' | 'lent' | Closing
 }
 
 /**
@@ -15,6 +17,7 @@ export class SlotBook {
   #home: string | undefined
   #lentTo: string | undefined
   #draining = false
+  #closing: Closing | undefined
 
   constructor(total: number) {
     this.total = total
@@ -25,7 +28,7 @@ export class SlotBook {
   }
 
   get free(): number {
-    return this.#draining ? 0 : this.total - this.#busy
+    return this.#draining || this.#closing !== undefined ? 0 : this.total - this.#busy
   }
 
   get draining(): boolean {
@@ -65,8 +68,18 @@ export class SlotBook {
     this.#draining = true
   }
 
+  /** Gives out nothing while the contributor's terms keep it from work; undefined = they do not. */
+  closeFor(closing: Closing | undefined): void {
+    this.#closing = closing
+  }
+
+  /** Why nothing is given out, though slots may be free. */
+  get shut(): 'draining' | Closing | undefined {
+    return this.#draining ? 'draining' : this.#closing
+  }
+
   offerTo(coordinator: string): Offer {
-    if (this.#draining) return { free: 0, reason: 'draining' }
+    if (this.shut !== undefined) return { free: 0, reason: this.shut }
     if (coordinator === (this.#lentTo ?? this.#home)) return { free: this.free, reason: '' }
     return { free: 0, reason: this.#lentTo === undefined ? '' : 'lent' }
   }

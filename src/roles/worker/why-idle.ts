@@ -1,10 +1,14 @@
 import { type Refusal, refusal } from '../../core/refusal.js'
+import type { Closed } from '../../core/terms/judge-terms.js'
 import type { WhyIdle as WireWhyIdle } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
 import type { Means } from './capabilities.js'
 import type { SlotBook } from './slot-book.js'
 import type { WhyIdle } from './worker.js'
 
 type Reason = WhyIdle['reasons'][number]
+
+/** What a coordinator says of a worker whose terms are closed only says again what the worker told it. */
+const ECHOES: ReadonlySet<string> = new Set(['worker-paused', 'no-free-slot'])
 
 /**
  * What keeps this worker itself from work, the nearest cause first.
@@ -46,27 +50,37 @@ export function notReady(means: Means, slots: SlotBook, detached: Refusal | unde
   )
 }
 
+interface OwnReasons {
+  readonly own: readonly Refusal[]
+  /** By the contributor's terms. */
+  readonly closed: readonly Closed[]
+  readonly lentTo: string | undefined
+}
+
 /** Puts own reasons before those of the coordinators that were asked. */
-export function whyIdle(
-  own: readonly Refusal[],
-  lentTo: string | undefined,
-  asked: readonly WireWhyIdle[],
-): WhyIdle {
+export function whyIdle({ own, closed, lentTo }: OwnReasons, asked: readonly WireWhyIdle[]): WhyIdle {
   const reasons: Reason[] = own.map(({ code, detail, next }) => ({
     code,
     detail,
     tasks: 0,
     ...(next === undefined ? {} : { next }),
   }))
+  reasons.push(...closed.map(closedReason))
   if (lentTo !== undefined) {
     reasons.push({ code: 'lent', detail: `the free slots are lent to coordinator ${lentTo}`, tasks: 0 })
   }
   for (const answer of asked) {
-    reasons.push(...answer.reasons.map(({ code, detail, tasks }) => ({ code, detail, tasks })))
+    const said = answer.reasons.filter(({ code }) => closed.length === 0 || !ECHOES.has(code))
+    reasons.push(...said.map(({ code, detail, tasks }) => ({ code, detail, tasks })))
   }
   const queued = asked.reduce((sum, answer) => sum + answer.queued, 0)
   if (reasons.length === 0 && queued === 0) {
     reasons.push({ code: 'no-work', detail: 'no task waits at the coordinator', tasks: 0 })
   }
   return { busy: false, queued, reasons }
+}
+
+function closedReason({ closing, detail, untilMs }: Closed): Reason {
+  const next = 'see `edgecoder node terms show`; change a term with `edgecoder node terms set`'
+  return { code: closing, detail, tasks: 0, next, ...(untilMs === undefined ? {} : { untilMs }) }
 }

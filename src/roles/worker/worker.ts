@@ -1,5 +1,6 @@
 import type { Refusal } from '../../core/refusal.js'
 import type { MeasuredModel } from './capabilities.js'
+import type { TermChanges, TermsView } from './lent-terms.js'
 
 /** A worker peer: attaches to a coordinator, takes leases, runs attempts, delivers to gateways. */
 export interface Worker {
@@ -9,6 +10,14 @@ export interface Worker {
   /** Replaces the models of the engine by what was measured since, and tells every coordinator. */
   learnModels(models: readonly MeasuredModel[]): void
   status(): WorkerStatus
+  /** On what terms the machine is lent; undefined = on none. */
+  terms(): TermsView | undefined
+  /**
+   * Changes terms at once, and for later runs. @returns `bad-request`: nothing changed
+   *
+   * @throws EdgeCoderError `store-full`, `store-failed`: nothing changed
+   */
+  setTerms(changes: TermChanges): Promise<Refusal | undefined>
   /**
    * Why no work comes, the nearest cause first; empty while it is busy. Asks the coordinator when one is
    * attached.
@@ -20,6 +29,8 @@ export interface WorkerStatus {
   readonly agentId: string
   /** Why it cannot get work now; absent = ready. */
   readonly notReady?: Refusal
+  /** Why its contributor's terms keep it from work now. That is no fault: it is ready. */
+  readonly closed: TermsView['closed']
   readonly coordinators: readonly {
     readonly peerId: string
     readonly sinceMs: number
@@ -55,5 +66,7 @@ export interface WhyIdle {
     readonly detail: string
     readonly tasks: number
     readonly next?: string
+    /** When it ends, if that is known; wall clock. */
+    readonly untilMs?: number
   }[]
 }

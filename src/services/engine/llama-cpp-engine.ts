@@ -49,13 +49,13 @@ export async function createLlamaCppEngine(
   init: LlamaCppInit,
 ): Promise<Engine> {
   const header = await readGgufHeader(init.modelPath)
-  const settings: LlamaSettings = {
+  const settings = (): LlamaSettings => ({
     modelPath: init.modelPath,
     contextTokens: Math.min(header.contextTokens, init.contextTokens ?? DEFAULT_CONTEXT_TOKENS),
     sequences: init.sequences ?? 1,
     threads: init.threads ?? Math.max(1, availableParallelism() - 1),
     gpu: init.gpu ?? false,
-  }
+  })
   return new LlamaCppEngine(components, init, settings)
 }
 
@@ -65,7 +65,8 @@ class LlamaCppEngine implements Engine {
   readonly #log: Log
   readonly #modelName: string
   readonly #idleUnloadMs: number
-  readonly #settings: LlamaSettings
+  /** Of the next load: the share of the cores that this node has may change. */
+  readonly #settings: () => LlamaSettings
   readonly #slots: Slots
   #process: LlamaProcess | undefined
   #warm = false
@@ -77,19 +78,19 @@ class LlamaCppEngine implements Engine {
   constructor(
     components: { readonly clock: Clock; readonly log: Log },
     init: LlamaCppInit,
-    settings: LlamaSettings,
+    settings: () => LlamaSettings,
   ) {
     this.#clock = components.clock
     this.#log = components.log.child({ model: init.modelName })
     this.#modelName = init.modelName
     this.#idleUnloadMs = init.idleUnloadMs ?? DEFAULT_IDLE_UNLOAD_MS
     this.#settings = settings
-    this.#slots = createSlots({ count: settings.sequences, mostWaiting: MOST_WAITING })
+    this.#slots = createSlots({ count: settings().sequences, mostWaiting: MOST_WAITING })
   }
 
   async models(): Promise<readonly EngineModel[]> {
     if (this.#closed) throw closed()
-    return [{ name: this.#modelName, contextTokens: this.#settings.contextTokens, warm: this.#warm }]
+    return [{ name: this.#modelName, contextTokens: this.#settings().contextTokens, warm: this.#warm }]
   }
 
   async *generate(generation: Generation, signal: AbortSignal): AsyncGenerator<GenerationEvent, void, void> {
@@ -162,12 +163,13 @@ class LlamaCppEngine implements Engine {
 
   #start(): LlamaProcess {
     const startedMs = this.#clock.monotonicMs()
-    const process = startLlamaProcess({ log: this.#log }, this.#settings)
+    const settings = this.#settings()
+    const process = startLlamaProcess({ log: this.#log }, settings)
     process.loaded.then(
       () => {
         this.#warm = this.#process === process
         const loadMs = Math.round(this.#clock.monotonicMs() - startedMs)
-        this.#log.info('model-loaded', { loadMs, threads: this.#settings.threads, pid: process.pid })
+        this.#log.info('model-loaded', { loadMs, threads: settings.threads, pid: process.pid })
       },
       () => {
         this.#failed(process)

@@ -30,7 +30,8 @@ export function createCommitQueue(
     while (waiting.length > 0) {
       const group = takeGroup()
       try {
-        await write(group.flatMap((each) => each.writes))
+        const [alone, ...others] = group
+        await write(others.length === 0 && alone ? alone.writes : group.flatMap((each) => each.writes))
         for (const each of group) each.resolve()
       } catch (cause) {
         for (const each of group) each.reject(cause)

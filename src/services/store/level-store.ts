@@ -16,8 +16,8 @@ export interface Database {
   getMany(keys: string[]): Promise<(Uint8Array | undefined)[]>
   iterator(range: RowRange): Rows
   snapshot(): DatabaseSnapshot
-  /** One atomic, fsynced batch. */
-  write(writes: readonly Write[]): Promise<void>
+  /** One atomic, fsynced batch; gone through once, before it returns. */
+  write(writes: Iterable<Write>): Promise<void>
   close(): Promise<void>
 }
 
@@ -128,10 +128,11 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
   }
 }
 
-function sealed(writes: readonly Write[]): readonly Write[] {
-  return writes.map((write) =>
-    write.type === 'put' ? { type: 'put', key: write.key, value: sealValue(write.key, write.value) } : write,
-  )
+/** One by one, so that none outlives its way into the batch: what lives on is copied by the garbage collector. */
+function* sealed(writes: readonly Write[]): Iterable<Write> {
+  for (const write of writes) {
+    yield write.type === 'put' ? { ...write, value: sealValue(write.key, write.value) } : write
+  }
 }
 
 /**

@@ -65,7 +65,7 @@ export function decodeEntry(encoded: Uint8Array): Entry | Malformed {
     return malformed('unknown-kind', `an entry of version ${show(version)}, kind ${show(number)}`)
   }
   try {
-    return { kind, id: ID.read(id), ...readFields(fieldsOf(kind), items.slice(HEAD_LENGTH)) } as Entry
+    return { kind, id: ID.read(id), ...readFields(fieldsOf(kind), items, HEAD_LENGTH) } as Entry
   } catch (cause) {
     if (!(cause instanceof FieldFault)) throw cause
     return malformed(

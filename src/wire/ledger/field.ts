@@ -142,15 +142,18 @@ export function group<S extends Shape>(shape: S): Field<ShapeValue<S>> {
   }
 }
 
-/** @throws FieldFault */
-export function readFields(fields: Fields, values: unknown): Readonly<Record<string, unknown>> {
-  if (!Array.isArray(values) || values.length !== fields.length) {
-    throw new FieldFault(`not an array of ${fields.length}`)
+/**
+ * @param from values before this one are not the fields'
+ * @throws FieldFault
+ */
+export function readFields(fields: Fields, values: unknown, from = 0): Readonly<Record<string, unknown>> {
+  if (!Array.isArray(values) || values.length !== from + fields.length) {
+    throw new FieldFault(`not an array of ${from + fields.length}`)
   }
   const read: Record<string, unknown> = {}
   for (let at = 0; at < fields.length; at++) {
     const [name, field] = fields[at] as Fields[number]
-    read[name] = readAt(name, field, values[at])
+    read[name] = readAt(name, field, values[from + at])
   }
   return read
 }

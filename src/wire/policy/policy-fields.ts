@@ -26,8 +26,26 @@ export const POWERS = [
   'grant',
   'reverse',
   'handover',
+  'incident',
 ] as const
 export type DelegatedPower = (typeof POWERS)[number]
+
+/** What an incident may close for the whole network. Only ever add at the end. */
+export const INCIDENT_PATHS = [
+  /** Nodes are enrolled, and admitted for the first time. */
+  'enrollments',
+  /** Credits are granted, issued, or drawn as fees. What is settled goes on. */
+  'payouts',
+  /** Users send credits. What is under way arrives. */
+  'transfers',
+  /** Models come from sources that were not used before. */
+  'model-sources',
+  /** Models that nobody has tried are given tasks. */
+  'untested-models',
+  /** Code of tasks is run: kinds `solve` and `test`. */
+  'code',
+] as const
+export type IncidentPath = (typeof INCIDENT_PATHS)[number]
 
 /** A field whose value must also make sense. @param fault what is wrong with it, if anything */
 function checked<V>(field: Field<V>, fault: (value: V) => string | undefined): Field<V> {
@@ -83,6 +101,9 @@ export function distinct<V>(of: Field<V>, idOf: (value: V) => string, most: numb
     new Set(values.map(idOf)).size === values.length ? undefined : 'one is there twice',
   )
 }
+
+/** Those that are closed from a message on, all of them. */
+export const closedPaths = distinct(choice(...INCIDENT_PATHS), (path) => path, INCIDENT_PATHS.length)
 
 const micro = amount(0n)
 const span = uint()

@@ -1,7 +1,7 @@
 import { ENTRY_SHAPES } from '../ledger/entry-shapes.js'
-import { matching, type Shape, uint } from '../ledger/field.js'
+import { bytes, matching, type Shape, text, uint } from '../ledger/field.js'
 import { POLICY_COORDINATORS, POLICY_GATEWAYS } from '../limits.js'
-import { authority, distinct, keyedPeer, member, powers, terms } from './policy-fields.js'
+import { authority, closedPaths, distinct, keyedPeer, member, powers, terms } from './policy-fields.js'
 
 // What an entry of the ledger says on a message's word has the same fields as the message.
 const { statement: _ofOpen, ...account } = ENTRY_SHAPES.open.shape
@@ -54,5 +54,18 @@ export const POLICY_SHAPES = {
   handover: {
     number: 11,
     shape: { home: ENTRY_SHAPES.open.shape.home, epoch: uint(), coordinator: keyedPeer },
+  },
+  /** What is closed in an incident, all of it, from now on; what is not listed is open. */
+  incident: {
+    number: 12,
+    shape: {
+      closed: closedPaths,
+      /** For whoever is refused. */
+      reason: matching(/^[^\p{Cc}]{1,256}$/u, 'a reason: 1 to 256 characters'),
+      /** When something is reopened: SHA-256 of each report of `ledger reconcile` that found nothing. */
+      reconciled: distinct(bytes(32, 32), (digest) => digest.join(), POLICY_COORDINATORS),
+      /** When it is reopened without: why. Else empty. */
+      override: text(256),
+    },
   },
 } as const satisfies Readonly<Record<string, { readonly number: number; readonly shape: Shape }>>

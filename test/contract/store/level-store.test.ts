@@ -168,8 +168,8 @@ function failingDisk(): { disk: Disk; fail: string | undefined; torn: boolean; o
           }
         },
         async write(writes) {
-          if (state.fail === undefined) return apply(writes)
-          if (state.torn) leftBehind = writes
+          if (state.fail === undefined) return apply([...writes])
+          if (state.torn) leftBehind = [...writes]
           throw new Error(state.fail)
         },
         async close() {

@@ -12,6 +12,7 @@ import type { Worker } from '../../../src/roles/worker/worker.js'
 import { type AdminUnderTest, fakeNode, startAdmin } from '../../helpers/admin-under-test.js'
 import { bodyOf } from '../../helpers/bridge-under-test.js'
 import { FakeGateway, PATCH } from '../../helpers/fake-gateway.js'
+import { memoryAudit } from '../../helpers/memory-audit.js'
 
 let a: AdminUnderTest
 afterEach(() => a.stop())
@@ -25,6 +26,7 @@ const worker: Worker = {
   status: () => ({
     agentId: 'node-1',
     notReady: refusal('no-coordinator', 'none answers', { next: 'Start one.' }),
+    closed: [],
     coordinators: [],
     slots: { total: 2, busy: 1 },
     running: [
@@ -44,6 +46,8 @@ const worker: Worker = {
     models: [{ name: 'm', contextTokens: 512, tokensPerS: 30, warm: true }],
     finished: { done: 4, failed: 1 },
   }),
+  terms: () => undefined,
+  setTerms: async () => undefined,
   learnModels: () => {},
   whyIdle: async () => ({
     busy: false,
@@ -61,9 +65,10 @@ const coordinator: Coordinator = {
   resume: async () => void orders.push('resume'),
   drain: async () => undefined,
   undrain: async (worker) => refusal('not-found', `worker ${worker} is not drained here`),
-  evidence: () => [],
-  forgive: async (worker) => refusal('not-found', `worker ${worker} is not suspended here`),
   drains: () => [{ worker: '12D3KooWw', reason: 'old', sinceMs: 5, leases: 1 }],
+  isolate: async ({ peer }) => (peer === 'itself' ? refusal('bad-request', 'itself') : undefined),
+  release: async (peer) => refusal('not-found', `${peer} is not isolated here`),
+  isolations: () => [{ peer: '12D3KooWw', reason: 'forged results', sinceMs: 5 }],
   ledger: () => undefined,
   ledgerOffice: () => undefined,
   economy: () => undefined,
@@ -96,6 +101,7 @@ const coordinator: Coordinator = {
     oldestQueuedMs: 9,
     done: 1,
     failed: 0,
+    isolated: 1,
     paused: { reason: 'disk swap', refusesSubmits: true, sinceMs: 5 },
   }),
   queue: (limit) => ({
@@ -170,6 +176,19 @@ describe('the token', () => {
     a = await startAdmin({})
     await a.stop()
     expect(existsSync(a.tokenFile)).toBe(false)
+  })
+})
+
+describe('a gateway that is starting', () => {
+  it('says so, and not that there is no such task', async () => {
+    const gateway = new FakeGateway()
+    gateway.started = false
+    a = await startAdmin({ gateway })
+    const show = a.client.call(TASK_ROUTES.show, { params: { id: 'mine' } })
+    await expect(show).rejects.toMatchObject({ code: 'starting' })
+    gateway.started = true
+    const again = a.client.call(TASK_ROUTES.show, { params: { id: 'mine' } })
+    await expect(again).rejects.toMatchObject({ code: 'task-not-found' })
   })
 })
 
@@ -429,6 +448,30 @@ describe('every node', () => {
         message: expect.stringContaining('runs as worker'),
       })
     }
+  })
+
+  it('isolates peers of its coordinator, and writes down who asked for what', async () => {
+    const audit = memoryAudit()
+    a = await startAdmin({ coordinator, audit })
+    const isolated = { isolations: [{ peer: '12D3KooWw', reason: 'forged results', sinceMs: 5 }] }
+    const body = { peer: '12D3KooWw', reason: 'forged results' }
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorIsolate, { body })).toEqual(isolated)
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorIsolations)).toEqual(isolated)
+    const itself = a.client.call(ADMIN_ROUTES.coordinatorIsolate, { body: { ...body, peer: 'itself' } })
+    await expect(itself).rejects.toMatchObject({ code: 'bad-request' })
+    const released = a.client.call(ADMIN_ROUTES.coordinatorRelease, { params: { peer: '12D3KooWw' } })
+    await expect(released).rejects.toMatchObject({ code: 'not-found' })
+    expect(audit.acts).toMatchObject([
+      {
+        kind: 'peer-isolated',
+        by: 'admin',
+        of: '12D3KooWw',
+        outcome: 'done',
+        facts: { reason: 'forged results' },
+      },
+      { kind: 'peer-isolated', of: 'itself', outcome: 'refused', facts: { code: 'bad-request' } },
+      { kind: 'peer-released', of: '12D3KooWw', outcome: 'refused' },
+    ])
   })
 
   it('stops when asked, with the drain it was given', async () => {

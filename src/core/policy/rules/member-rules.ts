@@ -1,4 +1,6 @@
 import { type Refusal, refusal } from '../../refusal.js'
+import { gateRefusal } from '../incident-gate.js'
+import type { PolicyDraft } from '../policy-draft.js'
 import type { PolicyRule } from './policy-rule.js'
 
 /** An account is opened, or changes under a larger epoch; its home is one that a coordinator began. */
@@ -15,8 +17,10 @@ export const account: PolicyRule<'account'> = (draft, { body }) => {
   return undefined
 }
 
-/** A peer waits for admission; only who was revoked may be enrolled again. */
+/** A peer waits for admission; only who was revoked may be enrolled again, and nobody while an incident says so. */
 export const enrol: PolicyRule<'enrol'> = (draft, { body: { node, agent, account: owner, role } }) => {
+  const closed = gate(draft, 'enrollments')
+  if (closed !== undefined) return closed
   const { peer, publicKey } = node
   const before = draft.get('node', peer)
   if (before !== undefined && before.state !== 'revoked') {
@@ -31,6 +35,9 @@ export const nodeState: PolicyRule<'node-state'> = (draft, { body: { peer, state
   const node = draft.get('node', peer)
   if (node === undefined) return refusal('not-found', `${peer} is not enrolled`)
   if (node.state === 'revoked') return refusal('policy-conflict', `${peer} was revoked: enrol it again`)
+  // Who waits is let in for the first time; who was held off comes back.
+  const closed = node.state === 'pending' && state === 'active' ? gate(draft, 'enrollments') : undefined
+  if (closed !== undefined) return closed
   draft.set({ table: 'node', key: peer, value: { ...node, state } })
   return undefined
 }
@@ -40,6 +47,8 @@ export const grant: PolicyRule<'grant'> = (
   draft,
   { body: { account: owner, amount, source, reference } },
 ) => {
+  const closed = gate(draft, 'payouts')
+  if (closed !== undefined) return closed
   if (draft.get('account', owner) === undefined) return unknownAccount(owner)
   if (draft.get('grant', reference) !== undefined) {
     return refusal('policy-conflict', `something was granted under ${reference} already`)
@@ -59,6 +68,10 @@ export const reverse: PolicyRule<'reverse'> = (draft, { body: { target, key, amo
   }
   draft.set({ table: 'grant', key, value: { ...granted, reversed: granted.reversed + amount } })
   return undefined
+}
+
+function gate(draft: PolicyDraft, path: 'enrollments' | 'payouts'): Refusal | undefined {
+  return gateRefusal(draft.get('incident', ''), path)
 }
 
 function unknownAccount(account: string): Refusal {

@@ -18,6 +18,8 @@ export interface AttemptComponents {
   readonly models: readonly MeasuredModel[]
   readonly engine?: Engine
   readonly sandbox?: Sandbox
+  /** Most that a program in the sandbox may have; 0 = what its task asks for. */
+  readonly mostMemoryMib: number
 }
 
 /** What one attempt is given. */

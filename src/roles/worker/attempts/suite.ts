@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import { EdgeCoderError } from '../../../core/errors.js'
 import { isRefusal, type Refusal } from '../../../core/refusal.js'
 import type { Language, SandboxFile, SandboxJob, SandboxReport } from '../../../ports/sandbox.js'
 import type { Suite, TestReportSchema } from '../../../wire/generated/edgecoder/task/v1/payload_pb.js'
@@ -40,7 +41,7 @@ export function sandboxJob(suite: Suite | undefined): SandboxJob | Refusal {
  *
  * @param over files laid over those of the job
  * @returns the sandbox's refusal when the files or the command cannot be run: the task's fault
- * @throws EdgeCoderError `no-sandbox`, `sandbox-failed`, `cancelled`
+ * @throws EdgeCoderError `no-sandbox`, `over-terms`, `sandbox-failed`, `cancelled`
  */
 export async function runSuite(
   components: AttemptComponents,
@@ -52,6 +53,13 @@ export async function runSuite(
 ): Promise<SandboxReport | Refusal> {
   const { headway, output, signal } = context
   const sandbox = needSandbox(components)
+  const { mostMemoryMib } = components
+  const { memoryMib } = job.limits
+  // Less than it asks for would make its failure look like its own.
+  if (mostMemoryMib > 0 && memoryMib > mostMemoryMib) {
+    const detail = `the task asks for ${memoryMib} MiB, this machine lends ${mostMemoryMib}`
+    throw new EdgeCoderError('over-terms', detail)
+  }
   const startMs = components.clock.monotonicMs()
   headway.enter('testing', job.limits.wallMs + PAST_WALL_MS)
   const replaced = new Set(over.map((file) => file.path))

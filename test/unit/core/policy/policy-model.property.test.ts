@@ -4,6 +4,7 @@ import { DEFAULT_TERMS } from '../../../../src/core/economy/terms.js'
 import { applyPolicy, standingOf } from '../../../../src/core/policy/apply-policy.js'
 import { PolicyBook } from '../../../../src/core/policy/policy-book.js'
 import { isRefusal } from '../../../../src/core/refusal.js'
+import { INCIDENT_PATHS } from '../../../../src/wire/policy/policy-fields.js'
 import type { PolicyBody, PolicyKind, PolicyMessage } from '../../../../src/wire/policy/policy-message.js'
 import { NaivePolicy } from '../../../helpers/naive-policy.js'
 import {
@@ -86,6 +87,12 @@ const BODIES: { readonly [Kind in PolicyKind]: fc.Arbitrary<PolicyBody<Kind>> } 
     epoch: fc.integer({ min: 1, max: 4 }),
     coordinator: fc.oneof(fc.constant(COORDINATOR.peer), peer),
   }),
+  incident: fc.record({
+    closed: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.shuffledSubarray([...INCIDENT_PATHS])),
+    reason: fc.constant('because'),
+    reconciled: fc.constantFrom([], [new Uint8Array(32)]),
+    override: fc.constantFrom('', 'all the same'),
+  }),
 }
 
 const any: fc.Arbitrary<Any> = fc.oneof(
@@ -154,6 +161,7 @@ it('the chain does what a list of messages, read from its beginning, says', () =
     'wrong-network',
     'not-found',
     'account-unknown',
+    'incident-closed',
   ]) {
     expect([...seen.keys()]).toContain(code)
   }
@@ -196,7 +204,9 @@ function compare(book: PolicyBook, naive: NaivePolicy): void {
     gateways: naive.members('gateways'),
     workers: naive.workers(),
     draining: naive.workers(['draining']),
+    ...(naive.of('incident').length === 0 ? {} : { incident: expect.anything() }),
   })
+  expect(new Set(book.view?.incident?.closed)).toEqual(naive.closed)
   expect(book.termsAt()).toEqual(naive.terms)
   for (const { peer: each } of PEERS) {
     expect(book.get('home', each)?.epoch).toBe(naive.epochOf(each))

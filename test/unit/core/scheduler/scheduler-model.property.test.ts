@@ -21,6 +21,7 @@ const CAPABILITIES: readonly Partial<WorkerProfile>[] = [
   { models: [model({ contextTokens: 512 })], languages: ['python'] },
   { engine: '', models: [] },
   { priceFloorMicrocredits: 600n },
+  { ownAccount: 'bob' },
 ]
 
 interface NaiveWorker {
@@ -216,6 +217,7 @@ const plan = fc.constantFrom(1, 2, 100).map((max) =>
       expect(worker !== undefined && naive.may(worker, assignment.task), 'the worker may').toBe(true)
       if (worker === undefined) continue
       expectFirst(naive, worker, assignment.task)
+      expectOwnFirst(naive, worker, assignment.task)
       naive.remove(id)
       worker.free -= 1
     }
@@ -242,6 +244,14 @@ function expectFirst(naive: Naive, worker: NaiveWorker, task: QueuedTask): void 
       naive.may(worker, other),
   )
   expect(before.map((each) => each.header.id)).toEqual([])
+}
+
+/** A task of somebody else goes to a worker only when none of its owner could. */
+function expectOwnFirst(naive: Naive, worker: NaiveWorker, { header: { account } }: QueuedTask): void {
+  const { ownAccount } = worker.profile
+  if (ownAccount === undefined || account === ownAccount) return
+  const own = naive.tasks.filter((task) => task.header.account === ownAccount && naive.may(worker, task))
+  expect(own.map((each) => each.header.id)).toEqual([])
 }
 
 const look = fc.constant(

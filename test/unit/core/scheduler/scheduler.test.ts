@@ -34,6 +34,37 @@ function plan(from: Scheduler, max = 100): readonly string[] {
   return from.plan(max).map(({ task, worker }) => `${task.header.id} → ${worker}`)
 }
 
+describe('workers of their own', () => {
+  it('take their account’s tasks first, in their order, at no cost to its share', () => {
+    const mesh = scheduler()
+    for (const id of ['b:1', 'b:2', 'c:1', 'a:1', 'a:2']) add(mesh, id)
+    join(mesh, 'own', 3, { ownAccount: 'a' })
+    expect(plan(mesh)).toEqual(['a:1 → own', 'a:2 → own', 'b:1 → own'])
+    for (const id of ['a:3', 'a:4']) add(mesh, id)
+    join(mesh, 'other', 4)
+    // What a had on its own worker leaves it as much of the others as everybody.
+    expect(plan(mesh).filter((each) => each.startsWith('a'))).toHaveLength(2)
+  })
+
+  it('take an own task that comes together with one whose turn is earlier', () => {
+    const mesh = scheduler()
+    join(mesh, 'own', 1, { ownAccount: 'a' })
+    plan(mesh)
+    add(mesh, 'b:1')
+    add(mesh, 'a:1')
+    expect(plan(mesh)).toEqual(['a:1 → own'])
+  })
+
+  it('work for others when they failed their own task and another worker could do it', () => {
+    const mesh = scheduler()
+    join(mesh, 'own', 1, { ownAccount: 'a' })
+    join(mesh, 'other', 0)
+    add(mesh, 'a:1', {}, ['own'])
+    add(mesh, 'b:1')
+    expect(plan(mesh)).toEqual(['b:1 → own'])
+  })
+})
+
 describe('ranking', () => {
   it('takes the worker with the model in memory, then the faster one', () => {
     const mesh = scheduler()

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { isRefusal } from '../../../../src/core/refusal.js'
+import { isRefusal, type Refusal, refusal } from '../../../../src/core/refusal.js'
 import type { Link } from '../../../../src/ports/network.js'
 import type { Signer } from '../../../../src/ports/signer.js'
 import type { Store } from '../../../../src/ports/store.js'
@@ -41,6 +41,7 @@ let finalSize: number
 let copies: Map<string, LibraryLog>
 let offences: string[]
 let said: Said[]
+let closed: Refusal | undefined
 
 /** The parts of a coordinator that are about credits, over its log; as after a start. */
 async function start(): Promise<void> {
@@ -67,7 +68,7 @@ async function start(): Promise<void> {
   const library: LogLibrary = { find: (origin) => copies.get(origin), finalSize: () => finalSize }
   const network = { penalise: (_peer: string, offence: string) => void offences.push(offence) }
   const isGateway = () => true
-  const ledger = { logOf: () => desk, library, isGateway }
+  const ledger = { logOf: () => desk, library, isGateway, gate: () => closed }
   transfers = new TransferDesk({ ledger, network, clock, journal }, NETWORK)
   const chain = new PolicyChain(NETWORK)
   wallets = new WalletDesk({
@@ -85,6 +86,7 @@ beforeEach(async () => {
   copies = new Map()
   offences = []
   said = []
+  closed = undefined
   finalSize = 0
   await start()
   wishes = new Wishes()
@@ -182,6 +184,19 @@ describe('a transfer at its coordinator', () => {
     expect(refused.refusal?.detail).toContain('7 microcredits to bob')
     const elsewhere = await send(signed({ ...WISH, to: 'cid' }))
     expect(elsewhere.refusal).toMatchObject({ code: 'entry-conflict' })
+  })
+
+  it('is refused while an incident closes transfers; one that was made before is answered as it was', async () => {
+    const before = balance('ann') ?? 0n
+    const made = await send(signed())
+    closed = refusal('incident-closed', 'forged transfers')
+    expect(await send(signed())).toMatchObject({ existed: true, entry: made.entry })
+    const other = signed({ ...WISH, id: 'other' })
+    expect((await send(other)).refusal).toMatchObject({ code: 'incident-closed' })
+    expect(balance('ann')).toBe(before - 7n)
+    closed = undefined
+    expect(await send(other)).toMatchObject({ existed: false })
+    expect(balance('ann')).toBe(before - 14n)
   })
 
   it('that the disk does not take is refused; sent again once it does, it is paid once', async () => {

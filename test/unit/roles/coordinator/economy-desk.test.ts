@@ -99,6 +99,31 @@ describe('the desk that closes issuance windows', () => {
     expect(homes.book(1).size).toBe(size)
   })
 
+  it('pays nothing while an incident closes payouts; windows are closed meanwhile, and paid when it is over', async () => {
+    const book = homes.book(0)
+    const inForce = (sequence: number): void => {
+      const policy = book.state.get('policy', '')
+      if (policy === undefined) throw new Error('no policy')
+      book.state.absorb([{ table: 'policy', key: '', value: { ...policy, sequence } }])
+    }
+    const incident = { reason: 'forged results', reconciled: [], override: '' }
+    await homes.say('incident', { ...incident, closed: ['payouts'] })
+    inForce(1)
+    for (const window of [0, 1]) {
+      homes.work(book, homes.account(0, 0), 100, nowMs)
+      nowMs = BEGIN_MS + (1 + window) * windowMs + recalculateMs
+      round(0, 0)
+      expect(closed()?.window).toBe(window)
+    }
+    expect(issuedAt(0)).toBeUndefined()
+    await homes.say('incident', { ...incident, closed: [], override: 'it was an error' })
+    round(0)
+    expect(issuedAt(0)).toBeUndefined()
+    inForce(2)
+    round(0, 0)
+    expect(issuedAt(0)).toBe(1)
+  })
+
   it('recalculates the open window as often as policy says', () => {
     homes.work(homes.book(1), homes.account(1, 0), 100, nowMs)
     round(0)

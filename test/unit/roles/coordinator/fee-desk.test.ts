@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { isRefusal, type Refusal } from '../../../../src/core/refusal.js'
 import type { DrawnFee, FeeDraw } from '../../../../src/roles/coordinator/economy.js'
-import { paidChain } from '../../../simulation/paid-network.js'
+import type { PolicyChain } from '../../../../src/roles/policy/policy-chain.js'
+import { paidChain, sayPolicy } from '../../../simulation/paid-network.js'
 import { type FakeGateway, type FakeWorker, testSigner, World } from './world.js'
 
 const never = new AbortController().signal
@@ -11,7 +12,10 @@ class Earning {
   gateway!: FakeGateway
   worker!: FakeWorker
 
-  constructor(readonly world: World) {}
+  constructor(
+    readonly world: World,
+    readonly chain: PolicyChain,
+  ) {}
 
   static async of(owner?: string): Promise<Earning> {
     const [worker, gateway] = [testSigner(), testSigner()]
@@ -23,7 +27,7 @@ class Earning {
       accounts: ['alice', 'owner'],
       ...(owner === undefined ? {} : { owner }),
     })
-    const earning = new Earning(await world.paidBy(chain).start())
+    const earning = new Earning(await world.paidBy(chain).start(), chain)
     earning.gateway = await world.gateway(gateway)
     earning.worker = await world.worker({ signer: worker })
     await earning.pay('one')
@@ -126,5 +130,25 @@ describe('fees that a coordinator has earned', () => {
     const log = 'edgecoder/net/log/12D3KooWother/1'
     expect(await earning.draw({ id: 'd', account: 'alice', log })).toMatchObject({ code: 'not-found' })
     expect(earning.earned).toBe(earned)
+  })
+
+  it('are not drawn while an incident closes payouts; one that was drawn before is answered as it was', async () => {
+    const earning = await Earning.of('owner')
+    const { earned, world, chain } = earning
+    const first = await earning.drawn({ id: 'first', amount: 1n })
+    const incident = { reason: 'forged results', reconciled: [], override: '' }
+    await sayPolicy(chain, 'incident', { ...incident, closed: ['payouts'] })
+    // Judged by what the log has entered.
+    const sequence = () => world.coordinator.ledger()?.policySequence
+    await world.until(() => sequence() === chain.head?.sequence)
+    expect(await earning.draw({ id: 'second' })).toMatchObject({ code: 'incident-closed' })
+    expect(await earning.drawn({ id: 'first', amount: 1n })).toEqual({ ...first, existed: true })
+    expect(earning.earned).toBe(earned - 1n)
+    // What is worked is paid all the same.
+    await earning.pay('two')
+    await sayPolicy(chain, 'incident', { ...incident, closed: [], reconciled: [new Uint8Array(32)] })
+    await world.until(() => sequence() === chain.head?.sequence)
+    expect(await earning.drawn({ id: 'second' })).toMatchObject({ existed: false })
+    expect(await earning.reconcile()).toMatchObject({ clean: true })
   })
 })

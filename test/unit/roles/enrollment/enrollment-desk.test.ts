@@ -18,6 +18,27 @@ async function enrolled(): Promise<EnrollmentWorld> {
   return world
 }
 
+describe('while an incident closes enrollments', () => {
+  it('nobody new may ask, no token is made, and who waits goes on to wait; then all goes on', async () => {
+    const world = await EnrollmentWorld.of()
+    const [waits, comes] = [await world.token('attic'), await world.token('cellar')]
+    expect((await world.hello(A.peer, 'attic', waits.secret)).code).toBe('approval-pending')
+    const incident = { reason: 'a stolen key', reconciled: [], override: '' }
+    await world.say('incident', { ...incident, closed: ['enrollments'] })
+    expect(await world.hello(B.peer, 'cellar', comes.secret)).toMatchObject({
+      code: 'incident-closed',
+      detail: expect.stringContaining('a stolen key'),
+      retryAfterMs: expect.any(Number),
+    })
+    expect((await world.hello(A.peer, 'attic', waits.secret)).code).toBe('approval-pending')
+    expect(world.desk.requests()).toHaveLength(1)
+    const order = { agent: 'shed', account: 'ann', use: 'enrol', ttlMs: HOUR_MS, by: 'test' } as const
+    expect(await world.desk.issue(order)).toMatchObject({ code: 'incident-closed' })
+    await world.say('incident', { ...incident, closed: [], override: 'it was no theft' })
+    expect((await world.hello(B.peer, 'cellar', comes.secret)).code).toBe('approval-pending')
+  })
+})
+
 describe('a registration token', () => {
   it('names its issuer, and its secret is on no disk and in no log', async () => {
     const world = await EnrollmentWorld.of()

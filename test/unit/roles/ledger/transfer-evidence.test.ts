@@ -28,11 +28,12 @@ const [first, second, never] = [FIRST, SECOND, NEVER].map(({ publicKey }) => pee
 ]
 const HOME = 'home1'
 const AWAY = 'home2'
+const ID = new Uint8Array(32)
 
 let chain: PolicyChain
 let network: string
 
-/** 0: the first is a gateway; 1: the second comes; 2: the first goes; 3: it comes back. */
+/** 0: the first is a gateway; 1: the second comes; 2: the first goes; 3: it comes back; 4: an incident; 5: it is over. */
 beforeAll(async () => {
   chain = new PolicyChain()
   let last: PolicyMessage | undefined
@@ -46,6 +47,9 @@ beforeAll(async () => {
   await say('gateways', { admit: [second], remove: [] })
   await say('gateways', { admit: [], remove: [first] })
   await say('gateways', { admit: [first], remove: [] })
+  const incident = { reason: 'forged transfers', reconciled: [], override: '' }
+  await say('incident', { ...incident, closed: ['transfers', 'payouts'] })
+  await say('incident', { ...incident, closed: [], override: 'a test' })
   network = chain.head?.network ?? ''
 })
 
@@ -148,6 +152,39 @@ describe('evidence of a transfer', () => {
     }
     expect(await proven(entryOf(), stateAt(3, { node: 'active' }))).toMatchObject({ amount: 7n })
   })
+
+  it.each([
+    [3, 'good'],
+    [4, 'incident-closed'],
+    [5, 'good'],
+  ])(
+    'is judged by what an incident closed where it stands in its log, whatever came later (%#)',
+    async (at, expected) => {
+      const evidence = await proven(entryOf(), stateAt(at))
+      expect(isRefusal(evidence) ? evidence.code : 'good').toBe(expected)
+      const statements = chainStatements(chain)
+      const quotes = { quoteOf: () => ({ cap: 0n, rates: RATES }) }
+      const reader = createEvidenceReader({ statements, quotes }, { network })
+      const fee = { kind: 'fee', id: new Uint8Array(16), timeMs: NOW_MS, account: 'ann', amount: 1n } as const
+      const proof = await reader.prove(fee)
+      const drawn = isRefusal(proof) ? proof : proof(stateAt(at))
+      expect(isRefusal(drawn) ? drawn.code : 'good').toBe(expected)
+      const issue = {
+        ...fee,
+        kind: 'issue',
+        window: 0,
+        part: 0,
+        last: true,
+        inputs: ID,
+        policy: ID,
+        rows: [],
+      } as const
+      const issued = await statements.prove({ ...issue, coordinator: 0n, reserve: 0n } as EntryOf<'issue'>)
+      const paid = isRefusal(issued) ? issued : issued(stateAt(at))
+      // Nothing was worked here, so that it is refused for something else when nothing is closed.
+      expect(isRefusal(paid) && paid.code === 'incident-closed').toBe(expected === 'incident-closed')
+    },
+  )
 
   it('of a chain that does not reach so far is refused, not guessed', () => {
     expect(wasGateway(new PolicyChain(), first, 3)).toBe(false)

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { Fault } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
+import { TaskKind } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { ScriptedEngine, ScriptedSandbox } from '../../../helpers/scripted-machinery.js'
 import { HEARTBEAT_MS, LEASE_MS, welcome } from './fake-coordinator.js'
 import { chat } from './fake-gateway.js'
@@ -35,6 +36,17 @@ test('a lease that finds every slot taken is declined, and nothing else happens'
   expect(world.worker.status()).toMatchObject({ slots: { total: 2, busy: 2 } })
   await world.clock.advance(1_000)
   expect(world.gateway.of('open').map((each) => each.lease?.taskId)).toEqual(['a:1', 'a:2'])
+})
+
+test('while an incident closes code, a coordinator that has not heard of it cannot have it run', async () => {
+  const incident = { closed: ['code'], reason: 'a way out', sequence: 3, sinceMs: 0 } as const
+  const world = await attachedWorld({ slots: 2, incident, ...slow(1, 2) })
+  world.home.lease({ ...world.gateway.task('a:1', chat), kind: TaskKind.TEST })
+  world.home.lease(world.gateway.task('a:2', chat))
+  await world.until('declined', () => world.home.of('declined').length === 1)
+  expect(world.home.of('declined')[0]).toMatchObject({ lease: { taskId: 'a:1' }, reason: 'incident-closed' })
+  await world.until('done', () => world.home.of('done').length === 1)
+  expect(world.home.of('done')[0]).toMatchObject({ lease: { taskId: 'a:2' } })
 })
 
 test('the same lease sent again starts nothing again', async () => {

@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest'
+import type { IncidentRecord } from '../../../../src/core/policy/policy-records.js'
 import type { PolicyView } from '../../../../src/core/policy/policy-view.js'
 import type { Refusal } from '../../../../src/core/refusal.js'
 import type { Engine } from '../../../../src/ports/engine.js'
@@ -7,6 +8,7 @@ import type { Network, Offence, PeerAddress } from '../../../../src/ports/networ
 import type { Sandbox } from '../../../../src/ports/sandbox.js'
 import type { MeasuredModel } from '../../../../src/roles/worker/capabilities.js'
 import { createWorker } from '../../../../src/roles/worker/create-worker.js'
+import type { Lent } from '../../../../src/roles/worker/lent-terms.js'
 import type { Worker } from '../../../../src/roles/worker/worker.js'
 import type { WorkerLimits } from '../../../../src/roles/worker/worker-limits.js'
 import { createSeededRandom } from '../../../../src/services/clock/seeded-random.js'
@@ -32,6 +34,9 @@ export interface WorldInit {
   /** Which coordinator made the registration token that it was given; left out = it has none. */
   readonly issuer?: number
   readonly standing?: () => Refusal | undefined
+  readonly incident?: IncidentRecord
+  /** Left out = lent at all times. */
+  readonly lent?: Lent
 }
 
 export const SECRET = new Uint8Array(32).fill(7)
@@ -82,6 +87,7 @@ export function createWorld(init: WorldInit = {}): World {
     coordinators: new Set([home.peerId]),
     gateways: new Set(),
     workers: new Set(),
+    ...(init.incident === undefined ? {} : { incident: init.incident }),
   }
   const log = memoryLog()
   const remembered: (readonly PeerAddress[])[] = []
@@ -97,6 +103,7 @@ export function createWorld(init: WorldInit = {}): World {
       models: init.models ?? [MODEL],
       ...(init.engine === undefined ? {} : { engine: init.engine(clock) }),
       ...(init.sandbox === undefined ? {} : { sandbox: init.sandbox(clock) }),
+      ...(init.lent === undefined ? {} : { lent: init.lent }),
       ...(init.standing === undefined ? {} : { standing: init.standing }),
     },
     {
@@ -104,7 +111,6 @@ export function createWorld(init: WorldInit = {}): World {
       networkId: NETWORK,
       slots: init.slots ?? 1,
       coordinators: known.map((each) => addressOf(each.peerId)),
-      priceFloorMicrocredits: 0n,
       version: '0.0.0',
       ...(init.issuer === undefined
         ? {}

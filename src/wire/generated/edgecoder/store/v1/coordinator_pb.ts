@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/store/v1/coordinator.proto.
  */
 export const file_edgecoder_store_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJpCgtTdG9yZWREcmFpbhIVCgZyZWFzb24YASABKAlCBYi1GIAIEiEKCHNpbmNlX21zGAIgASgEQg+YtRj/////////D6C1GAESIAoLZGVhZGxpbmVfbXMYAyABKARCC5i1GP////////8PIp4BCgpTdG9yZWRWb3RlEhwKBndvcmtlchgBIAEoCUIMiLUYQKC1GAGwtRgBEhsKBW93bmVyGAIgASgJQgyItRhAoLUYAbC1GAESHQoHb3V0Y29tZRgDIAEoCUIMiLUYEKC1GAGwtRgBEjYKB3JlY2VpcHQYBCABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEipQIKClN0b3JlZENhc2USHQoHZ2F0ZXdheRgBIAEoCUIMiLUYQKC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEh4KDGNoZWNrX2RpZ2VzdBgDIAEoDEIIoLUYAai1GCASHQoHc2FuZGJveBgEIAEoCUIMiLUYIKC1GAGwtRgBEiEKCHNpbmNlX21zGAUgASgEQg+YtRj/////////D6C1GAESNwoFdm90ZXMYBiADKAsyHi5lZGdlY29kZXIuc3RvcmUudjEuU3RvcmVkVm90ZUIIkLUYEKC1GAESGwoIY2hlY2tfaWQYByABKAlCCYi1GIEBsLUYARIXCgV3cm9uZxgIIAEoCUIIiLUYQLC1GAESEgoKc2FuZGJveF9tcxgJIAEoDSKXAQoSU3RvcmVkV29ya2VyUmVjb3JkEg4KBmFncmVlZBgBIAEoDRINCgV3cm9uZxgCIAEoDRIOCgZzdHJlYWsYAyABKA0SEQoJc3VzcGljaW9uGAQgASgNEiEKDHN1c3BlbmRlZF9tcxgFIAEoBEILmLUY/////////w8SHAoFY2FzZXMYBiADKAlCDYi1GIEBkLUYELC1GAFiBnByb3RvMw", [file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits]);
+  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJLCg9TdG9yZWRJc29sYXRpb24SFQoGcmVhc29uGAEgASgJQgWItRiACBIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBImkKC1N0b3JlZERyYWluEhUKBnJlYXNvbhgBIAEoCUIFiLUYgAgSIQoIc2luY2VfbXMYAiABKARCD5i1GP////////8PoLUYARIgCgtkZWFkbGluZV9tcxgDIAEoBEILmLUY/////////w8ingEKClN0b3JlZFZvdGUSHAoGd29ya2VyGAEgASgJQgyItRhAoLUYAbC1GAESGwoFb3duZXIYAiABKAlCDIi1GECgtRgBsLUYARIdCgdvdXRjb21lGAMgASgJQgyItRgQoLUYAbC1GAESNgoHcmVjZWlwdBgEIAEoCzIfLmVkZ2Vjb2Rlci5lbnZlbG9wZS52MS5FbnZlbG9wZUIEoLUYASKlAgoKU3RvcmVkQ2FzZRIdCgdnYXRld2F5GAEgASgJQgyItRhAoLUYAbC1GAESEwoFZmVuY2UYAiABKARCBKC1GAESHgoMY2hlY2tfZGlnZXN0GAMgASgMQgigtRgBqLUYIBIdCgdzYW5kYm94GAQgASgJQgyItRggoLUYAbC1GAESIQoIc2luY2VfbXMYBSABKARCD5i1GP////////8PoLUYARI3CgV2b3RlcxgGIAMoCzIeLmVkZ2Vjb2Rlci5zdG9yZS52MS5TdG9yZWRWb3RlQgiQtRgQoLUYARIbCghjaGVja19pZBgHIAEoCUIJiLUYgQGwtRgBEhcKBXdyb25nGAggASgJQgiItRhAsLUYARISCgpzYW5kYm94X21zGAkgASgNInQKElN0b3JlZFdvcmtlclJlY29yZBIOCgZhZ3JlZWQYASABKA0SDQoFd3JvbmcYAiABKA0SDgoGc3RyZWFrGAMgASgNEhEKCXN1c3BpY2lvbhgEIAEoDRIcCgVjYXNlcxgFIAMoCUINiLUYgQGQtRgQsLUYAWIGcHJvdG8z", [file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits]);
 
 /**
  * There while the coordinator is paused.
@@ -45,6 +45,30 @@ export const StoredPauseSchema: GenMessage<StoredPause> = /*@__PURE__*/
   messageDesc(file_edgecoder_store_v1_coordinator, 0);
 
 /**
+ * There while a peer is isolated at this coordinator; its peer id is in the key.
+ *
+ * @generated from message edgecoder.store.v1.StoredIsolation
+ */
+export type StoredIsolation = Message<"edgecoder.store.v1.StoredIsolation"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: uint64 since_ms = 2;
+   */
+  sinceMs: bigint;
+};
+
+/**
+ * Describes the message edgecoder.store.v1.StoredIsolation.
+ * Use `create(StoredIsolationSchema)` to create a new message.
+ */
+export const StoredIsolationSchema: GenMessage<StoredIsolation> = /*@__PURE__*/
+  messageDesc(file_edgecoder_store_v1_coordinator, 1);
+
+/**
  * There while a worker is drained at this coordinator; its peer id is in the key.
  *
  * @generated from message edgecoder.store.v1.StoredDrain
@@ -73,7 +97,7 @@ export type StoredDrain = Message<"edgecoder.store.v1.StoredDrain"> & {
  * Use `create(StoredDrainSchema)` to create a new message.
  */
 export const StoredDrainSchema: GenMessage<StoredDrain> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 1);
+  messageDesc(file_edgecoder_store_v1_coordinator, 2);
 
 /**
  * One worker's word on a result, in a case.
@@ -109,7 +133,7 @@ export type StoredVote = Message<"edgecoder.store.v1.StoredVote"> & {
  * Use `create(StoredVoteSchema)` to create a new message.
  */
 export const StoredVoteSchema: GenMessage<StoredVote> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 2);
+  messageDesc(file_edgecoder_store_v1_coordinator, 3);
 
 /**
  * Key "v|c|<task id>": a result that others are asked about, while they are, and for good when somebody was wrong.
@@ -178,7 +202,7 @@ export type StoredCase = Message<"edgecoder.store.v1.StoredCase"> & {
  * Use `create(StoredCaseSchema)` to create a new message.
  */
 export const StoredCaseSchema: GenMessage<StoredCase> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 3);
+  messageDesc(file_edgecoder_store_v1_coordinator, 4);
 
 /**
  * Key "v|w|<peer id>": how often the results of a worker agreed with those of others.
@@ -207,16 +231,9 @@ export type StoredWorkerRecord = Message<"edgecoder.store.v1.StoredWorkerRecord"
   suspicion: number;
 
   /**
-   * When it was suspended here for it; 0 = it is not.
+   * Tasks that it was wrong about since it was last suspended, the newest 16.
    *
-   * @generated from field: uint64 suspended_ms = 5;
-   */
-  suspendedMs: bigint;
-
-  /**
-   * Tasks whose cases tell of it, the newest 16.
-   *
-   * @generated from field: repeated string cases = 6;
+   * @generated from field: repeated string cases = 5;
    */
   cases: string[];
 };
@@ -226,5 +243,5 @@ export type StoredWorkerRecord = Message<"edgecoder.store.v1.StoredWorkerRecord"
  * Use `create(StoredWorkerRecordSchema)` to create a new message.
  */
 export const StoredWorkerRecordSchema: GenMessage<StoredWorkerRecord> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 4);
+  messageDesc(file_edgecoder_store_v1_coordinator, 5);
 
