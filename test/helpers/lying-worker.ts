@@ -59,7 +59,6 @@ export async function startLyingWorker(
       networkId,
       slots: 1,
       coordinators: [{ peerId: node.peerId, addresses: [`/ip4/127.0.0.1/tcp/${node.libp2pPort}`] }],
-      priceFloorMicrocredits: 0n,
       version: 'test',
     },
   )

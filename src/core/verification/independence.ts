@@ -27,9 +27,9 @@ export function dependence(
 }
 
 /**
- * Whom to ask first, the lower the better: who was not asked yet, and for a worker that is not proven one that
- * is. So one of the two that are compared is known well, where there is such a one, and a stranger's record
- * does not grow by the word of other strangers.
+ * Whom to ask first, the lower the better: who was not asked yet, and for a worker that is not proven one
+ * that is. So one of the two that are compared is known well, where there is such a one, and a stranger's
+ * record does not grow by the word of other strangers.
  */
 export function rank(
   votes: readonly Vote[],

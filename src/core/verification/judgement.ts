@@ -22,16 +22,16 @@ export type Judgement =
   | { readonly type: 'undecided' }
 
 /**
- * Runs that must all say the same before who says else is held to be wrong. Tests that come out otherwise with a
- * chance of f then put an honest worker in the wrong in f·(1−f)⁶ of its results, 6 of 100 at most; with one run
- * to break the tie it would be 15. A lie stands alone however often they are run.
+ * Runs that must all say the same before who says else is held to be wrong. Tests that come out otherwise
+ * with a chance of f then put an honest worker in the wrong in f·(1−f)⁶ of its results, 6 of 100 at most;
+ * with one run to break the tie it would be 15. A lie stands alone however often they are run.
  */
 export const VOTES_TO_BLAME = 6
 /** Of them, runs at workers of different owners. */
-export const OWNERS_TO_BLAME = 2
+const OWNERS_TO_BLAME = 2
 /** Votes on one result. */
 export const MOST_VOTES = 12
-/** Of them, runs that a bound of the sandbox ended: such tests are dear, and say nothing the next time either. */
+/** Of them, runs that a bound of the sandbox ended: such tests are dear, and say as little the next time. */
 const MOST_STOPPED = 2
 
 /** @param votes in the order in which they came, the first is that of the result itself */

@@ -1,6 +1,6 @@
 /**
- * What a run of tests came to, as far as two runs can be compared. `stopped` = a bound of the sandbox ended it:
- * that depends on the machine, so it neither agrees nor disagrees.
+ * What a run of tests came to, as far as two runs can be compared. `stopped` = a bound of the sandbox ended
+ * it: that depends on the machine, so it neither agrees nor disagrees.
  */
 export type Outcome = 'passed' | 'failed' | 'stopped'
 

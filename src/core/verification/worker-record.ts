@@ -17,14 +17,14 @@ export const NEW_RECORD: WorkerRecord = { agreed: 0, wrong: 0, streak: 0, suspic
  */
 export const PROVEN_AGREED = 60
 /** What being wrong once adds to the suspicion, and agreeing takes off. */
-export const WRONG_WEIGHT = 50
-export const AGREED_WEIGHT = 1
+const WRONG_WEIGHT = 50
+const AGREED_WEIGHT = 1
 /**
- * From here on a worker is suspended: wrong twice with at most 48 comparisons between. So Wald's sequential test
- * comes out for "lies in a tenth" against "is wrong in one of 3,000", which is what tests that fail at random
- * make of an honest worker; `scripts/bench/cheat-catch.bench.ts` measures both errors.
+ * From here on a worker is suspended: wrong twice with at most 48 comparisons between. So Wald's sequential
+ * test comes out for "lies in a tenth" against "is wrong in one of 3,000", which is what tests that fail at
+ * random make of an honest worker; `scripts/bench/cheat-catch.bench.ts` measures both errors.
  */
-export const SUSPICION_LIMIT = 52
+const SUSPICION_LIMIT = 52
 
 /** Share of the results of a worker that is known well which is still looked at. */
 export const LEAST_SAMPLED = 0.03
@@ -50,9 +50,9 @@ export function isSuspect({ suspicion }: WorkerRecord): boolean {
 }
 
 /**
- * How likely the next result of a worker is checked: always while it is not proven, then the less the longer it
- * agrees, and never quite not. As BOINC's adaptive replication has it (1/n after n ≥ 10 valid results in a row),
- * with a longer trial and a steeper fall.
+ * How likely the next result of a worker is checked: always while it is not proven, then the less the longer
+ * it agrees, and never quite not. As BOINC's adaptive replication has it (1/n after n ≥ 10 valid results in a
+ * row), with a longer trial and a steeper fall.
  *
  * @param factor raises it, such as while a coordinator comes back in stages; 1 = as ever
  */

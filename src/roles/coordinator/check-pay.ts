@@ -24,8 +24,8 @@ interface Components {
 }
 
 /**
- * Pays checks out of the fees that this coordinator has earned: by an entry of its own, which can give no more
- * than there is. So nothing is minted for a check, and no user pays for the proof of somebody else's work.
+ * Pays checks out of the fees that this coordinator has earned, by an entry of its own, which can give no
+ * more than there is. So nothing is minted for a check, and no user pays for the proof of another's work.
  */
 export class CheckPay {
   readonly #components: Components
@@ -51,7 +51,7 @@ export class CheckPay {
     return refusal('insufficient-credits', `a check costs ${cost} microcredits, and ${earned} are earned`)
   }
 
-  /** In the commit of the check's end; once for each. A check that cost more than is left gets what is left. */
+  /** In the commit of the check's end; once for each. One that cost more than is left gets what is left. */
   pay(checkId: string, outcome: Outcome): void {
     const { logs, clock, log } = this.#components
     const { desk } = logs.primary

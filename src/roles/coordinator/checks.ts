@@ -1,4 +1,3 @@
-import assert from 'node:assert'
 import { equals } from 'uint8arrays/equals'
 import { hexOf } from '../../core/ledger/hex.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
@@ -6,18 +5,24 @@ import type { TaskHeader } from '../../core/task/task.js'
 import { type Judgement, judge } from '../../core/verification/judgement.js'
 import { outcomeOf } from '../../core/verification/outcome.js'
 import { sampledShare } from '../../core/verification/worker-record.js'
-import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Random } from '../../ports/random.js'
 import type { Store } from '../../ports/store.js'
 import type { Receipt } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
-import { sha256 } from '../../wire/sha256.js'
 import { RecentMap } from '../ledger/recent-map.js'
-import { CASES, type Case, caseKey, caseWrite, readCase } from './case-record.js'
+import { CASES, type Case, caseKey, caseWrite, readCase, type Standing } from './case-record.js'
+import type { Charge } from './charge.js'
 import type { CheckMeter, Unchecked } from './check-meter.js'
-import { ACCOUNT_CASES, CASE_MS, CHECK_ASK_MS, JUDGED_TESTS, KEPT_CASES, OPEN_CASES } from './constants.js'
-import { madeDurable } from './durable.js'
+import {
+  ACCOUNT_CASES,
+  CASE_MS,
+  CHARGE_STATEMENTS,
+  CHECK_ASK_MS,
+  JUDGED_TESTS,
+  KEPT_CASES,
+  OPEN_CASES,
+} from './constants.js'
 import type { Journal } from './journal.js'
 import type { Outcome } from './outcome-check.js'
 import type { ChecksView } from './quality.js'
@@ -29,7 +34,6 @@ export interface CheckComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly audit: Audit
   readonly journal: Journal
   readonly meter: CheckMeter
   readonly standings: Standings
@@ -42,15 +46,11 @@ export interface CheckComponents {
   readonly isUnderWay: (checkId: string) => boolean
   /** A check is not wanted any more. */
   readonly drop: (checkId: string) => void
-  /** A worker gets nothing new from now on, and what it has goes to others. */
-  readonly suspended: (worker: string, why: Refusal) => void
-  /** Who gets new work has changed. */
-  readonly changed: () => void
+  /** A worker gets nothing from now on; never rejects. */
+  readonly suspend: (worker: string, charge: Charge) => Promise<void>
   /** Raises how often results are looked at; 1 = as ever. */
   readonly factor: () => number
 }
-
-const AGAIN = 'Say it again: it is forgiven once.'
 
 /**
  * Lets independent workers run the tests of results again: samples what is done, counts what they say, and
@@ -87,31 +87,11 @@ export class Checks {
       .toSorted(([, a], [, b]) => b.wrong - a.wrong || b.agreed - a.agreed)
       .slice(0, limit)
       .map(([peerId, standing]) => {
-        const { agreed, wrong, suspendedMs } = standing
+        const { agreed, wrong } = standing
         const share = sampledShare(standing, factor())
-        const suspended = suspendedMs === 0 ? {} : { suspendedMs }
-        return { peerId, agreed, wrong, sampledShare: share, ...suspended }
+        return { peerId, agreed, wrong, sampledShare: share }
       })
     return { open: this.#open.size, ...meter.counts(), workers }
-  }
-
-  /** What is kept of cases in which a worker was wrong, the newest last. */
-  evidence(worker: string): readonly Case[] {
-    const { cases } = this.#components.standings.get(worker)
-    return cases.flatMap((task) => this.#kept.get(task) ?? [])
-  }
-
-  /**
-   * Begins anew with a worker that was suspended here. @returns `not-found` when it is not, or why it cannot be
-   * stored
-   */
-  async forgive(worker: string): Promise<Refusal | undefined> {
-    const { standings, journal, log, changed } = this.#components
-    const why = standings.forgive(worker) ?? (await madeDurable(journal, AGAIN))
-    if (why !== undefined) return why
-    log.warn('worker-forgiven', { peer: worker })
-    changed()
-    return undefined
   }
 
   /** Why a task that says that it is a check is none; undefined = it was asked for. */
@@ -200,7 +180,7 @@ export class Checks {
     else meter.unchecked(unaskable)
   }
 
-  /** Why nobody need be asked. The draw comes after the result, so that no worker can tell what is looked at. */
+  /** Why nobody need be asked. Drawn after the result, so that no worker can tell what is looked at. */
   #undrawn(worker: string, { verdict, checkDigest }: Receipt): Unchecked | undefined {
     const { random, standings, factor } = this.#components
     if (outcomeOf(verdict) === 'stopped') return 'stopped'
@@ -239,34 +219,24 @@ export class Checks {
     if (wrong === '') this.#remove(each)
     else this.#keep({ ...each, checkId: '', wrong })
     for (const worker of new Set(each.votes.map((vote) => vote.worker))) {
-      const suspends = standings.compared(worker, worker === wrong ? 'wrong' : 'agreed', each.task)
-      if (suspends) this.#suspend(worker)
+      const suspect = standings.compared(worker, worker === wrong ? 'wrong' : 'agreed', each.task)
+      if (suspect !== undefined) this.#suspend(worker, suspect, each)
     }
   }
 
-  /** By what it says of its own results alone; an admin decides what becomes of it. */
-  #suspend(worker: string): void {
-    const { journal, audit, log, standings, suspended } = this.#components
-    const { wrong, agreed, cases } = standings.get(worker)
-    const evidence = hexOf(this.#digest(worker))
-    const facts = { reason: 'forged-results', wrong, agreed, cases: cases.length, evidence }
-    const why = standings.bar(worker)
-    assert(why !== undefined, 'who is suspended is barred')
-    log.warn('worker-suspended', { peer: worker, ...facts, next: 'edgecoder coordinator evidence' })
-    journal.afterwards(() => {
-      suspended(worker, why)
-      audit
-        .record({ kind: 'worker-suspended', by: 'node', of: worker, outcome: 'done', facts })
-        .catch((error: unknown) =>
-          log.error('suspension-not-recorded', { peer: worker, error: asError(error) }),
-        )
-    })
-  }
-
-  /** SHA-256 over the receipts of all cases that speak against a worker, each in its length. */
-  #digest(worker: string): Uint8Array {
-    const parts = this.evidence(worker).flatMap(({ votes }) => votes.map(({ receipt }) => receipt.signature))
-    return sha256(Buffer.concat(parts))
+  /** On what it said of tests, and others of the same ones; an admin decides what becomes of it. */
+  #suspend(worker: string, { wrong, agreed, cases }: Standing, each: Case): void {
+    const own = each.votes.filter((vote) => vote.worker === worker)
+    const others = each.votes.filter((vote) => vote.worker !== worker)
+    const all = [...own, ...others].map(({ receipt }) => receipt)
+    const charge: Charge = {
+      reason: 'forged-results',
+      detail: `others refuted ${wrong} of ${wrong + agreed} results, lately of ${cases.slice(-2).join(', ')}`,
+      statements: all.slice(0, CHARGE_STATEMENTS),
+    }
+    const { journal, suspend } = this.#components
+    // When it is durable that they were wrong; should that be lost, so is the word about them.
+    journal.afterwards(() => void suspend(worker, charge))
   }
 
   #again(each: Case): void {
@@ -343,8 +313,4 @@ export class Checks {
 
 function accountOf(task: string): string {
   return task.slice(0, task.indexOf(':'))
-}
-
-function asError(cause: unknown): Error {
-  return cause instanceof Error ? cause : new Error(String(cause))
 }

@@ -118,3 +118,5 @@ export const KEPT_CASES = 4_096
 export const STANDING_CASES = 16
 /** Tests lately found to come out one way and the other, or that somebody was wrong about: not asked about again. */
 export const JUDGED_TESTS = 4_096
+/** Receipts that a worker is suspended on: its own, and those of six others. */
+export const CHARGE_STATEMENTS = 8

@@ -1,45 +1,54 @@
 import { refusal } from '../../core/refusal.js'
 import type { Scheduler } from '../../core/scheduler/scheduler.js'
-import type { PolicyChain } from '../policy/policy-chain.js'
+import type { Clock } from '../../ports/clock.js'
+import type { Log } from '../../ports/log.js'
+import type { Metrics } from '../../ports/metrics.js'
+import type { Random } from '../../ports/random.js'
+import type { Store } from '../../ports/store.js'
 import { CheckMeter } from './check-meter.js'
 import type { CheckPay } from './check-pay.js'
-import { Checks } from './checks.js'
-import type { CoordinatorComponents } from './create-coordinator.js'
+import { type CheckComponents, Checks } from './checks.js'
 import type { GatewayDesk } from './gateway-desk.js'
 import type { Journal } from './journal.js'
-import type { Standings } from './standings.js'
+import { Standings } from './standings.js'
 import type { TaskBook } from './task-book.js'
 import { Verifiers } from './verifiers.js'
 import type { WorkerDesk } from './worker-desk.js'
 
-type Ports = Pick<CoordinatorComponents, 'store' | 'clock' | 'random' | 'log' | 'audit' | 'metrics'>
-
-interface Components extends Ports {
+interface Components {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly metrics: Metrics
   readonly journal: Journal
-  readonly standings: Standings
   readonly book: Pick<TaskBook, 'get' | 'isUnfinished' | 'step'>
   readonly pay: CheckPay
   readonly scheduler: Pick<Scheduler, 'reconsider'>
-  readonly chain: PolicyChain
+  /** The account that policy has a worker belong to. */
+  readonly accountOf: (worker: string) => string | undefined
   /** Made after this. */
   readonly workers: () => WorkerDesk
   readonly gateways: () => GatewayDesk
+  readonly suspend: CheckComponents['suspend']
   readonly touch: () => void
 }
 
 /** Checks of what is done, over the parts of a coordinator. */
 export function createChecks(components: Components): Checks {
-  const { book, pay, touch, workers, gateways, chain, scheduler, standings } = components
+  const { book, pay, touch, workers, gateways, accountOf, scheduler, suspend } = components
+  const standings = new Standings(components)
   const verifiers = new Verifiers({
     standings,
     sessions: () => workers().sessions(),
     session: (worker) => workers().session(worker),
-    ownerOf: (worker) => chain.state.get('node', worker)?.account,
+    ownerOf: accountOf,
     payable: (owner) => pay.payable(owner),
     reconsider: () => scheduler.reconsider(),
   })
   return new Checks({
     ...components,
+    standings,
     verifiers,
     meter: new CheckMeter(components.metrics),
     unpayable: (sandboxMs) => pay.unpayable(sandboxMs),
@@ -51,11 +60,7 @@ export function createChecks(components: Components): Checks {
       touch()
     },
     ask: (each) => gateways().check(each),
-    changed: () => workers().recheck(),
-    suspended: (worker, why) => {
-      workers().cut(worker, why)
-      workers().recheck()
-    },
+    suspend,
     factor: () => 1,
   })
 }

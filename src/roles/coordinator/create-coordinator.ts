@@ -17,7 +17,7 @@ import { Announcer } from './announcer.js'
 import { createAssigner } from './assigner.js'
 import { CheckPay } from './check-pay.js'
 import { CheckedAccounting } from './checked-accounting.js'
-import type { Checks } from './checks.js'
+import type { CheckComponents, Checks } from './checks.js'
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './constants.js'
 import type { Coordinator } from './coordinator.js'
 import { CoordinatorRole } from './coordinator-role.js'
@@ -36,7 +36,6 @@ import { PaidAccounting } from './paid-accounting.js'
 import { Pause } from './pause.js'
 import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
-import { Standings } from './standings.js'
 import { TaskBook } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
 import { createTaskOutlets } from './task-outlets.js'
@@ -120,12 +119,12 @@ function assemble(
     cut: (worker, why) => workers.cut(worker, why),
     changed: () => workers.recheck(),
   })
-  const standings = new Standings({ store, clock, journal })
-  const asks = { workers: () => workers, gateways: () => gateways, touch }
-  const checks: Checks | undefined =
-    chain && pay && createChecks({ ...components, ...asks, journal, standings, scheduler, book, chain, pay })
-  const { enrollment } = components
   const accountOf = (worker: string): string | undefined => chain?.state.get('node', worker)?.account
+  const suspend: CheckComponents['suspend'] = (worker, charge) => drains.suspend(worker, charge)
+  const asks = { workers: () => workers, gateways: () => gateways, touch, suspend, accountOf }
+  const checks: Checks | undefined =
+    pay && createChecks({ ...components, ...asks, journal, scheduler, book, pay })
+  const { enrollment } = components
   const workers: WorkerDesk = new WorkerDesk(
     { ...shared, checks, watch, drains, accountOf, gatewayAddresses, enrollment },
     limits,

@@ -59,8 +59,6 @@ export interface ChecksView extends CheckCounts {
     readonly wrong: number
     /** Of its next results, the share that others are asked about. */
     readonly sampledShare: number
-    /** Wall clock; left out = it is not suspended here. */
-    readonly suspendedMs?: number
   }[]
 }
 

@@ -25,8 +25,8 @@ const MOST_CHECKS = 256
 const RETRY_MS = 5_000
 
 /**
- * Orders checks that a coordinator asks for: tests of a result that is here, as a task like any other, so that
- * whoever gets it cannot tell. It is no task of the user's, who neither sees it nor pays for it.
+ * Orders checks that a coordinator asks for: tests of a result that is here, as a task like any other, so
+ * that whoever gets it cannot tell. It is no task of the user's, who neither sees it nor pays for it.
  */
 export class CheckOrders {
   readonly #components: Components
