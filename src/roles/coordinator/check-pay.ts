@@ -6,12 +6,13 @@ import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import { derivedEntryId } from '../../wire/ledger/entry.js'
+import type { LedgerGate } from '../policy/incident-policy.js'
 import type { Outcome } from './outcome-check.js'
 import type { WrittenLog } from './written-log.js'
 import type { WrittenLogs } from './written-logs.js'
 
 /** What is asked of a log that checks are paid through; a {@link WrittenLog} is one. */
-type PayingLog = Pick<WrittenLog, 'home' | 'epoch' | 'serves'> & {
+export type PayingLog = Pick<WrittenLog, 'home' | 'epoch' | 'serves'> & {
   readonly desk: Pick<WrittenLog['desk'], 'view' | 'isOpen' | 'closed' | 'origin' | 'append'>
 }
 
@@ -19,6 +20,8 @@ interface Components {
   readonly logs: Pick<WrittenLogs<PayingLog>, 'primary'>
   /** Peer id of this coordinator. */
   readonly coordinator: string
+  /** What an incident closes. */
+  readonly gate: LedgerGate
   readonly clock: Clock
   readonly log: Log
 }
@@ -43,8 +46,10 @@ export class CheckPay {
 
   /** Why a check that takes so long cannot be paid now; undefined = it can. */
   unpayable(sandboxMs: number): Refusal | undefined {
-    const { desk } = this.#components.logs.primary
-    if (desk.closed !== undefined) return desk.closed
+    const { logs, gate } = this.#components
+    const { desk } = logs.primary
+    const closed = desk.closed ?? gate(desk.view, 'payouts')
+    if (closed !== undefined) return closed
     const cost = this.#cost(sandboxMs)
     const earned = this.#earned
     if (cost <= earned) return undefined
@@ -53,8 +58,13 @@ export class CheckPay {
 
   /** In the commit of the check's end; once for each. One that cost more than is left gets what is left. */
   pay(checkId: string, outcome: Outcome): void {
-    const { logs, clock, log } = this.#components
+    const { logs, clock, log, gate } = this.#components
     const { desk } = logs.primary
+    const closed = gate(desk.view, 'payouts')
+    if (closed !== undefined) {
+      log.error('check-unpaid', { task: checkId, code: closed.code, detail: closed.detail })
+      return
+    }
     const payee = payeeOf(desk.view, outcome.worker.signer)
     const cost = this.#cost(outcome.worker.value.usage?.sandboxMs ?? 0)
     const amount = smaller(cost, this.#earned)

@@ -46,6 +46,8 @@ export interface CheckComponents {
   readonly isUnderWay: (checkId: string) => boolean
   /** A check is not wanted any more. */
   readonly drop: (checkId: string) => void
+  /** A result was refuted: whoever reads the ledger is to know. Said again after a restart. */
+  readonly refuted: (each: Case) => void
   /** A worker gets nothing from now on; never rejects. */
   readonly suspend: (worker: string, charge: Charge) => Promise<void>
   /** Raises how often results are looked at; 1 = as ever. */
@@ -141,6 +143,11 @@ export class Checks {
     this.#close(each, 'gateway-refused')
   }
 
+  /** The ledger is open: what a crash may have kept from it is said again. */
+  start(): void {
+    for (const task of this.#kept.keys()) this.#tellRefuted(task)
+  }
+
   /** Asks again what was not answered, and lets go what took too long. Called every second. */
   round(): void {
     const { clock, isUnderWay, verifiers, meter } = this.#components
@@ -207,7 +214,7 @@ export class Checks {
   }
 
   #judge(each: Case, judgement: Exclude<Judgement, { readonly type: 'open' }>): void {
-    const { meter, standings, log } = this.#components
+    const { meter, standings, log, journal } = this.#components
     meter.judged(judgement.type)
     if (judgement.type === 'flaky' || judgement.type === 'undecided') {
       log.info('check-undecided', { task: each.task, why: judgement.type })
@@ -218,10 +225,17 @@ export class Checks {
     const wrong = judgement.type === 'wrong' ? judgement.worker : ''
     if (wrong === '') this.#remove(each)
     else this.#keep({ ...each, checkId: '', wrong })
+    journal.afterwards(() => this.#tellRefuted(each.task))
     for (const worker of new Set(each.votes.map((vote) => vote.worker))) {
       const suspect = standings.compared(worker, worker === wrong ? 'wrong' : 'agreed', each.task)
       if (suspect !== undefined) this.#suspend(worker, suspect, each)
     }
+  }
+
+  /** Of a check that was wrong the ledger knows nothing: no user's credits were held for it. */
+  #tellRefuted(task: string): void {
+    const each = this.#kept.get(task)
+    if (each !== undefined && each.wrong === each.votes[0]?.worker) this.#components.refuted(each)
   }
 
   /** On what it said of tests, and others of the same ones; an admin decides what becomes of it. */

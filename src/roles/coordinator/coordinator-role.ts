@@ -117,6 +117,7 @@ export class CoordinatorRole implements Coordinator {
       await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
+      this.#parts.checks?.start()
     } catch (fault) {
       book.stop()
       throw fault

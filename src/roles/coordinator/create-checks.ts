@@ -12,6 +12,7 @@ import type { GatewayDesk } from './gateway-desk.js'
 import type { Journal } from './journal.js'
 import { Standings } from './standings.js'
 import type { TaskBook } from './task-book.js'
+import type { Verdicts } from './verdicts.js'
 import { Verifiers } from './verifiers.js'
 import type { WorkerDesk } from './worker-desk.js'
 
@@ -24,6 +25,7 @@ interface Components {
   readonly journal: Journal
   readonly book: Pick<TaskBook, 'get' | 'isUnfinished' | 'step'>
   readonly pay: CheckPay
+  readonly verdicts: Pick<Verdicts, 'enter'>
   readonly scheduler: Pick<Scheduler, 'reconsider'>
   /** The account that policy has a worker belong to. */
   readonly accountOf: (worker: string) => string | undefined
@@ -36,7 +38,7 @@ interface Components {
 
 /** Checks of what is done, over the parts of a coordinator. */
 export function createChecks(components: Components): Checks {
-  const { book, pay, touch, workers, gateways, accountOf, scheduler, suspend } = components
+  const { book, pay, touch, workers, gateways, accountOf, scheduler, suspend, verdicts } = components
   const standings = new Standings(components)
   const verifiers = new Verifiers({
     standings,
@@ -60,6 +62,7 @@ export function createChecks(components: Components): Checks {
       touch()
     },
     ask: (each) => gateways().check(each),
+    refuted: (each) => verdicts.enter(each),
     suspend,
     factor: () => 1,
   })

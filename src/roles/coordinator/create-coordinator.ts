@@ -39,6 +39,7 @@ import { ReplicatedLedger } from './replicated-ledger.js'
 import { TaskBook } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
 import { createTaskOutlets } from './task-outlets.js'
+import { Verdicts } from './verdicts.js'
 import { WorkerDesk } from './worker-desk.js'
 
 export interface CoordinatorComponents {
@@ -96,7 +97,7 @@ function assemble(
       { networkId, sliceIdleMs: limits.sliceIdleMs },
     )
   const paid = ledger && new PaidAccounting(ledger.logs)
-  const pay = ledger && new CheckPay({ logs: ledger.logs, coordinator: signer.peerId, clock, log })
+  const pay = ledger && createPay(ledger, { clock, log, signer })
   const isCheck = (id: string): boolean => checks?.isCheck(id) === true
   const accounting =
     paid && pay
@@ -122,8 +123,9 @@ function assemble(
   const accountOf = (worker: string): string | undefined => chain?.state.get('node', worker)?.account
   const suspend: CheckComponents['suspend'] = (worker, charge) => drains.suspend(worker, charge)
   const asks = { workers: () => workers, gateways: () => gateways, touch, suspend, accountOf }
+  const verdicts = ledger && new Verdicts({ logs: ledger.logs, clock, log, touch }, networkId)
   const checks: Checks | undefined =
-    pay && createChecks({ ...components, ...asks, journal, scheduler, book, pay })
+    pay && verdicts && createChecks({ ...components, ...asks, journal, scheduler, book, pay, verdicts })
   const { enrollment } = components
   const workers: WorkerDesk = new WorkerDesk(
     { ...shared, checks, watch, drains, accountOf, gatewayAddresses, enrollment },
@@ -156,6 +158,13 @@ function assemble(
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
   return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)
+}
+
+function createPay(
+  { logs, chain }: ReplicatedLedger,
+  { signer, ...ports }: Pick<CoordinatorComponents, 'clock' | 'log' | 'signer'>,
+): CheckPay {
+  return new CheckPay({ logs, coordinator: signer.peerId, gate: chainGate(chain), ...ports })
 }
 
 function createEconomy(

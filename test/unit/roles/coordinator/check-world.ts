@@ -160,6 +160,23 @@ export class CheckWorld {
     return economy.fees.earned()[0]?.earned ?? -1n
   }
 
+  /** What somebody finds who reads the ledger from its first entry on, checking everything. */
+  async audit() {
+    const events = this.world.coordinator.ledgerOffice()?.audit(undefined, new AbortController().signal)
+    if (events === undefined || isRefusal(events)) throw new Error('there is no ledger to audit')
+    const last = async () => {
+      for await (const event of events) if (event.type === 'report') return event.report
+      throw new Error('the audit came to no end')
+    }
+    return this.world.run(last())
+  }
+
+  /** Tasks that a worker did, without checks. */
+  tasksOf(at: number): readonly string[] {
+    const worker = this.workers[at]
+    return worker === undefined ? [] : this.#ran(worker).filter((id) => !this.checks.has(id))
+  }
+
   async #step(): Promise<void> {
     for (const { value } of this.gateway.heard.flatMap((said) => (said.case === 'check' ? [said] : []))) {
       if (this.checks.has(value.checkId)) continue

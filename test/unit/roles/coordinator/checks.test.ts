@@ -95,6 +95,24 @@ describe('a worker that lies', () => {
     expect(leases(checks)).toBe(before)
   }, 60_000)
 
+  it('has each refuted result of its own in the ledger, proven by receipts, also after a crash', async () => {
+    const checks = await withLiar()
+    await caught(checks, 1)
+    const lies = checks.tasksOf(2).filter((id) => id !== 'alice:dear').length
+    expect(lies).toBeGreaterThan(0)
+    const entered = async () => {
+      const { complete, mismatches, kinds } = await checks.audit()
+      expect({ complete, mismatches }).toEqual({ complete: true, mismatches: [] })
+      return kinds.verdict
+    }
+    await checks.world.clock.advance(1_000)
+    expect(await entered()).toBe(lies)
+    checks.world.crash()
+    await checks.start()
+    await checks.world.clock.advance(1_000)
+    expect(await entered()).toBe(lies)
+  }, 60_000)
+
   it('is remembered over a crash of the coordinator, before it is suspended and after', async () => {
     const checks = await withLiar()
     await caught(checks, 1)
