@@ -33,6 +33,8 @@ export interface TaskHeader {
    * out = it is an ordinary task.
    */
   readonly checkOf?: string
+  /** The task whose answer this one tries on tests that its worker has not seen; else as {@link checkOf}. */
+  readonly hiddenOf?: string
 }
 
 /** What holds in every state. */

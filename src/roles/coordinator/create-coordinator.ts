@@ -18,6 +18,7 @@ import { createAssigner } from './assigner.js'
 import { CheckPay } from './check-pay.js'
 import { CheckedAccounting } from './checked-accounting.js'
 import type { CheckComponents, Checks } from './checks.js'
+import { createChoosy } from './choosy.js'
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './constants.js'
 import type { Coordinator } from './coordinator.js'
 import { CoordinatorRole } from './coordinator-role.js'
@@ -86,7 +87,7 @@ function assemble(
   const { networkId, ...given } = init
   const limits: CoordinatorLimits = { ...DEFAULT_LIMITS, ...given }
   const { network, store, clock, signer, log, metrics, policy, audit, isolations } = components
-  const scheduler = createScheduler({ limits: limits.queue, choosy: (header) => checks?.choosy(header) })
+  const scheduler = createScheduler({ limits: limits.queue, choosy: (header) => choosy(header) })
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
   const { chain, copied, addressesOf = () => [] } = components
@@ -127,6 +128,7 @@ function assemble(
   const checks: Checks | undefined =
     pay && verdicts && createChecks({ ...components, ...asks, journal, scheduler, book, pay, verdicts })
   const { enrollment } = components
+  const choosy = createChoosy({ book, checks: () => checks, ownerOf: accountOf })
   const workers: WorkerDesk = new WorkerDesk(
     { ...shared, checks, watch, drains, accountOf, gatewayAddresses, enrollment },
     limits,

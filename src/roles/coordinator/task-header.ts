@@ -36,6 +36,7 @@ export function fromWireHeader(wire: WireHeader): TaskHeader {
     submittedMs: Number(wire.submittedMs),
     fenceFloor: wire.fenceFloor,
     ...(wire.checkOf === '' ? {} : { checkOf: wire.checkOf }),
+    ...(wire.hiddenOf === '' ? {} : { hiddenOf: wire.hiddenOf }),
   }
 }
 

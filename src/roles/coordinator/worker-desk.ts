@@ -147,7 +147,7 @@ export class WorkerDesk implements WorkerOutlets {
       case: 'lease',
       value: {
         // No worker can tell a check from a task.
-        header: { ...toWireHeader(header), checkOf: '' },
+        header: { ...toWireHeader(header), checkOf: '', hiddenOf: '' },
         fence,
         attempt: attempts,
         leaseMs,

@@ -83,6 +83,8 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       log,
       metrics,
       signer,
+      random,
+      order: (task) => batcher.enqueue(task),
       admits: admitsWorker,
       inSync: (coordinator) => side.inSync(coordinator),
     },
