@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
 import { DEFAULT_TERMS } from '../../src/core/economy/terms.js'
 import { loadChain } from '../../src/node/admin-policy.js'
+import { checkSuspension } from '../../src/roles/coordinator/suspension-evidence.js'
 import { auditLog } from '../../src/roles/ledger/audit-log.js'
 import { chainStatements, termQuotes } from '../../src/roles/ledger/chain-evidence.js'
 import { createEvidenceReader } from '../../src/roles/ledger/evidence.js'
@@ -60,8 +62,8 @@ async function quality() {
 }
 
 async function isSuspended(): Promise<boolean> {
-  const { drains } = await mesh.get('coordinator').client().call(ADMIN_ROUTES.coordinatorDrains)
-  return drains.some(({ worker }) => worker === liarPeer)
+  const { suspensions } = await mesh.get('coordinator').client().call(ADMIN_ROUTES.coordinatorSuspensions)
+  return suspensions.some(({ worker, state }) => worker === liarPeer && state === 'stands')
 }
 
 async function submit(id: string, source: string, wallMs = 20_000): Promise<void> {
@@ -118,6 +120,10 @@ describe('a worker that signs for tests it never ran', () => {
     const shown = await mesh.cli(['coordinator', 'quality'])
     expect(shown.stdout).toMatch(/Checked: +\d+ agreed/)
     expect(shown.stdout).toMatch(/WORKER +AGREED +WRONG +CHECKED/)
+    const out = join(mesh.dir, 'evidence')
+    expect(await mesh.cli(['coordinator', 'evidence', liarPeer, '--out', out])).toMatchObject({ code: 0 })
+    const checked = await checkSuspension(readFileSync(out))
+    expect(checked).toMatchObject({ worker: liarPeer, reason: 'forged-results', faults: [] })
   }, 120_000)
 
   it('is no matter of its users: each result stands, and no check is listed among their tasks', async () => {

@@ -120,6 +120,22 @@ export class SignedNetwork {
     return signed(message, signer)
   }
 
+  /** A message that somebody signs to follow what others published meanwhile; the chain here stays as it is. */
+  next<Kind extends PolicyKind>(
+    after: { readonly sequence: number; readonly digest: Uint8Array },
+    kind: Kind,
+    body: PolicyBody<Kind>,
+    signer: DsseSigner,
+  ): Uint8Array {
+    const nowMs = Date.now()
+    const times = { issuedMs: nowMs, expiresMs: nowMs + DAY_MS }
+    return signed(messageOf(kind, body, { ...after, network: this.id }, times), signer)
+  }
+
+  get id(): string {
+    return this.#chain.head?.network ?? ''
+  }
+
   /**
    * @param gateways names of those whose orders may spend from it; none = any
    * @param at the coordinator that is its home; left out = the first of the mesh

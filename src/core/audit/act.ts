@@ -41,6 +41,8 @@ export const AUDIT_KINDS = [
   'terms-changed',
   'backup-created',
   'backup-restored',
+  'worker-suspended',
+  'worker-reinstated',
 ] as const
 
 export type AuditKind = (typeof AUDIT_KINDS)[number]

@@ -6,7 +6,7 @@ import { PolicyDraft } from './policy-draft.js'
 import type { KeyTable, LinkRecord, PolicyChange, PolicyReader } from './policy-records.js'
 import { type Requirement, requirementsOf, unsignedFault } from './requirement.js'
 import { incident } from './rules/incident-rule.js'
-import { account, enrol, grant, nodeState, reverse } from './rules/member-rules.js'
+import { account, blacklist, enrol, grant, nodeState, reverse } from './rules/member-rules.js'
 import { coordinators, gateways, genesis, handover, keys, terms } from './rules/network-rules.js'
 import type { PolicyRule } from './rules/policy-rule.js'
 
@@ -19,6 +19,8 @@ export interface PolicyFacts {
   readonly network: string
   /** Keys of which a signature holds; others than were asked for do no harm. */
   readonly signers: readonly Uint8Array[]
+  /** Of a blacklist message: its reporter signed for its evidence. */
+  readonly reportHolds?: boolean
 }
 
 export interface PolicyOptions {
@@ -48,6 +50,7 @@ const RULES: { readonly [Kind in PolicyKind]: PolicyRule<Kind> } = {
   reverse,
   handover,
   incident,
+  blacklist,
 }
 
 /**
@@ -74,6 +77,9 @@ export function applyPolicy(
   if (misplaced !== undefined) return misplaced
   const unsigned = unsignedFault(policyRequirements(view, message), facts.signers)
   if (unsigned !== undefined) return unsigned
+  if (message.kind === 'blacklist' && facts.reportHolds !== true) {
+    return refusal('bad-signature', 'its reporter did not sign for this evidence against this subject')
+  }
   if (options.freshAtMs !== undefined && message.expiresMs <= options.freshAtMs) {
     return expired(`policy message ${message.sequence}`, message.expiresMs)
   }

@@ -1,6 +1,12 @@
 import type { PolicyBody } from '../../wire/policy/policy-message.js'
 import type { EconomyTerms } from '../economy/terms.js'
-import type { AccountRecord, GrantRecord, HomeRecord, NodeRecord } from '../ledger/records.js'
+import type {
+  AccountRecord,
+  BlacklistRecord,
+  GrantRecord,
+  HomeRecord,
+  NodeRecord,
+} from '../ledger/records.js'
 
 /** How far the chain goes. Key: ''. */
 export interface ChainRecord {
@@ -39,6 +45,14 @@ export interface IncidentRecord extends Pick<PolicyBody<'incident'>, 'closed' | 
   readonly sinceMs: number
 }
 
+/** Key: the subject. */
+export interface BlacklistEntry extends BlacklistRecord {
+  /** Public key as text. */
+  readonly reporter: string
+  /** Of the message that said so. */
+  readonly sequence: number
+}
+
 /** All state that policy makes, by table. */
 export interface PolicyRecords {
   readonly chain: ChainRecord
@@ -61,6 +75,8 @@ export interface PolicyRecords {
   readonly grant: GrantRecord
   /** Set by the first message about an incident. Key: ''. */
   readonly incident: IncidentRecord
+  /** Expired entries stay, until they are removed. */
+  readonly blacklist: BlacklistEntry
 }
 
 export type PolicyTable = keyof PolicyRecords

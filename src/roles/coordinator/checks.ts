@@ -12,7 +12,6 @@ import type { Store } from '../../ports/store.js'
 import type { Receipt } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { RecentMap } from '../ledger/recent-map.js'
 import { CASES, type Case, caseKey, caseWrite, readCase, type Standing } from './case-record.js'
-import type { Charge } from './charge.js'
 import type { CheckMeter, Unchecked } from './check-meter.js'
 import {
   ACCOUNT_CASES,
@@ -27,6 +26,7 @@ import type { Journal } from './journal.js'
 import type { Outcome } from './outcome-check.js'
 import type { ChecksView } from './quality.js'
 import type { Standings } from './standings.js'
+import type { Charge } from './suspension-evidence.js'
 import type { Verifiers } from './verifiers.js'
 
 export interface CheckComponents {

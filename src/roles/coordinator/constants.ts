@@ -120,3 +120,12 @@ export const STANDING_CASES = 16
 export const JUDGED_TESTS = 4_096
 /** Receipts that a worker is suspended on: its own, and those of six others. */
 export const CHARGE_STATEMENTS = 8
+
+/** How long a worker is suspended at most; for longer is for an admin to say. */
+export const SUSPENSION_MS = 7 * 86_400_000
+/** Suspensions kept, those that ended among them. */
+export const MOST_SUSPENSIONS = 1_024
+/** Receipts that a worker has not signed until it is suspended: one may be a bit that fell over in its memory. */
+export const BAD_RECEIPTS = 2
+/** Workers of which such receipts are remembered, since the coordinator started. */
+export const WATCHED_RECEIPTS = 1_024

@@ -1,5 +1,6 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import type { HistoryView, WalletView } from '../../core/ledger/wallet-view.js'
+import type { PolicyView } from '../../core/policy/policy-view.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Scheduler } from '../../core/scheduler/scheduler.js'
 import type { Watch } from '../../core/task/watch.js'
@@ -10,6 +11,7 @@ import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import type { ProtocolIds } from '../../wire/protocol-ids.js'
 import type { Announcer } from './announcer.js'
 import type { Assigner } from './assigner.js'
+import { cancelBarred } from './barred-tasks.js'
 import type { Checks } from './checks.js'
 import {
   CUT_MS,
@@ -39,6 +41,8 @@ import { ledgerStatusOf } from './ledger-views.js'
 import type { Pause, PauseOrder } from './pause.js'
 import type { AssignmentQuality, QualityView } from './quality.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
+import type { Resumption, ResumptionOrder } from './resumption.js'
+import type { Suspensions, SuspensionView } from './suspensions.js'
 import type { TaskBook } from './task-book.js'
 import type { TaskMeter } from './task-meter.js'
 import { explainOf, queueOf, statusOf, workersOf } from './views.js'
@@ -60,8 +64,10 @@ export interface CoordinatorParts {
   readonly announcer: Announcer
   readonly meter: TaskMeter
   readonly pause: Pause
+  readonly resumption: Resumption
   readonly drains: Drains
   readonly isolations: Isolations
+  readonly suspensions: Suspensions
   readonly quality: AssignmentQuality
   /** Left out without a signed policy. */
   readonly checks: Checks | undefined
@@ -71,6 +77,7 @@ interface Ports {
   readonly network: Network
   readonly clock: Clock
   readonly log: Log
+  readonly policy: () => PolicyView
   readonly onPolicy: (listener: () => void) => () => void
 }
 
@@ -108,12 +115,14 @@ export class CoordinatorRole implements Coordinator {
   /** @param waits is told why, when nobody can be served yet */
   async #serve(waits: (why: Refusal) => void): Promise<undefined> {
     const { network, clock, log, onPolicy } = this.#ports
-    const { ledger, book, workers, gateways, assigner, announcer, pause, drains, isolations } = this.#parts
+    const { ledger, book, workers, gateways, assigner, announcer, ...owner } = this.#parts
     try {
-      await pause.load()
-      await drains.load()
+      await owner.resumption.load()
+      await owner.pause.load()
+      await owner.drains.load()
+      await owner.isolations.load()
+      await owner.suspensions.load()
       await this.#parts.checks?.load()
-      await isolations.load()
       await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
@@ -131,7 +140,7 @@ export class CoordinatorRole implements Coordinator {
         gateways.accept(link),
       ),
       onPolicy(() => this.#recheck()),
-      isolations.onChange((peer) => this.#isolated(peer)),
+      owner.isolations.onChange((peer) => this.#isolated(peer)),
     ]
     this.#timers = [clock.every(SWEEP_MS, () => this.#sweep()), clock.every(ROUND_MS, () => this.#round())]
     network.provide(this.#ids.coordinatorRendezvous)
@@ -184,12 +193,17 @@ export class CoordinatorRole implements Coordinator {
     return explainOf(this.#parts, account, taskId)
   }
 
-  pause(order: PauseOrder): Promise<void> {
-    return this.#parts.pause.begin(order)
+  async pause(order: PauseOrder): Promise<void> {
+    const { pause, resumption } = this.#parts
+    await pause.begin(order)
+    await resumption.end()
   }
 
-  resume(): Promise<void> {
-    return this.#parts.pause.end()
+  async resume(staged?: ResumptionOrder): Promise<void> {
+    const { pause, resumption } = this.#parts
+    await (staged === undefined ? resumption.end() : resumption.begin(staged))
+    // Last, so that at no moment more is given out than was asked for.
+    await pause.end()
   }
 
   drain(order: DrainOrder): Promise<Refusal | undefined> {
@@ -217,6 +231,18 @@ export class CoordinatorRole implements Coordinator {
 
   isolations(): readonly IsolationView[] {
     return this.#parts.isolations.list()
+  }
+
+  suspensions(): readonly SuspensionView[] {
+    return this.#parts.suspensions.list()
+  }
+
+  suspensionEvidence(worker: string): Promise<Uint8Array | Refusal> {
+    return this.#parts.suspensions.evidence(worker)
+  }
+
+  reinstate(worker: string): Promise<Refusal | undefined> {
+    return this.#parts.suspensions.end(worker)
   }
 
   ledger(): LedgerStatus | undefined {
@@ -272,6 +298,7 @@ export class CoordinatorRole implements Coordinator {
     const { workers, gateways, assigner } = this.#parts
     workers.recheck()
     gateways.recheck()
+    cancelBarred({ ...this.#ports, book: this.#parts.book })
     assigner.touch()
   }
 
@@ -291,14 +318,18 @@ export class CoordinatorRole implements Coordinator {
   }
 
   #round(): void {
-    const { book, journal, ledger, workers, gateways, announcer, meter, scheduler, pause } = this.#parts
+    const { book, journal, ledger, workers, gateways, announcer, meter, scheduler, pause, resumption } =
+      this.#parts
     ledger?.round()
     this.#recheck()
     this.#parts.drains.sweep()
     this.#parts.checks?.round()
+    this.#parts.suspensions.sweep()
+    resumption.look(workers.slots)
     gateways.publishCapacity()
     // Workers that came for what waits would get none of it.
-    if (journal.fault === undefined && pause.why === undefined) announcer.announce()
+    const gives = pause.why === undefined && resumption.view === undefined
+    if (journal.fault === undefined && gives) announcer.announce()
     book.prune()
     meter.depths({
       queued: scheduler.queued(),

@@ -7,10 +7,12 @@ import type { Random } from '../../ports/random.js'
 import type { Store } from '../../ports/store.js'
 import { CheckMeter } from './check-meter.js'
 import type { CheckPay } from './check-pay.js'
-import { type CheckComponents, Checks } from './checks.js'
+import { Checks } from './checks.js'
 import type { GatewayDesk } from './gateway-desk.js'
 import type { Journal } from './journal.js'
+import type { Resumption } from './resumption.js'
 import { Standings } from './standings.js'
+import type { Suspensions } from './suspensions.js'
 import type { TaskBook } from './task-book.js'
 import type { Verdicts } from './verdicts.js'
 import { Verifiers } from './verifiers.js'
@@ -32,13 +34,15 @@ interface Components {
   /** Made after this. */
   readonly workers: () => WorkerDesk
   readonly gateways: () => GatewayDesk
-  readonly suspend: CheckComponents['suspend']
+  readonly suspensions: Pick<Suspensions, 'suspend'>
+  readonly resumption: Pick<Resumption, 'samplingFactor'>
   readonly touch: () => void
 }
 
 /** Checks of what is done, over the parts of a coordinator. */
 export function createChecks(components: Components): Checks {
-  const { book, pay, touch, workers, gateways, accountOf, scheduler, suspend, verdicts } = components
+  const { book, pay, touch, workers, gateways, accountOf, scheduler, suspensions, resumption, verdicts } =
+    components
   const standings = new Standings(components)
   const verifiers = new Verifiers({
     standings,
@@ -63,8 +67,8 @@ export function createChecks(components: Components): Checks {
     },
     ask: (each) => gateways().check(each),
     refuted: (each) => verdicts.enter(each),
-    suspend,
-    factor: () => 1,
+    suspend: (worker, charge) => suspensions.suspend(worker, charge),
+    factor: () => resumption.samplingFactor,
   })
 }
 

@@ -17,7 +17,7 @@ import { Announcer } from './announcer.js'
 import { createAssigner } from './assigner.js'
 import { CheckPay } from './check-pay.js'
 import { CheckedAccounting } from './checked-accounting.js'
-import type { CheckComponents, Checks } from './checks.js'
+import type { Checks } from './checks.js'
 import { createChoosy } from './choosy.js'
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './constants.js'
 import type { Coordinator } from './coordinator.js'
@@ -37,6 +37,8 @@ import { PaidAccounting } from './paid-accounting.js'
 import { Pause } from './pause.js'
 import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
+import { Resumption } from './resumption.js'
+import { Suspensions } from './suspensions.js'
 import { TaskBook } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
 import { createTaskOutlets } from './task-outlets.js'
@@ -108,29 +110,26 @@ function assemble(
   const quality = new AssignmentQuality(clock)
   const ids = protocolIds(networkId)
   const touch = (): void => assigner.touch()
-  const outlets = createTaskOutlets({ meter, quality, ends: () => ({ workers, gateways, checks }), touch })
+  const after = () => ({ workers, gateways, checks, resumption })
+  const outlets = createTaskOutlets({ meter, quality, after, touch })
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
-  const pause = new Pause({ store, clock, log, metrics, touch })
+  const resumption = new Resumption({ store, clock, log, audit, metrics, touch })
+  const pause = new Pause({ store, clock, log, metrics, touch, held: () => resumption.why })
   const shared = { network, clock, log, audit, journal, accounting, scheduler, book, policy, pause, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
-  const drains = new Drains({
-    store,
-    clock,
-    log,
-    leases: (worker) => book.leases(worker).length,
+  const { drains, suspensions } = createBars(components, networkId, book, {
     cut: (worker, why) => workers.cut(worker, why),
-    changed: () => workers.recheck(),
+    recheck: () => workers.recheck(),
   })
   const accountOf = (worker: string): string | undefined => chain?.state.get('node', worker)?.account
-  const suspend: CheckComponents['suspend'] = (worker, charge) => drains.suspend(worker, charge)
-  const asks = { workers: () => workers, gateways: () => gateways, touch, suspend, accountOf }
+  const asks = { workers: () => workers, gateways: () => gateways, touch, accountOf, suspensions, resumption }
   const verdicts = ledger && new Verdicts({ logs: ledger.logs, clock, log, touch }, networkId)
   const checks: Checks | undefined =
     pay && verdicts && createChecks({ ...components, ...asks, journal, scheduler, book, pay, verdicts })
   const { enrollment } = components
   const choosy = createChoosy({ book, checks: () => checks, ownerOf: accountOf })
   const workers: WorkerDesk = new WorkerDesk(
-    { ...shared, checks, watch, drains, accountOf, gatewayAddresses, enrollment },
+    { ...shared, checks, watch, drains, suspensions, accountOf, gatewayAddresses, enrollment },
     limits,
   )
   const agentId = (worker: string): string => workers.agentId(worker)
@@ -145,7 +144,7 @@ function assemble(
     limits,
   )
   const slotBack = (worker: string): void => workers.slotBack(worker)
-  const assigner = createAssigner({ scheduler, book, journal, pause, slotBack }, limits)
+  const assigner = createAssigner({ scheduler, book, journal, pause, resumption, slotBack }, limits)
   const announcer = new Announcer(
     { network, store, clock, signer, log, policy, scheduler },
     ids.announcements,
@@ -156,10 +155,22 @@ function assemble(
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const held = { pause, drains, isolations, quality, checks, ...ends }
+  const held = { pause, resumption, drains, isolations, suspensions, quality, checks, ...ends }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
-  return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)
+  return new CoordinatorRole({ network, clock, log, policy, onPolicy }, parts, ids)
+}
+
+/** What keeps single workers from being served here. */
+function createBars(
+  components: CoordinatorComponents,
+  networkId: string,
+  book: TaskBook,
+  { cut, recheck: changed }: { readonly cut: WorkerDesk['cut']; readonly recheck: () => void },
+): { readonly drains: Drains; readonly suspensions: Suspensions } {
+  const leases = (worker: string): number => book.leases(worker).length
+  const drains = new Drains({ ...components, leases, cut, changed })
+  return { drains, suspensions: new Suspensions({ ...components, changed }, networkId) }
 }
 
 function createPay(

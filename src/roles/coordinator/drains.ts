@@ -5,7 +5,6 @@ import type { Log } from '../../ports/log.js'
 import type { Store } from '../../ports/store.js'
 import { codec, isMalformed } from '../../wire/frame.js'
 import { StoredDrainSchema } from '../../wire/generated/edgecoder/store/v1/coordinator_pb.js'
-import type { Charge } from './charge.js'
 import { DRAINS, drainKey } from './task-record.js'
 
 /** What an owner asks for. */
@@ -104,13 +103,6 @@ export class Drains {
       changed()
       return undefined
     })
-  }
-
-  /** Others refuted what it signed: it gets nothing new until an owner has looked. Never rejects. */
-  async suspend(worker: string, { detail }: Charge): Promise<void> {
-    const { log } = this.#components
-    const why = await this.begin({ worker, reason: detail, deadlineMs: 0 }).catch((error: unknown) => error)
-    if (why !== undefined) log.error('suspension-not-kept', { peer: worker, why: String(why) })
   }
 
   /** @returns `not-found` when it is not drained @throws as {@link begin} */

@@ -151,7 +151,7 @@ class GatewayTalk {
   }
 
   #look(wire: WireHeader): Taken | Fresh {
-    const { clock, book, scheduler, pause } = this.#components
+    const { clock, book, scheduler, pause, policy } = this.#components
     const taskId = wire.id
     const header = fromWireHeader(wire)
     const known = book.get(taskId)
@@ -164,6 +164,7 @@ class GatewayTalk {
     }
     const why =
       headerFault(header, this.#link.peerId, clock.nowMs()) ??
+      policy().blacklist?.account(header.account) ??
       this.#checkFault(header) ??
       pause.submitFault(header) ??
       scheduler.admit(header)

@@ -1,6 +1,7 @@
 import type { Checks } from './checks.js'
 import type { GatewayDesk } from './gateway-desk.js'
 import type { AssignmentQuality } from './quality.js'
+import type { Resumption } from './resumption.js'
 import type { TaskOutlets } from './task-book.js'
 import { endedMsOf, type TaskEntry } from './task-entry.js'
 import type { TaskMeter } from './task-meter.js'
@@ -10,19 +11,20 @@ interface Components {
   readonly meter: TaskMeter
   readonly quality: AssignmentQuality
   /** Made after the book of tasks, which they need. */
-  readonly ends: () => {
+  readonly after: () => {
     readonly workers: WorkerDesk
     readonly gateways: GatewayDesk
     readonly checks: Checks | undefined
+    readonly resumption: Resumption
   }
   readonly touch: () => void
 }
 
 /** Carries effects of tasks on to workers and gateways, and counts them. */
-export function createTaskOutlets({ meter, quality, ends, touch }: Components): TaskOutlets {
+export function createTaskOutlets({ meter, quality, after, touch }: Components): TaskOutlets {
   return {
     tell(entry) {
-      const { gateways, checks } = ends()
+      const { gateways, checks } = after()
       gateways.tell(entry)
       if (!isFailedCheck(entry)) return
       checks?.ended(entry.id)
@@ -31,17 +33,21 @@ export function createTaskOutlets({ meter, quality, ends, touch }: Components): 
     grant(entry, effect) {
       meter.granted(entry.task)
       quality.granted(entry.task)
-      ends().workers.grant(entry, effect)
+      const { workers, resumption } = after()
+      resumption.granted(entry.task, effect.worker)
+      workers.grant(entry, effect)
     },
-    revoke: (entry, effect) => ends().workers.revoke(entry, effect),
-    leased: (worker, taskId) => ends().workers.leased(worker, taskId),
-    released: (worker, taskId) => ends().workers.released(worker, taskId),
+    revoke: (entry, effect) => after().workers.revoke(entry, effect),
+    leased: (worker, taskId) => after().workers.leased(worker, taskId),
+    released: (worker, taskId) => after().workers.released(worker, taskId),
     recorded(worker, outcome, task) {
       meter.recorded(outcome)
       quality.ended(worker, outcome, task)
-      ends().workers.recorded(worker, outcome)
+      const { workers, resumption } = after()
+      resumption.ended(worker, outcome, task)
+      workers.recorded(worker, outcome)
     },
-    storming: () => ends().workers.storming(),
+    storming: () => after().workers.storming(),
   }
 }
 

@@ -1,7 +1,18 @@
+import { SIGNATURE_BYTES } from '../ed25519.js'
 import { ENTRY_SHAPES } from '../ledger/entry-shapes.js'
 import { bytes, matching, type Shape, text, uint } from '../ledger/field.js'
 import { POLICY_COORDINATORS, POLICY_GATEWAYS } from '../limits.js'
-import { authority, closedPaths, distinct, keyedPeer, member, powers, terms } from './policy-fields.js'
+import {
+  authority,
+  closedPaths,
+  distinct,
+  keyedPeer,
+  member,
+  powers,
+  subject,
+  terms,
+  writtenKey,
+} from './policy-fields.js'
 
 // What an entry of the ledger says on a message's word has the same fields as the message.
 const { statement: _ofOpen, ...account } = ENTRY_SHAPES.open.shape
@@ -9,6 +20,7 @@ const { statement: _ofGrant, ...grant } = ENTRY_SHAPES.grant.shape
 const { statement: _ofState, ...nodeState } = ENTRY_SHAPES['node-state'].shape
 const { statement: _ofReverse, ...reverse } = ENTRY_SHAPES.reverse.shape
 const { agent, role } = ENTRY_SHAPES.enrol.shape
+const { statement: _ofBlacklist, ...blacklist } = ENTRY_SHAPES.blacklist.shape
 
 const same = (peer: string) => peer
 const gateways = distinct(keyedPeer, same, POLICY_GATEWAYS)
@@ -66,6 +78,17 @@ export const POLICY_SHAPES = {
       reconciled: distinct(bytes(32, 32), (digest) => digest.join(), POLICY_COORDINATORS),
       /** When it is reopened without: why. Else empty. */
       override: text(256),
+    },
+  },
+  /** A peer, an account or a key is kept out, or let in again; on evidence that its reporter signed for. */
+  blacklist: {
+    number: 13,
+    shape: {
+      ...blacklist,
+      subject,
+      /** Signs that it handed in this evidence: `reportBytes`. */
+      reporter: writtenKey,
+      signature: bytes(SIGNATURE_BYTES, SIGNATURE_BYTES),
     },
   },
 } as const satisfies Readonly<Record<string, { readonly number: number; readonly shape: Shape }>>

@@ -70,11 +70,11 @@ describe('a worker that lies', () => {
   }
 
   async function suspended(checks: CheckWorld): Promise<void> {
-    for (let n = 100; checks.world.coordinator.drains().length === 0; n++) {
+    for (let n = 100; checks.world.coordinator.suspensions().length === 0; n++) {
       if (n === 160) throw new Error('the liar was never suspended')
       await checks.runAll(NAMES.map((name) => `${name}-${n}`))
     }
-    expect(checks.world.coordinator.drains()).toMatchObject([{ worker: checks.peerId(2) }])
+    expect(checks.world.coordinator.suspensions()).toMatchObject([{ worker: checks.peerId(2) }])
   }
 
   /** How many leases it ever got. */
@@ -87,7 +87,7 @@ describe('a worker that lies', () => {
     const checks = await withLiar()
     await caught(checks, 1)
     expect(checks.standing(2)).toMatchObject({ wrong: 1, sampledShare: 1 })
-    expect(checks.world.coordinator.drains()).toEqual([])
+    expect(checks.world.coordinator.suspensions()).toEqual([])
     await suspended(checks)
     for (const at of [0, 1]) expect(checks.standing(at)).toMatchObject({ wrong: 0 })
     const before = leases(checks)

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/store/v1/coordinator.proto.
  */
 export const file_edgecoder_store_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJLCg9TdG9yZWRJc29sYXRpb24SFQoGcmVhc29uGAEgASgJQgWItRiACBIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBImkKC1N0b3JlZERyYWluEhUKBnJlYXNvbhgBIAEoCUIFiLUYgAgSIQoIc2luY2VfbXMYAiABKARCD5i1GP////////8PoLUYARIgCgtkZWFkbGluZV9tcxgDIAEoBEILmLUY/////////w8ingEKClN0b3JlZFZvdGUSHAoGd29ya2VyGAEgASgJQgyItRhAoLUYAbC1GAESGwoFb3duZXIYAiABKAlCDIi1GECgtRgBsLUYARIdCgdvdXRjb21lGAMgASgJQgyItRgQoLUYAbC1GAESNgoHcmVjZWlwdBgEIAEoCzIfLmVkZ2Vjb2Rlci5lbnZlbG9wZS52MS5FbnZlbG9wZUIEoLUYASKlAgoKU3RvcmVkQ2FzZRIdCgdnYXRld2F5GAEgASgJQgyItRhAoLUYAbC1GAESEwoFZmVuY2UYAiABKARCBKC1GAESHgoMY2hlY2tfZGlnZXN0GAMgASgMQgigtRgBqLUYIBIdCgdzYW5kYm94GAQgASgJQgyItRggoLUYAbC1GAESIQoIc2luY2VfbXMYBSABKARCD5i1GP////////8PoLUYARI3CgV2b3RlcxgGIAMoCzIeLmVkZ2Vjb2Rlci5zdG9yZS52MS5TdG9yZWRWb3RlQgiQtRgQoLUYARIbCghjaGVja19pZBgHIAEoCUIJiLUYgQGwtRgBEhcKBXdyb25nGAggASgJQgiItRhAsLUYARISCgpzYW5kYm94X21zGAkgASgNInQKElN0b3JlZFdvcmtlclJlY29yZBIOCgZhZ3JlZWQYASABKA0SDQoFd3JvbmcYAiABKA0SDgoGc3RyZWFrGAMgASgNEhEKCXN1c3BpY2lvbhgEIAEoDRIcCgVjYXNlcxgFIAMoCUINiLUYgQGQtRgQsLUYAWIGcHJvdG8z", [file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits]);
+  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJLCg9TdG9yZWRJc29sYXRpb24SFQoGcmVhc29uGAEgASgJQgWItRiACBIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBIlwKEFN0b3JlZFJlc3VtcHRpb24SFwoFc3RhZ2UYASABKAlCCIi1GBCgtRgBEhoKCHN0YWdlX21zGAIgASgEQgiYtRiAiLKgAhITCgRoZWxkGAMgASgJQgWItRiACCJpCgtTdG9yZWREcmFpbhIVCgZyZWFzb24YASABKAlCBYi1GIAIEiEKCHNpbmNlX21zGAIgASgEQg+YtRj/////////D6C1GAESIAoLZGVhZGxpbmVfbXMYAyABKARCC5i1GP////////8PIp4BCgpTdG9yZWRWb3RlEhwKBndvcmtlchgBIAEoCUIMiLUYQKC1GAGwtRgBEhsKBW93bmVyGAIgASgJQgyItRhAoLUYAbC1GAESHQoHb3V0Y29tZRgDIAEoCUIMiLUYEKC1GAGwtRgBEjYKB3JlY2VpcHQYBCABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEipQIKClN0b3JlZENhc2USHQoHZ2F0ZXdheRgBIAEoCUIMiLUYQKC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEh4KDGNoZWNrX2RpZ2VzdBgDIAEoDEIIoLUYAai1GCASHQoHc2FuZGJveBgEIAEoCUIMiLUYIKC1GAGwtRgBEiEKCHNpbmNlX21zGAUgASgEQg+YtRj/////////D6C1GAESNwoFdm90ZXMYBiADKAsyHi5lZGdlY29kZXIuc3RvcmUudjEuU3RvcmVkVm90ZUIIkLUYEKC1GAESGwoIY2hlY2tfaWQYByABKAlCCYi1GIEBsLUYARIXCgV3cm9uZxgIIAEoCUIIiLUYQLC1GAESEgoKc2FuZGJveF9tcxgJIAEoDSJ0ChJTdG9yZWRXb3JrZXJSZWNvcmQSDgoGYWdyZWVkGAEgASgNEg0KBXdyb25nGAIgASgNEg4KBnN0cmVhaxgDIAEoDRIRCglzdXNwaWNpb24YBCABKA0SHAoFY2FzZXMYBSADKAlCDYi1GIEBkLUYELC1GAEilQEKEFN0b3JlZFN1c3BlbnNpb24SIQoIc2luY2VfbXMYASABKARCD5i1GP////////8PoLUYARIhCgh1bnRpbF9tcxgCIAEoBEIPmLUY/////////w+gtRgBEh0KCGVuZGVkX21zGAMgASgEQguYtRj/////////DxIcCghldmlkZW5jZRgEIAEoDEIKiLUYgIAEoLUYAWIGcHJvdG8z", [file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits]);
 
 /**
  * There while the coordinator is paused.
@@ -69,6 +69,39 @@ export const StoredIsolationSchema: GenMessage<StoredIsolation> = /*@__PURE__*/
   messageDesc(file_edgecoder_store_v1_coordinator, 1);
 
 /**
+ * There while the coordinator resumes in stages.
+ *
+ * @generated from message edgecoder.store.v1.StoredResumption
+ */
+export type StoredResumption = Message<"edgecoder.store.v1.StoredResumption"> & {
+  /**
+   * @generated from field: string stage = 1;
+   */
+  stage: string;
+
+  /**
+   * A stage lasts at least so long.
+   *
+   * @generated from field: uint64 stage_ms = 2;
+   */
+  stageMs: bigint;
+
+  /**
+   * Why it holds; empty = it goes on.
+   *
+   * @generated from field: string held = 3;
+   */
+  held: string;
+};
+
+/**
+ * Describes the message edgecoder.store.v1.StoredResumption.
+ * Use `create(StoredResumptionSchema)` to create a new message.
+ */
+export const StoredResumptionSchema: GenMessage<StoredResumption> = /*@__PURE__*/
+  messageDesc(file_edgecoder_store_v1_coordinator, 2);
+
+/**
  * There while a worker is drained at this coordinator; its peer id is in the key.
  *
  * @generated from message edgecoder.store.v1.StoredDrain
@@ -97,7 +130,7 @@ export type StoredDrain = Message<"edgecoder.store.v1.StoredDrain"> & {
  * Use `create(StoredDrainSchema)` to create a new message.
  */
 export const StoredDrainSchema: GenMessage<StoredDrain> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 2);
+  messageDesc(file_edgecoder_store_v1_coordinator, 3);
 
 /**
  * One worker's word on a result, in a case.
@@ -133,7 +166,7 @@ export type StoredVote = Message<"edgecoder.store.v1.StoredVote"> & {
  * Use `create(StoredVoteSchema)` to create a new message.
  */
 export const StoredVoteSchema: GenMessage<StoredVote> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 3);
+  messageDesc(file_edgecoder_store_v1_coordinator, 4);
 
 /**
  * Key "v|c|<task id>": a result that others are asked about, while they are, and for good when somebody was wrong.
@@ -202,7 +235,7 @@ export type StoredCase = Message<"edgecoder.store.v1.StoredCase"> & {
  * Use `create(StoredCaseSchema)` to create a new message.
  */
 export const StoredCaseSchema: GenMessage<StoredCase> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 4);
+  messageDesc(file_edgecoder_store_v1_coordinator, 5);
 
 /**
  * Key "v|w|<peer id>": how often the results of a worker agreed with those of others.
@@ -243,5 +276,43 @@ export type StoredWorkerRecord = Message<"edgecoder.store.v1.StoredWorkerRecord"
  * Use `create(StoredWorkerRecordSchema)` to create a new message.
  */
 export const StoredWorkerRecordSchema: GenMessage<StoredWorkerRecord> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 5);
+  messageDesc(file_edgecoder_store_v1_coordinator, 6);
+
+/**
+ * There since a worker was suspended at this coordinator, also after that ended; its peer id is in the key.
+ *
+ * @generated from message edgecoder.store.v1.StoredSuspension
+ */
+export type StoredSuspension = Message<"edgecoder.store.v1.StoredSuspension"> & {
+  /**
+   * @generated from field: uint64 since_ms = 1;
+   */
+  sinceMs: bigint;
+
+  /**
+   * @generated from field: uint64 until_ms = 2;
+   */
+  untilMs: bigint;
+
+  /**
+   * When it was ended before its time; 0 = it was not.
+   *
+   * @generated from field: uint64 ended_ms = 3;
+   */
+  endedMs: bigint;
+
+  /**
+   * An Envelope of a Suspension.
+   *
+   * @generated from field: bytes evidence = 4;
+   */
+  evidence: Uint8Array;
+};
+
+/**
+ * Describes the message edgecoder.store.v1.StoredSuspension.
+ * Use `create(StoredSuspensionSchema)` to create a new message.
+ */
+export const StoredSuspensionSchema: GenMessage<StoredSuspension> = /*@__PURE__*/
+  messageDesc(file_edgecoder_store_v1_coordinator, 7);
 
