@@ -78,6 +78,10 @@ export const keys = {
   record: (header: TaskHeader): string => `g|t|${path(header)}`,
   payload: (header: TaskHeader): string => `g|p|${path(header)}`,
   result: (header: TaskHeader): string => `g|r|${path(header)}`,
+  /** Payload of the TEST that runs the tests of its result again, until it is pruned. */
+  check: (header: TaskHeader): string => `g|c|${path(header)}`,
+  /** Tests that its worker does not get, until its end. */
+  hidden: (header: TaskHeader): string => `g|h|${path(header)}`,
   /** By time of submit, for lists. */
   listed: (header: TaskHeader): string =>
     `g|i|${header.account}|${time(header.submittedMs)}|${clientId(header)}`,
