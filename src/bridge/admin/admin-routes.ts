@@ -2,6 +2,15 @@ import { z } from 'zod'
 import { NO_BODY, NOTHING, PLAIN, type Route } from '../route.js'
 import { HistoryQuery } from '../routes/wallet-routes.js'
 import {
+  CoordinatorStatusJson,
+  DrainRequestJson,
+  DrainsJson,
+  IsolationRequestJson,
+  IsolationsJson,
+  PauseRequestJson,
+  ResumeRequestJson,
+} from '../schemas/coordinator.js'
+import {
   EconomyFeesJson,
   EconomyPricesJson,
   EconomySupplyJson,
@@ -13,16 +22,10 @@ import { CreatedKeyJson, KeyJson, KeyListJson, KeyRequestJson } from '../schemas
 import {
   ConfigJson,
   CoordinatorExplanationJson,
-  CoordinatorStatusJson,
-  DrainRequestJson,
-  DrainsJson,
-  IsolationRequestJson,
-  IsolationsJson,
   LedgerStatusJson,
   MeshViewJson,
   ModelsJson,
   NodeStatusJson,
-  PauseRequestJson,
   PeersJson,
   QualityJson,
   QueueJson,
@@ -101,7 +104,8 @@ export const ADMIN_ROUTES = {
   coordinatorResume: {
     ...post,
     path: '/coordinator/resume',
-    summary: 'Ends a pause.',
+    summary: 'Ends a pause, and stages; or begins with the first stage.',
+    body: ResumeRequestJson,
     response: CoordinatorStatusJson,
   },
   coordinatorDrains: {

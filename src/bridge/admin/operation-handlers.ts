@@ -44,11 +44,13 @@ function mountPause(surface: Surface, { node, coordinator, audit }: Components):
     const answer = statusJson(coordinator.status())
     return audited(audit, answer, () => ({ kind: 'coordinator-paused', of: node.peerId, facts: body }))
   })
-  mount(surface, ROUTES.coordinatorResume, async () => {
+  mount(surface, ROUTES.coordinatorResume, async ({ body }) => {
     if (coordinator === undefined) return none()
-    await coordinator.resume()
+    const { staged } = body
+    await coordinator.resume(staged)
     const answer = statusJson(coordinator.status())
-    return audited(audit, answer, () => ({ kind: 'coordinator-resumed', of: node.peerId }))
+    const facts = staged === undefined ? {} : { facts: { ...staged, staged: true } }
+    return audited(audit, answer, () => ({ kind: 'coordinator-resumed', of: node.peerId, ...facts }))
   })
 }
 

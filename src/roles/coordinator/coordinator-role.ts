@@ -39,6 +39,7 @@ import { ledgerStatusOf } from './ledger-views.js'
 import type { Pause, PauseOrder } from './pause.js'
 import type { AssignmentQuality, QualityView } from './quality.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
+import type { Resumption, ResumptionOrder } from './resumption.js'
 import type { Suspensions, SuspensionView } from './suspensions.js'
 import type { TaskBook } from './task-book.js'
 import type { TaskMeter } from './task-meter.js'
@@ -61,6 +62,7 @@ export interface CoordinatorParts {
   readonly announcer: Announcer
   readonly meter: TaskMeter
   readonly pause: Pause
+  readonly resumption: Resumption
   readonly drains: Drains
   readonly isolations: Isolations
   readonly suspensions: Suspensions
@@ -111,6 +113,7 @@ export class CoordinatorRole implements Coordinator {
     const { network, clock, log, onPolicy } = this.#ports
     const { ledger, book, workers, gateways, assigner, announcer, ...owner } = this.#parts
     try {
+      await owner.resumption.load()
       await owner.pause.load()
       await owner.drains.load()
       await owner.isolations.load()
@@ -183,12 +186,17 @@ export class CoordinatorRole implements Coordinator {
     return explainOf(this.#parts, account, taskId)
   }
 
-  pause(order: PauseOrder): Promise<void> {
-    return this.#parts.pause.begin(order)
+  async pause(order: PauseOrder): Promise<void> {
+    const { pause, resumption } = this.#parts
+    await pause.begin(order)
+    await resumption.end()
   }
 
-  resume(): Promise<void> {
-    return this.#parts.pause.end()
+  async resume(staged?: ResumptionOrder): Promise<void> {
+    const { pause, resumption } = this.#parts
+    await (staged === undefined ? resumption.end() : resumption.begin(staged))
+    // Last, so that at no moment more is given out than was asked for.
+    await pause.end()
   }
 
   drain(order: DrainOrder): Promise<Refusal | undefined> {
@@ -303,14 +311,17 @@ export class CoordinatorRole implements Coordinator {
   }
 
   #round(): void {
-    const { book, journal, ledger, workers, gateways, announcer, meter, scheduler, pause } = this.#parts
+    const { book, journal, ledger, workers, gateways, announcer, meter, scheduler, pause, resumption } =
+      this.#parts
     ledger?.round()
     this.#recheck()
     this.#parts.drains.sweep()
     this.#parts.suspensions.sweep()
+    resumption.look(workers.slots)
     gateways.publishCapacity()
     // Workers that came for what waits would get none of it.
-    if (journal.fault === undefined && pause.why === undefined) announcer.announce()
+    const gives = pause.why === undefined && resumption.view === undefined
+    if (journal.fault === undefined && gives) announcer.announce()
     book.prune()
     meter.depths({
       queued: scheduler.queued(),

@@ -8,6 +8,7 @@ import type { IsolationOrder, IsolationView } from './isolations.js'
 import type { LedgerOffice } from './ledger-office.js'
 import type { PauseOrder, PauseView } from './pause.js'
 import type { QualityView } from './quality.js'
+import type { ResumptionOrder, ResumptionView } from './resumption.js'
 import type { SuspensionView } from './suspensions.js'
 
 /** A coordinator peer: durable queue, leases and assignment. */
@@ -30,8 +31,11 @@ export interface Coordinator {
    * @throws EdgeCoderError `store-full`, `store-failed`: nothing changed
    */
   pause(order: PauseOrder): Promise<void>
-  /** @throws as {@link pause} */
-  resume(): Promise<void>
+  /**
+   * @param staged little is given out at first, and more when that goes well; left out = all of it at once
+   * @throws as {@link pause}
+   */
+  resume(staged?: ResumptionOrder): Promise<void>
   /**
    * Gives a worker nothing new from now on, until {@link undrain}; it finishes what it has, or what is left
    * at the deadline goes to others. Stays so over restarts.
@@ -133,6 +137,8 @@ export interface CoordinatorStatus {
   readonly isolated: number
   /** Set while its owner has paused it. That is no fault: it is ready. */
   readonly paused?: PauseView
+  /** Set while it resumes in stages. */
+  readonly resuming?: ResumptionView
 }
 
 export interface QueueView {

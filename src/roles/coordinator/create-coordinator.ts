@@ -32,6 +32,7 @@ import { PaidAccounting } from './paid-accounting.js'
 import { Pause } from './pause.js'
 import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
+import { Resumption } from './resumption.js'
 import { Suspensions } from './suspensions.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
@@ -102,6 +103,7 @@ function assemble(
     grant: (...grant: Parameters<WorkerDesk['grant']>) => {
       meter.granted(grant[0].task)
       quality.granted(grant[0].task)
+      resumption.granted(grant[0].task, grant[1].worker)
       workers.grant(...grant)
     },
     revoke: (...revoke: Parameters<WorkerDesk['revoke']>) => workers.revoke(...revoke),
@@ -110,12 +112,14 @@ function assemble(
     recorded: (...[worker, outcome, task]: Parameters<TaskOutlets['recorded']>) => {
       meter.recorded(outcome)
       quality.ended(worker, outcome, task)
+      resumption.ended(worker, outcome, task)
       workers.recorded(worker, outcome)
     },
     storming: (): boolean => workers.storming(),
   }
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
-  const pause = new Pause({ store, clock, log, metrics, touch })
+  const resumption = new Resumption({ store, clock, log, audit, metrics, touch })
+  const pause = new Pause({ store, clock, log, metrics, touch, held: () => resumption.why })
   const shared = { network, clock, log, audit, journal, accounting, scheduler, book, policy, pause, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
   const { drains, suspensions } = createBars(components, networkId, book, {
@@ -140,7 +144,7 @@ function assemble(
     limits,
   )
   const slotBack = (worker: string): void => workers.slotBack(worker)
-  const assigner = createAssigner({ scheduler, book, journal, pause, slotBack }, limits)
+  const assigner = createAssigner({ scheduler, book, journal, pause, resumption, slotBack }, limits)
   const announcer = new Announcer(
     { network, store, clock, signer, log, policy, scheduler },
     ids.announcements,
@@ -151,7 +155,7 @@ function assemble(
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const held = { pause, drains, isolations, suspensions, quality, ...ends }
+  const held = { pause, resumption, drains, isolations, suspensions, quality, ...ends }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
   return new CoordinatorRole({ network, clock, log, policy, onPolicy }, parts, ids)

@@ -50,6 +50,14 @@ export class WorkerDesk implements WorkerOutlets {
     return this.#sessions.size
   }
 
+  /** Slots of all workers, busy or not. */
+  get slots(): number {
+    let free = 0
+    for (const session of this.#sessions.values()) free += session.free
+    const { book } = this.#components
+    return free + book.count('leased') + book.count('running')
+  }
+
   gone(): Iterable<WorkerSession> {
     return this.#gone.values()
   }

@@ -8,6 +8,7 @@ import type { Route } from '../../../src/bridge/route.js'
 import { refusal } from '../../../src/core/refusal.js'
 import type { Coordinator } from '../../../src/roles/coordinator/coordinator.js'
 import type { PauseOrder } from '../../../src/roles/coordinator/pause.js'
+import type { ResumptionOrder } from '../../../src/roles/coordinator/resumption.js'
 import type { Worker } from '../../../src/roles/worker/worker.js'
 import { type AdminUnderTest, fakeNode, startAdmin } from '../../helpers/admin-under-test.js'
 import { bodyOf } from '../../helpers/bridge-under-test.js'
@@ -56,7 +57,7 @@ const worker: Worker = {
   }),
 }
 
-const orders: (PauseOrder | 'resume')[] = []
+const orders: (PauseOrder | ResumptionOrder | 'resume')[] = []
 
 const SUSPENSION = {
   worker: '12D3KooWbad',
@@ -72,7 +73,7 @@ const coordinator: Coordinator = {
   start: async () => {},
   stop: async () => {},
   pause: async (order) => void orders.push(order),
-  resume: async () => void orders.push('resume'),
+  resume: async (staged) => void orders.push(staged ?? 'resume'),
   drain: async () => undefined,
   undrain: async (worker) => refusal('not-found', `worker ${worker} is not drained here`),
   drains: () => [{ worker: '12D3KooWw', reason: 'old', sinceMs: 5, leases: 1 }],
@@ -397,7 +398,8 @@ describe('every node', () => {
     const body = { reason: 'disk swap', refusesSubmits: true }
     const status = await a.client.call(ADMIN_ROUTES.coordinatorPause, { body })
     expect(status.paused).toEqual({ ...body, sinceMs: 5 })
-    await a.client.call(ADMIN_ROUTES.coordinatorResume)
+    await a.client.call(ADMIN_ROUTES.coordinatorResume, { body: {} })
+    await a.client.call(ADMIN_ROUTES.coordinatorResume, { body: { staged: { stageMs: 5 } } })
     const asked = [
       { reason: '', refusesSubmits: true },
       { reason: 'x'.repeat(257), refusesSubmits: true },
@@ -407,7 +409,7 @@ describe('every node', () => {
         code: 'bad-request',
       })
     }
-    expect(orders).toEqual([body, 'resume'])
+    expect(orders).toEqual([body, 'resume', { stageMs: 5 }])
     const health = await (await fetch(`${a.url}/health/coordinator`)).json()
     // Whoever reads it without a token is not told why.
     expect(health).toMatchObject({ ready: true, details: { pausedSinceMs: 5 } })
