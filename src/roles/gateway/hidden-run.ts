@@ -1,17 +1,13 @@
 import { createHash } from 'node:crypto'
-import { codec, frames, isMalformed } from '../../wire/frame.js'
-import { SuiteSchema } from '../../wire/generated/edgecoder/task/v1/payload_pb.js'
+import { frames, isMalformed } from '../../wire/frame.js'
 import { TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { PAYLOAD_BYTES } from '../../wire/limits.js'
-import type { TaskRecord } from './task-record.js'
+import { hiddenCodec, type TaskRecord } from './task-record.js'
 import type { PreparedTask } from './task-request.js'
 
-/** Hidden tests as they lie on the disk: files and command, with language and limits of the suite. */
-export const hiddenCodec = codec(SuiteSchema, PAYLOAD_BYTES)
-
 /**
- * The task that tries an answer on tests that its worker has not seen: the files of a check of the answer, with
- * those of the hidden tests laid over them.
+ * The task that tries an answer on tests that its worker has not seen: the files of a check of the answer,
+ * with those of the hidden tests laid over them.
  *
  * @param check payload of a TEST that runs the answer's own tests
  * @param hidden as {@link hiddenCodec} has them

@@ -14,8 +14,7 @@ import type {
   SuiteRequest,
   TaskRequest,
 } from './gateway.js'
-import { hiddenCodec } from './hidden-run.js'
-import { NAME, wireId } from './task-record.js'
+import { hiddenCodec, NAME, wireId } from './task-record.js'
 
 /** A request that passed: what goes to the coordinator, and what goes to the worker. */
 export interface PreparedTask {

@@ -106,13 +106,18 @@ export class CheckWorld {
   }
 
   async submit(...names: readonly string[]): Promise<void> {
-    const headers = names.map((name) => {
-      const payloadDigest = digest(name)
-      this.#names.set(Buffer.from(payloadDigest).toString('hex'), name)
-      const test = { kind: TaskKind.TEST, model: '', languages: ['javascript'], payloadDigest }
-      return this.gateway.header(name, test)
-    })
-    await this.gateway.submit(...headers)
+    await this.gateway.submit(...names.map((name) => this.#header(name)))
+  }
+
+  async submitAs(name: string, over: { readonly hiddenOf: string }): Promise<void> {
+    await this.gateway.submit({ ...this.#header(name), ...over })
+  }
+
+  #header(name: string) {
+    const payloadDigest = digest(name)
+    this.#names.set(Buffer.from(payloadDigest).toString('hex'), name)
+    const test = { kind: TaskKind.TEST, model: '', languages: ['javascript'], payloadDigest }
+    return this.gateway.header(name, test)
   }
 
   /** The worker that has a lease and has not answered it. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { isRefusal } from '../../../../src/core/refusal.js'
 import { PROVEN_AGREED } from '../../../../src/core/verification/worker-record.js'
 import { CheckWorld } from './check-world.js'
 import { digest } from './world.js'
@@ -176,6 +177,32 @@ describe('a check', () => {
     await checks.until(() => checks.quality.checks?.open === 0)
     expect(checks.quality.checks).toMatchObject({ unchecked: [{ reason: 'gateway-refused', count: 1 }] })
     expect(checks.fees).toBe(before)
+  })
+})
+
+describe('hidden tests', () => {
+  it('go to another owner than that of the worker whose answer they are tried on, and no worker can tell', async () => {
+    const owners = ['ann', 'ann', 'bob', 'bob']
+    const checks = await CheckWorld.of(owners)
+    for (let n = 0; n < 4; n++) {
+      const first = await checks.run(`answer-${n}`)
+      await checks.submitAs(`hidden-${n}`, { hiddenOf: `alice:answer-${n}` })
+      const other = await checks.run(`hidden-${n}`)
+      const [maker, judge] = [first, other].map((each) => owners[checks.workers.indexOf(each)])
+      expect(judge).not.toBe(maker)
+      for (const { header } of checks.leases.get(other) ?? []) expect(header?.hiddenOf).toBe('')
+    }
+  })
+
+  it('wait while only workers of that owner are there, and explain says why', async () => {
+    const checks = await CheckWorld.of(['ann', 'ann'])
+    await checks.run('answer')
+    await checks.submitAs('hidden', { hiddenOf: 'alice:answer' })
+    await checks.world.clock.advance(5_000)
+    const explained = checks.world.coordinator.explain('alice', 'hidden')
+    if (isRefusal(explained)) throw new Error(explained.detail)
+    const codes = explained.candidates.map(({ reasons }) => reasons.map(({ code }) => code))
+    expect(codes).toEqual([['not-independent'], ['not-independent']])
   })
 })
 
