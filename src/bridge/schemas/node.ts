@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ChecksJson } from './checks.js'
 import { CoordinatorStatusJson } from './coordinator.js'
 import { ProblemJson } from './problem.js'
 import { ClosedJson } from './terms.js'
@@ -198,6 +199,7 @@ export const QualityJson = z.object({
       }),
     )
     .readonly(),
+  checks: ChecksJson.optional().meta({ description: 'Left out where nobody is asked about results.' }),
 })
 
 export const WorkersJson = z.object({

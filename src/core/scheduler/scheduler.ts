@@ -42,6 +42,8 @@ export interface Scheduler {
   setLiveness(peerId: string, liveness: Liveness): void
   /** Why this worker gets no work although attached: paused, drained, policy. undefined = it may. */
   setBar(peerId: string, bar: Refusal | undefined): void
+  /** Whom tasks bar may have changed: those that wait are looked at again. */
+  reconsider(): void
   /** Outcomes feed the success rate that ranks workers. */
   record(peerId: string, outcome: 'success' | 'failure' | 'lost'): void
 

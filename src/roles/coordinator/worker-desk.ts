@@ -45,6 +45,10 @@ export class WorkerDesk implements WorkerOutlets {
     return this.#sessions.values()
   }
 
+  session(worker: string): WorkerSession | undefined {
+    return this.#sessions.get(worker)
+  }
+
   /** Workers that are attached, or may come back at once. */
   get size(): number {
     return this.#sessions.size
@@ -153,7 +157,8 @@ export class WorkerDesk implements WorkerOutlets {
     tellWorker(link, {
       case: 'lease',
       value: {
-        header: toWireHeader(header),
+        // No worker can tell a check from a task.
+        header: { ...toWireHeader(header), checkOf: '', hiddenOf: '' },
         fence,
         attempt: attempts,
         leaseMs,
