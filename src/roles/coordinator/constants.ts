@@ -118,7 +118,7 @@ export const KEPT_CASES = 4_096
 export const STANDING_CASES = 16
 /** Tests lately found to come out one way and the other, or that somebody was wrong about: not asked about again. */
 export const JUDGED_TESTS = 4_096
-/** A check counts as taking so long at least, when it is asked whether it can be paid: who lies runs nothing. */
+/** A check counts as taking so long at least when it is asked whether it can be paid: a liar runs nothing. */
 export const LEAST_CHECK_MS = 1_000
 /**
  * How long a check ran is its worker's word. It is paid for so many times what the result's own tests took, and
