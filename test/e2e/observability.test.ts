@@ -5,7 +5,7 @@ import { evidenceDigest } from '../../src/node/blacklist.js'
 import { type CliRun, runCli } from '../helpers/cli.js'
 import { createHeldTasks, type HeldTasks } from '../helpers/held-tasks.js'
 import { expressions, metricOf, seriesOf } from '../helpers/observability-files.js'
-import { commandsOf, readPage, tableRows } from '../helpers/pages.js'
+import { commandsOf, runbookOf } from '../helpers/pages.js'
 import { reported, SPARE } from '../helpers/sample-policy.js'
 import { SignedNetwork } from '../helpers/signed-network.js'
 import { until } from '../helpers/until.js'
@@ -79,17 +79,6 @@ it('doctor names what is open to others, and ends with 1', async () => {
   ])
 }, 60_000)
 
-/** The rows of the tables under "Each day, each week", as what they tell one to run. */
-function runbook(): readonly string[] {
-  const page = readPage('docs/OPERATING.md')
-  const from = page.indexOf('## Each day, each week')
-  const section = page.slice(from, page.indexOf('\n## ', from + 1))
-  const rows = tableRows(section).filter(([what]) => what !== 'do')
-  return rows.flatMap(([, commands = '']) =>
-    [...commands.matchAll(/`([^`]+)`/g)].map(([, each = '']) => each),
-  )
-}
-
 it('each command of the daily and weekly lists is answered well by a mesh that works', async () => {
   const { dir, mesh } = held.mesh
   writeFileSync(join(dir, 'coordinator.env'), `EDGE_NETWORK_FILE=${mesh.networkFile}\n`)
@@ -113,7 +102,7 @@ it('each command of the daily and weekly lists is answered well by a mesh that w
     ['./coordinator', held.mesh.get('coordinator-1').node.dataDir],
     ['./worker', held.mesh.get('worker').node.dataDir],
   ])
-  const commands = runbook()
+  const commands = runbookOf('## Each day, each week')
   expect(commands.length).toBeGreaterThan(20)
   for (const command of commands) {
     const [, path] = /^curl -s http:\/\/127\.0\.0\.1:\d+(\/\S+)$/.exec(command) ?? []

@@ -9,7 +9,8 @@ import { seededKey } from './note-signers.js'
 import type { ProcessMesh } from './process-mesh.js'
 import { messageOf, placeOf, signed } from './sample-policy.js'
 
-const ADMIN = seededKey(77)
+/** Who signs all that the test says. */
+export const ADMIN = seededKey(77)
 const DAY_MS = 86_400_000
 
 /** A mesh whose members, accounts and credits are a matter of signed policy; its one admin is the test. */

@@ -328,7 +328,8 @@ export class CoordinatorRole implements Coordinator {
     resumption.look(workers.slots)
     gateways.publishCapacity()
     // Workers that came for what waits would get none of it.
-    const gives = pause.why === undefined && resumption.view === undefined
+    const out = book.count('leased') + book.count('running')
+    const gives = pause.why === undefined && resumption.room(out) > 0
     if (journal.fault === undefined && gives) announcer.announce()
     book.prune()
     meter.depths({

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Lease } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
 import { Fault } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
-import { type FakeGateway, type FakeWorker, World } from './world.js'
+import { type FakeGateway, type FakeWorker, IDS, World } from './world.js'
 
 const SLOTS = 40
 const TASKS = 60
@@ -109,4 +109,19 @@ test('a stage lasts as long as asked for, begins anew after a restart, and a pau
   await world.run(world.coordinator.pause({ reason: 'again', refusesSubmits: false }))
   expect(stage(world)).toBeUndefined()
   expect(world.coordinator.status()).toMatchObject({ paused: { reason: 'again' } })
+})
+
+test('workers of others are called as long as it may give out more, and not while it holds or is paused', async () => {
+  const { world, gateway, worker } = await paused()
+  let heard = 0
+  gateway.network.subscribe(IDS.announcements, () => {
+    heard++
+    return 'accept'
+  })
+  worker.link.abort('gone')
+  worker.silent()
+  await world.clock.advance(60_000)
+  expect(heard).toBe(0)
+  await world.run(world.coordinator.resume({ stageMs: 0 }))
+  await world.until(() => heard > 0)
 })
