@@ -121,8 +121,8 @@ export const JUDGED_TESTS = 4_096
 /** A check counts as taking so long at least when it is asked whether it can be paid: a liar runs nothing. */
 export const LEAST_CHECK_MS = 1_000
 /**
- * How long a check ran is its worker's word. It is paid for so many times what the result's own tests took, and
- * in any case for so long: a slow machine loses nothing, and nobody empties the purse by one word.
+ * How long a check ran is its worker's word. It is paid for so many times what the result's own tests took,
+ * and in any case for so long: a slow machine loses nothing, and nobody empties the purse by one word.
  */
 export const MOST_LONGER = 4
 export const LEAST_PAID_MS = 5_000
