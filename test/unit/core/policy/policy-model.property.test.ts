@@ -173,7 +173,6 @@ it('the chain does what a list of messages, read from its beginning, says', () =
     'wrong-network',
     'not-found',
     'account-unknown',
-    'incident-closed',
     'bad-signature',
   ]) {
     expect([...seen.keys()]).toContain(code)

@@ -175,7 +175,7 @@ describe('exclusion', () => {
     const mesh = scheduler()
     join(mesh, 'w0', 1)
     join(mesh, 'w1', 0)
-    for (let index = 0; index < 40; index += 1) add(mesh, `a:${index}`, {}, ['w0'])
+    for (let index = 0; index < 140; index += 1) add(mesh, `a:${index}`, {}, ['w0'])
     add(mesh, 'a:last', {}, ['w9'])
     expect(plan(mesh)).toEqual([])
     mesh.setFree('w1', 20)
