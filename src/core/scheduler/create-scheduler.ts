@@ -64,6 +64,10 @@ class IndexedScheduler implements Scheduler {
     this.#queue.holdCode(why)
   }
 
+  held(kind: TaskHeader['kind']): Refusal | undefined {
+    return this.#queue.held(kind)
+  }
+
   upsertWorker(profile: WorkerProfile): void {
     this.#workers.upsert(profile)
   }

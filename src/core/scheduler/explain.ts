@@ -61,7 +61,7 @@ export function explainIdle(peerId: string, queue: TaskQueue, workers: WorkerInd
   const own = ownReasons(worker).map((each) => ({ refusal: each, tasks: 0 }))
   const byCode = new Map<string, { refusal: Refusal; tasks: number }>()
   for (const taskClass of queue.index.values()) {
-    const held = queue.heldKind(taskClass.requirement.kind)
+    const held = queue.held(taskClass.requirement.kind)
     const reasons = feasible(worker.profile, taskClass.requirement)
     for (const each of held === undefined ? reasons : [held, ...reasons]) {
       const key = `${each.code} ${each.detail}`
@@ -118,7 +118,7 @@ function summarise(
   const waiting = queue.get(header.id)
   if (waiting !== undefined && !waiting.lane.gateway.attached)
     return `Waits for gateway ${header.gateway} to attach: it holds the payload.`
-  const held = queue.heldKind(header.kind)
+  const held = queue.held(header.kind)
   if (held !== undefined) return `Waits: ${held.detail}.`
   if (workers.size === 0) return 'Waits for a worker: none is attached.'
   if (eligible > 0) return `${eligible} workers can take it now.`

@@ -113,7 +113,7 @@ export class Planner {
   }
 
   #isHeld({ requirement }: TaskClass): boolean {
-    return this.#queue.heldKind(requirement.kind) !== undefined
+    return this.#queue.held(requirement.kind) !== undefined
   }
 
   #bestFor(taskClass: TaskClass, waiting: Waiting): Worker | undefined {

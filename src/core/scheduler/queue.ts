@@ -151,7 +151,7 @@ export class TaskQueue {
   }
 
   /** Why tasks of a kind are not planned, whatever worker there is; undefined = they are. */
-  heldKind(kind: TaskHeader['kind']): Refusal | undefined {
+  held(kind: TaskHeader['kind']): Refusal | undefined {
     return kind === 'chat' ? undefined : this.#codeHeld
   }
 

@@ -12,6 +12,7 @@ import {
   stepResume,
 } from '../../core/task/staged-resume.js'
 import type { Task } from '../../core/task/task.js'
+import { Turns } from '../../core/turns.js'
 import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
@@ -69,13 +70,15 @@ const TOLD_CODES = 3
 export class Resumption {
   readonly #components: Components
   readonly #gauges: readonly [staged: Gauge, held: Gauge]
+  /** Failures of this stage, by code and by worker. */
   readonly #codes = new Map<string, number>()
+  readonly #workers = new Map<string, number>()
   #resume: StagedResume = OVER
   /** Why it goes no further. */
   #held: string | undefined
   #slots = 0
   /** What is written follows one another, and what the disk says was read first. */
-  #turn: Promise<void> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(components: Components) {
     this.#components = components
@@ -134,7 +137,7 @@ export class Resumption {
 
   /** Reads what was under way before a restart. @throws EdgeCoderError `store-corrupt`, `store-failed` */
   load(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const bytes = await this.#components.store.get(RESUMPTION_KEY)
       if (bytes === undefined) return
       const { stage, stageMs, held } = resumptionOf(bytes)
@@ -146,7 +149,7 @@ export class Resumption {
 
   /** Begins with the first stage, whatever was before. @throws EdgeCoderError `store-full`, `store-failed` */
   begin({ stageMs }: ResumptionOrder): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { clock, log } = this.#components
       const resume = beginResume(clock.nowMs(), stageMs)
       await this.#write(resume, '')
@@ -157,7 +160,7 @@ export class Resumption {
 
   /** Everything may be given out. Does nothing when it is over. @throws as {@link begin} */
   end(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { store, log } = this.#components
       if (this.#resume.state === 'over') return
       await store.commit([{ type: 'del', key: RESUMPTION_KEY }])
@@ -179,7 +182,10 @@ export class Resumption {
     const resume = this.#resume
     if (resume.state !== 'staged') return
     const code = (task.state === 'queued' ? task.lastFailure?.code : undefined) ?? outcome
-    if (outcome !== 'success') this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1)
+    if (outcome !== 'success') {
+      count(this.#codes, code)
+      count(this.#workers, worker)
+    }
     const facts = { task: task.header.id, peer: worker, stage: resume.stage, outcome, code }
     this.#components.log.info('staged-attempt', facts)
     this.#step({ type: 'ended', failed: outcome !== 'success' })
@@ -209,13 +215,16 @@ export class Resumption {
 
   #worsened({ stage, ended, failed }: StagedResume & { readonly state: 'held' }): void {
     const { log, audit } = this.#components
-    const codes = [...this.#codes].toSorted((a, b) => b[1] - a[1]).slice(0, TOLD_CODES)
-    const why = codes.map(([code, count]) => `${code} ${count}`).join(', ')
-    const detail = `${failed} of ${ended} attempts at ${stage} failed: ${why}`
+    const why = mostOf(this.#codes)
+      .slice(0, TOLD_CODES)
+      .map(([code, times]) => `${code} ${times}`)
+      .join(', ')
+    const [[worker, times] = ['', 0]] = mostOf(this.#workers)
+    const detail = `${failed} of ${ended} attempts at ${stage} failed: ${why}; ${times} of worker ${worker}`
     this.#hold(detail)
     this.#show()
     log.error('resume-held', { stage, ended, failed, detail })
-    const facts = { stage, ended, failed, why }
+    const facts = { stage, ended, failed, why, worker }
     audit.note({ kind: 'resume-held', by: 'node', of: stage, outcome: 'done', facts })
     this.#keep(this.#resume, detail)
   }
@@ -230,6 +239,7 @@ export class Resumption {
     this.#resume = resume
     this.#held = undefined
     this.#codes.clear()
+    this.#workers.clear()
     this.#show()
     this.#components.touch()
   }
@@ -242,10 +252,12 @@ export class Resumption {
 
   /** What cannot be written is gone on with all the same: a restart then begins with the stage before. */
   #keep(resume: StagedResume, held: string): void {
-    this.#next(() => this.#write(resume, held)).catch((cause: unknown) => {
-      if (!(cause instanceof EdgeCoderError)) throw cause
-      this.#components.log.error('resume-not-kept', { error: cause, next: cause.next })
-    })
+    this.#turns
+      .next(() => this.#write(resume, held))
+      .catch((cause: unknown) => {
+        if (!(cause instanceof EdgeCoderError)) throw cause
+        this.#components.log.error('resume-not-kept', { error: cause, next: cause.next })
+      })
   }
 
   async #write(resume: StagedResume, held: string): Promise<void> {
@@ -255,12 +267,14 @@ export class Resumption {
     const value = resumptions.encode({ stage, stageMs: BigInt(stageMs), held })
     return store.commit([{ type: 'put', key: RESUMPTION_KEY, value }])
   }
+}
 
-  #next(work: () => Promise<void>): Promise<void> {
-    const mine = this.#turn.then(work)
-    this.#turn = mine.catch(() => {})
-    return mine
-  }
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
+
+function mostOf(counts: ReadonlyMap<string, number>): readonly (readonly [key: string, times: number])[] {
+  return [...counts].toSorted((a, b) => b[1] - a[1])
 }
 
 function heldRefusal(detail: string): Refusal {

@@ -14,7 +14,7 @@ import {
 import { isMalformed } from '../../wire/frame.js'
 import { type Suspension, SuspensionReason } from '../../wire/generated/edgecoder/control/v1/suspension_pb.js'
 import type { Envelope } from '../../wire/generated/edgecoder/envelope/v1/envelope_pb.js'
-import type { Malformed } from '../../wire/malformed.js'
+import { type Malformed, malformed } from '../../wire/malformed.js'
 
 /** What a worker is suspended for; also reasons of the blacklist, where an admin makes it last. */
 export const CHARGES = {
@@ -83,7 +83,8 @@ export async function checkSuspension(evidence: Uint8Array): Promise<CheckedSusp
   const envelope = envelopeCodec.decode(evidence)
   const network = isMalformed(envelope) ? '' : envelope.network
   const { worker, detail } = opened.value
-  const reason = chargeReasonOf(opened.value) ?? 'bad-signature'
+  const reason = chargeReasonOf(opened.value)
+  if (reason === undefined) return malformed('unknown-kind', 'for a reason that this version does not know')
   const said = await Promise.all(
     opened.value.statements.map(async (each) => ({
       type: each.type,

@@ -131,6 +131,9 @@ test('it ends by itself, and anew evidence begins another', async () => {
   await clock.advance(10)
   expect([first.bar('w'), first.list()[0]?.state]).toEqual([undefined, 'over'])
   await world.run(first.suspend('w', { ...charge, detail: 'again' }))
+  // Of what breaks its bounds nothing is on the disk, and no start fails for it.
+  await world.run(first.suspend('v', { ...charge, detail: 'x'.repeat(300) }))
+  expect(first.bar('v')?.code).toBe('worker-suspended')
   const second = open()
   await world.run(second.load())
   expect(second.list()).toMatchObject([{ worker: 'w', detail: 'again', state: 'stands' }])
