@@ -30,6 +30,15 @@ const LENDER = 'lender'
 const CREDITS = 10n ** 12n
 const TASKS = { gte: 't|', lt: 't}' }
 
+/** Owners of workers in turn, so that they check each other. */
+export const LENDERS = ['lender', 'second-lender', 'third-lender']
+/** Terms under which a coordinator earns what checks cost: they last for a second of sandbox in its books. */
+export const CHECKED_TERMS: EconomyTerms = {
+  ...DEFAULT_TERMS,
+  prices: { ...DEFAULT_TERMS.prices, perSandboxSecond: 100n },
+  feeBasisPoints: 5_000n,
+}
+
 interface Members {
   readonly coordinators: readonly string[]
   readonly gateways: readonly string[]
@@ -205,8 +214,9 @@ async function judgeTasks(
 }
 
 function paymentFault(task: Task, state: LogState | undefined): string | undefined {
-  const { id } = task.header
+  const { id, checkOf } = task.header
   const hold = state?.get('hold', id)
+  if (checkOf !== undefined) return hold === undefined ? undefined : 'a user pays for the check'
   if (state === undefined || hold === undefined) return 'nothing was ever held for it'
   if ((state.get('balance', holdAccount(id)) ?? 0n) !== 0n) return 'its credits are still held'
   if (task.state !== 'done') return hold.state === 'released' ? undefined : `its hold is ${hold.state}`

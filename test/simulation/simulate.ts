@@ -21,7 +21,7 @@ import { SecrecyCheck } from './checks/secrecy-check.js'
 import { Client, type RunningGateway } from './client.js'
 import type { Check, Report, SimEvent, Violation } from './events.js'
 import { breakThings } from './faults.js'
-import { auditPaid, paidChain, sayPolicy } from './paid-network.js'
+import { auditPaid, CHECKED_TERMS, LENDERS, paidChain, sayPolicy } from './paid-network.js'
 import { type EngineTrouble, type Plan, planOf, SECRET, type WorkerPlan } from './plan.js'
 import { simEngine, simSandbox } from './sim-engine.js'
 import { type Sabotage, SimProcess, type SimWorld } from './sim-process.js'
@@ -149,6 +149,8 @@ class Simulation {
       gateways: this.#cast.gateways.map(({ peerId }) => peerId),
       workers: this.#cast.workers.map(({ peerId }) => peerId),
       accounts: this.#accounts(),
+      lenders: LENDERS,
+      terms: CHECKED_TERMS,
     })
   }
 

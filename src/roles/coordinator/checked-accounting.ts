@@ -1,8 +1,11 @@
 import type { Refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../core/task/task.js'
+import type { Clock } from '../../ports/clock.js'
 import type { Accounting, ReleaseReason, SignedOrder } from './accounting.js'
 import type { CheckPay } from './check-pay.js'
+import type { Journal } from './journal.js'
 import type { Outcome } from './outcome-check.js'
+import { receiptKey, receiptWrite } from './task-record.js'
 
 interface Components {
   readonly paid: Accounting
@@ -10,6 +13,8 @@ interface Components {
   readonly mostMs: (taskId: string) => number | undefined
   /** Pays whoever ran a check. */
   readonly pay: Pick<CheckPay, 'pay'>
+  readonly journal: Journal
+  readonly clock: Clock
 }
 
 /** Tasks are paid by those who order them, checks by the coordinator that asked for them. */
@@ -33,10 +38,16 @@ export class CheckedAccounting implements Accounting {
   }
 
   settle(taskId: string, outcome: Outcome): void {
-    const { paid, mostMs, pay } = this.#components
+    const { paid, mostMs, pay, journal, clock } = this.#components
     const most = mostMs(taskId)
-    if (most === undefined) paid.settle(taskId, outcome)
-    else pay.pay(taskId, outcome, most)
+    if (most === undefined) {
+      paid.settle(taskId, outcome)
+      return
+    }
+    pay.pay(taskId, outcome, most)
+    // Both signatures stay, as the worker was promised; of a task they are in its settlement.
+    const write = receiptWrite(taskId, outcome.receipt, outcome.acceptance, clock.nowMs())
+    journal.record({ key: receiptKey(taskId), write: () => write })
   }
 
   owes(taskId: string): { readonly gateway: string } | undefined {

@@ -104,7 +104,7 @@ function assemble(
   const mostMs = (id: string): number | undefined => checks?.mostMs(id)
   const accounting =
     paid && pay
-      ? new CheckedAccounting({ paid, mostMs, pay })
+      ? new CheckedAccounting({ paid, mostMs, pay, journal, clock })
       : createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })
   const quality = new AssignmentQuality(clock)
