@@ -4,6 +4,7 @@ import { registerAdminIncident } from './admin-incident.js'
 import { registerAdminKey } from './admin-key.js'
 import { registerAdminNodes } from './admin-nodes.js'
 import { registerAdminPolicy } from './admin-policy.js'
+import { registerAdminRollout } from './admin-rollout.js'
 
 /** `edgecoder admin …`: for the people who decide what holds in a network. */
 export function registerAdmin(program: Command): void {
@@ -13,4 +14,5 @@ export function registerAdmin(program: Command): void {
   registerAdminPolicy(admin)
   registerAdminNodes(admin)
   registerAdminIncident(admin)
+  registerAdminRollout(admin)
 }

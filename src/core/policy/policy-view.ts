@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '../refusal.js'
-import type { IncidentRecord } from './policy-records.js'
+import type { IncidentRecord, ModelSourcesRecord, RolloutRecord } from './policy-records.js'
 
 export type PeerRole = 'coordinator' | 'gateway' | 'worker'
 
@@ -21,6 +21,10 @@ export interface PolicyView {
   readonly isolated?: ReadonlyMap<string, { readonly reason: string }>
   /** What an incident closes; left out = nothing ever was. Asked by `gateRefusal`. */
   readonly incident?: IncidentRecord
+  /** Which models may serve; left out = policy never said. Asked by `modelRefusal`. */
+  readonly models?: ModelSourcesRecord
+  /** Versions that are offered, or were; left out = none ever was. Asked by `offerTo`. */
+  readonly rollouts?: readonly RolloutRecord[]
 }
 
 export interface PolicySubject {

@@ -29,6 +29,8 @@ const POWER_OF: { readonly [Kind in PolicyKind]: Power } = {
   reverse: 'reverse',
   handover: 'handover',
   incident: 'incident',
+  rollout: 'rollout',
+  'model-sources': 'model-sources',
 }
 
 /**

@@ -37,6 +37,7 @@ import { ledgerStatusOf } from './ledger-views.js'
 import type { Pause, PauseOrder } from './pause.js'
 import type { AssignmentQuality, QualityView } from './quality.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
+import type { RolloutTally, RolloutView } from './rollout-tally.js'
 import type { TaskBook } from './task-book.js'
 import type { TaskMeter } from './task-meter.js'
 import { explainOf, queueOf, statusOf, workersOf } from './views.js'
@@ -61,6 +62,7 @@ export interface CoordinatorParts {
   readonly drains: Drains
   readonly isolations: Isolations
   readonly quality: AssignmentQuality
+  readonly rollouts: RolloutTally
 }
 
 interface Ports {
@@ -163,6 +165,10 @@ export class CoordinatorRole implements Coordinator {
 
   quality(): QualityView {
     return this.#parts.quality.view()
+  }
+
+  rollouts(): readonly RolloutView[] {
+    return this.#parts.rollouts.list()
   }
 
   queue(limit: number): QueueView {
@@ -288,6 +294,7 @@ export class CoordinatorRole implements Coordinator {
     ledger?.round()
     this.#recheck()
     this.#parts.drains.sweep()
+    this.#parts.rollouts.show()
     gateways.publishCapacity()
     // Workers that came for what waits would get none of it.
     if (journal.fault === undefined && pause.why === undefined) announcer.announce()

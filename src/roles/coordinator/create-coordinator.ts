@@ -32,6 +32,7 @@ import { PaidAccounting } from './paid-accounting.js'
 import { Pause } from './pause.js'
 import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
+import { RolloutTally } from './rollout-tally.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
 import { WorkerDesk } from './worker-desk.js'
@@ -110,6 +111,7 @@ function assemble(
       meter.recorded(outcome)
       quality.ended(worker, outcome, task)
       workers.recorded(worker, outcome)
+      rollouts.recorded(worker, outcome)
     },
     storming: (): boolean => workers.storming(),
   }
@@ -131,30 +133,27 @@ function assemble(
     { ...shared, watch, drains, accountOf, gatewayAddresses, enrollment },
     limits,
   )
+  const rollouts = new RolloutTally({ log, metrics, policy, desk: () => workers })
   const agentId = (worker: string): string => workers.agentId(worker)
   const unfinished = (account: string): Iterable<string> => book.unfinished(account)
   const { wallets, talk, transfers, allotments } = createCredits(
     { ...components, ledger, unfinished, journal, touch },
     { networkId },
   )
-  const sessions = () => workers.sessions()
-  const gateways = new GatewayDesk(
-    { ...shared, agentId, workers: sessions, wallets: talk, transfers, allotments },
-    limits,
-  )
+  const ofWorkers = { agentId, workers: () => workers.sessions() }
+  const credits = { wallets: talk, transfers, allotments }
+  const gateways = new GatewayDesk({ ...shared, ...ofWorkers, ...credits }, limits)
   const slotBack = (worker: string): void => workers.slotBack(worker)
   const assigner = createAssigner({ scheduler, book, journal, pause, slotBack }, limits)
-  const announcer = new Announcer(
-    { network, store, clock, signer, log, policy, scheduler },
-    ids.announcements,
-  )
+  const announcing = { network, store, clock, signer, log, policy, scheduler }
+  const announcer = new Announcer(announcing, ids.announcements)
   const office =
     ledger &&
     paid &&
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const held = { pause, drains, isolations, quality, ...ends }
+  const held = { pause, drains, isolations, quality, rollouts, ...ends }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
   return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)

@@ -1,7 +1,16 @@
 import { ENTRY_SHAPES } from '../ledger/entry-shapes.js'
-import { bytes, matching, type Shape, text, uint } from '../ledger/field.js'
+import { bytes, choice, matching, type Shape, text, uint } from '../ledger/field.js'
 import { POLICY_COORDINATORS, POLICY_GATEWAYS } from '../limits.js'
-import { authority, closedPaths, distinct, keyedPeer, member, powers, terms } from './policy-fields.js'
+import {
+  authority,
+  closedPaths,
+  distinct,
+  keyedPeer,
+  member,
+  modelSources,
+  powers,
+  terms,
+} from './policy-fields.js'
 
 // What an entry of the ledger says on a message's word has the same fields as the message.
 const { statement: _ofOpen, ...account } = ENTRY_SHAPES.open.shape
@@ -66,6 +75,39 @@ export const POLICY_SHAPES = {
       reconciled: distinct(bytes(32, 32), (digest) => digest.join(), POLICY_COORDINATORS),
       /** When it is reopened without: why. Else empty. */
       override: text(256),
+    },
+  },
+  /** A version of the runtime, or another file of a model, comes to some nodes, then to more, then to all. */
+  rollout: {
+    number: 15,
+    shape: {
+      /** Decides, with a node's peer id, which cohort the node is in. */
+      id: matching(/^[a-z0-9][a-z0-9.-]{0,47}$/, 'an id: 1 to 48 of a-z 0-9 . -'),
+      target: choice('runtime', 'model'),
+      /** Of a model; empty for the runtime. */
+      model: matching(/^[^\p{Cc}]{0,128}$/u, 'the name of a model, or nothing'),
+      /** Of the runtime; of a model its digest in hexadecimal. */
+      version: matching(/^[A-Za-z0-9._+-]{1,64}$/, 'a version: 1 to 64 of A-Z a-z 0-9 . _ + -'),
+      stage: choice('canary', 'batch', 'full', 'paused', 'rolled-back'),
+      /** Share of nodes in the batch, the canaries among them. */
+      batchPercent: uint(100),
+      /** Most attempts that may fail, of all that nodes with this version ended. */
+      failureBasisPoints: uint(10_000),
+      /** Least attempts that they must have ended before it goes on. */
+      leastAttempts: uint(1_000_000),
+      /** Why this step, for people. */
+      reason: text(256),
+    },
+  },
+  /** Which models may serve, all of them, from now on. */
+  'model-sources': {
+    number: 16,
+    shape: {
+      models: modelSources,
+      /** What becomes of models that are not listed by name. */
+      unlisted: choice('allowed', 'refused'),
+      /** What becomes of listed ones of which the engine does not tell a digest. */
+      untold: choice('allowed', 'refused'),
     },
   },
 } as const satisfies Readonly<Record<string, { readonly number: number; readonly shape: Shape }>>
