@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../src/bridge/admin-client.js'
-import { extendChainFolder, openAdminKey } from '../src/node/admin-policy.js'
+import { type DsseSigner, extendChainFolder, openAdminKey } from '../src/node/admin-policy.js'
 import { type PolicySaying, PolicySeries } from '../src/node/policy-series.js'
 import { withPassphrase } from './commands/admin-key.js'
 import { confirmed } from './confirm.js'
@@ -40,15 +40,21 @@ export function withDecision(command: Command): Command {
     .option('--dry-run', 'show what would be signed, and sign nothing')
 }
 
+interface Decision {
+  readonly facts: string
+  readonly sayings: readonly PolicySaying[]
+  readonly signer?: DsseSigner
+}
+
 /**
  * Has messages drafted, shown, agreed to, signed and published. Where more people must sign, or no key was
  * named, they are written down instead, and it is said who goes on.
  *
- * @param facts for who decides, as they are now
+ * @param facts for who decides @param signer what `--key` holds, when it is open already
  */
 export async function decide(
   view: EnrollmentView,
-  { facts, sayings }: { readonly facts: string; readonly sayings: readonly PolicySaying[] },
+  { facts, sayings, signer }: Decision,
   options: DecisionOptions,
   session: Session,
 ): Promise<void> {
@@ -64,8 +70,7 @@ export async function decide(
   if (options.dryRun === true) return answer(series, 'drafted', [], session)
   if (options.yes !== true) await confirmed('Is it so?')
   if (options.key !== undefined) {
-    const passphrase = await readPassphrase(passphraseSource(options.passphraseFile), options.key)
-    await series.sign(await openAdminKey(options.key, passphrase))
+    await series.sign(signer ?? (await keyOf(options.key, options.passphraseFile)))
   }
   if (!series.isComplete) return answer(series, 'awaits-signatures', await write(series, options), session)
   await publish(view, series, session)
@@ -74,6 +79,10 @@ export async function decide(
     out.say(`${options.chain} has ${lacked} more messages, to ${chain.head?.sequence}`)
   }
   return answer(series, 'published', [], session)
+}
+
+async function keyOf(file: string, passphraseFile: string | undefined): Promise<DsseSigner> {
+  return openAdminKey(file, await readPassphrase(passphraseSource(passphraseFile), file))
 }
 
 /** Afterwards the chain of the view has them, too. */

@@ -4,6 +4,7 @@ import { isRefusal } from '../src/core/refusal.js'
 import { PolicyChain } from '../src/roles/policy/policy-chain.js'
 import { parseDsse } from '../src/wire/dsse.js'
 import { isMalformed } from '../src/wire/frame.js'
+import { keyText } from '../src/wire/policy/key-text.js'
 import { decodePolicy, encodePolicy, networkIdOf, policyDigest } from '../src/wire/policy/policy-message.js'
 import {
   ANN,
@@ -16,7 +17,9 @@ import {
   keysOf,
   messageOf,
   placeOf,
+  reported,
   SAMPLE_BODIES,
+  SAMPLE_NETWORK,
   SECOND,
   sampleChain,
   signed,
@@ -97,6 +100,23 @@ payload('a power to come', items(2, [[three, 2], [[200, [three, 1]]]]))
 payload('a coordinator with another key', items(4, [[[SECOND.peer, ANN.publicKey]], []]))
 payload('a coordinator that is no peer', items(4, [[['12D3KooWx', SECOND.publicKey]], []]))
 payload('a coordinator twice', items(4, [[0, 0].map(() => [SECOND.peer, SECOND.publicKey]), []]))
+const blacklist = SAMPLE_BODIES.blacklist
+const listed = (more: Readonly<Record<number, unknown>>) => {
+  const { subject, evidence, expiresMs, reporter, signature } = blacklist
+  return items(
+    13,
+    Object.assign([subject, 0, 5, evidence, expiresMs, reporter, signature], more) as unknown[],
+  )
+}
+payload('a blacklist entry of whatever', listed({ 0: 'agent:attic' }))
+payload('a blacklist entry of a peer that is none', listed({ 0: 'peer:12D3KooWx' }))
+payload(
+  'a blacklist entry of a key of small order',
+  listed({ 0: `key:${keyText(Uint8Array.of(1, ...new Uint8Array(31)))}` }),
+)
+payload('a blacklist entry for a reason to come', listed({ 2: 8 }))
+payload('a blacklist entry without evidence', listed({ 3: new Uint8Array() }))
+payload('a blacklist entry with half a signature', listed({ 6: new Uint8Array(32) }))
 const again = encodePolicy(messageOf('genesis', SAMPLE_BODIES.genesis))
 payload('an incident without a reason', items(12, [[0], '', [], '']))
 payload('an incident that closes one path twice', items(12, [[1, 1], 'so', [], '']))
@@ -172,6 +192,38 @@ for (const { message, bytes } of chain.slice(1, later)) {
   await take(`${message.kind}`, bytes, message.expiresMs - 1)
 }
 const head = chain[later - 1]?.message ?? second
+await take(
+  'a blacklist entry that its reporter did not sign for',
+  signed(messageOf('blacklist', { ...blacklist, reason: 'abuse-spam' }, placeOf(head)), ANN, BOB),
+)
+await take(
+  'a blacklist entry whose reporter signed for another network',
+  signed(messageOf('blacklist', reported(DAN, 'other', blacklist), placeOf(head)), ANN, BOB),
+)
+await take(
+  'a blacklist entry of an account of which nobody has heard',
+  signed(
+    messageOf(
+      'blacklist',
+      reported(DAN, SAMPLE_NETWORK, { ...blacklist, subject: 'account:zed' }),
+      placeOf(head),
+    ),
+    ANN,
+    BOB,
+  ),
+)
+await take(
+  'who is taken off the blacklist without being on it',
+  signed(
+    messageOf(
+      'blacklist',
+      reported(DAN, SAMPLE_NETWORK, { ...blacklist, action: 'remove', subject: 'account:ann' }),
+      placeOf(head),
+    ),
+    ANN,
+    BOB,
+  ),
+)
 await take('an older message', signed(second, ANN, BOB))
 await take(
   'other keys for the root, that the new ones did not sign',

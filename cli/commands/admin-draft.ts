@@ -1,13 +1,25 @@
 import { Argument, type Command, Option } from 'commander'
 import { EdgeCoderError } from '../../src/core/errors.js'
-import { INCIDENT_PATHS, type IncidentPath } from '../../src/node/admin-policy.js'
+import { INCIDENT_PATHS, type IncidentPath, openAdminKey } from '../../src/node/admin-policy.js'
+import {
+  BLACKLIST_REASONS,
+  type BlacklistReason,
+  EVIDENCE_BYTES,
+  evidenceDigest,
+  expiresMsOf,
+  reportOf,
+  subjectOf,
+} from '../../src/node/blacklist.js'
 import { memberOf, withTerms } from '../../src/node/policy-text.js'
 import { credits } from '../credits.js'
 import { drafts } from '../draft-command.js'
-import { whole } from '../number-option.js'
+import { readWhole } from '../files.js'
+import { positive, whole } from '../number-option.js'
+import { passphraseSource, readPassphrase } from '../passphrase.js'
 import { changedPowers, gathered, keyOption, membersOf, namedKeys, powerOption } from '../policy-parts.js'
 import { cleanFileDigest } from '../reconcile-report.js'
 import { draftFleet } from './admin-draft-fleet.js'
+import { withPassphrase } from './admin-key.js'
 
 const NODE_STATES = ['pending', 'active', 'suspended', 'draining', 'isolated', 'revoked'] as const
 const LARGEST_EPOCH = 1_000_000
@@ -25,6 +37,7 @@ export function registerAdminDraft(policy: Command): void {
   draftCredits(draft)
   draftHandover(draft)
   draftIncident(draft)
+  draftBlacklist(draft)
   draftFleet(draft)
 }
 
@@ -187,6 +200,41 @@ function draftCredits(draft: Command): void {
     payer: options.payer,
     reason: options.reason,
   }))
+}
+
+interface BlacklistOptions {
+  readonly reason: BlacklistReason
+  readonly evidence: string
+  readonly hours?: number
+  readonly reporter: string
+  readonly passphraseFile?: string
+}
+
+/** Without a node; `edgecoder admin blacklist` does all of it with one. */
+function draftBlacklist(draft: Command): void {
+  const command = withPassphrase(draft.command('blacklist'))
+    .addArgument(new Argument('<action>').choices(['add', 'remove']))
+    .argument('<subject>', 'peer:<id>, account:<name> or key:<ed25519:…>')
+    .description('keep somebody out, or let in again')
+    .addOption(new Option('--reason <code>', 'why').choices(BLACKLIST_REASONS).makeOptionMandatory())
+    .requiredOption('--evidence <file>', 'file whose digest stands in the message; keep the file itself')
+    .requiredOption('--reporter <file>', 'key of who vouches for the evidence')
+    .option('--hours <n>', 'how long; left out = until it is removed', positive)
+  drafts(command, 'blacklist', async (chain, [action, subject = ''], options: BlacklistOptions) => {
+    const { reason, evidence, hours, reporter, passphraseFile } = options
+    const signer = await openAdminKey(
+      reporter,
+      await readPassphrase(passphraseSource(passphraseFile), reporter),
+    )
+    const said = {
+      action: action === 'remove' ? 'remove' : 'add',
+      subject: subjectOf(subject),
+      reason,
+      evidence: evidenceDigest(readWhole(evidence, EVIDENCE_BYTES)),
+      expiresMs: expiresMsOf(hours),
+    } as const
+    return reportOf(chain, said, signer)
+  })
 }
 
 function draftHandover(draft: Command): void {

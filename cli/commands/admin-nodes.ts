@@ -10,7 +10,7 @@ import { type DecisionOptions, decide, withDecision } from '../node-decision.js'
 import { nodesText, nodeText, pendingText, requestText } from '../print/enrollment-text.js'
 import { sessionOf } from '../session.js'
 
-type State = 'active' | 'suspended' | 'revoked'
+type State = 'active' | 'suspended' | 'isolated' | 'revoked'
 
 /** `edgecoder admin nodes …`: who waits for approval, who is enrolled, and what an admin decides about them. */
 export function registerAdminNodes(admin: Command): void {
@@ -34,6 +34,7 @@ export function registerAdminNodes(admin: Command): void {
     .action(deny)
   const states = [
     ['suspend', 'suspended', 'cut a node off until it is resumed'],
+    ['isolate', 'isolated', 'as suspend, and it may not even show a registration token'],
     ['resume', 'active', 'let a node that was held off work again'],
     ['revoke', 'revoked', 'cut a node off for good: to come back it must be enrolled anew'],
   ] as const

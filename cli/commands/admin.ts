@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { registerAdminBlacklist } from './admin-blacklist.js'
 import { registerAdminGenesis } from './admin-genesis.js'
 import { registerAdminIncident } from './admin-incident.js'
 import { registerAdminKey } from './admin-key.js'
@@ -14,5 +15,6 @@ export function registerAdmin(program: Command): void {
   registerAdminPolicy(admin)
   registerAdminNodes(admin)
   registerAdminIncident(admin)
+  registerAdminBlacklist(admin)
   registerAdminRollout(admin)
 }

@@ -1,9 +1,14 @@
 import type { Command } from 'commander'
 import { AUDIT_KINDS } from '../../src/core/audit/act.js'
 import { EdgeCoderError } from '../../src/core/errors.js'
-import { requireNew } from '../files.js'
+import { auditBlacklist, EVIDENCE_BYTES, suspensionIn } from '../../src/node/blacklist.js'
+import { readWhole, requireNew } from '../files.js'
+import { chainAt, policyNodeOf } from '../node-chain.js'
 import { positive, whole } from '../number-option.js'
+import { chainOf } from '../policy-files.js'
 import { auditCheckText, auditListText } from '../print/audit-records-text.js'
+import { auditedBlacklistText } from '../print/blacklist-text.js'
+import { checkedSuspensionText } from '../print/suspension-text.js'
 import { type Session, sessionOf } from '../session.js'
 
 interface ListOptions {
@@ -50,6 +55,40 @@ export function registerAudit(program: Command): void {
     )
     .option('--record <sequence:hash>', 'a record noted down before, that must be in it')
     .action(verify)
+  registerAuditBlacklist(audit)
+  registerAuditEvidence(audit)
+}
+
+interface BlacklistOptions {
+  readonly evidence: string
+  readonly chain?: string
+}
+
+function registerAuditEvidence(audit: Command): void {
+  audit
+    .command('evidence <file>')
+    .description('check what a coordinator wrote down against a worker; needs no node')
+    .action(async (file: string, _options: unknown, command: Command) => {
+      const checked = await suspensionIn(readWhole(file, EVIDENCE_BYTES))
+      sessionOf(command).out.answer(checked, () => checkedSuspensionText(checked))
+      if (checked.faults.length > 0) process.exitCode = FAILED
+    })
+}
+
+function registerAuditBlacklist(audit: Command): void {
+  audit
+    .command('blacklist')
+    .description('check the whole policy again, and that there is evidence for each entry of the blacklist')
+    .requiredOption('--evidence <folder>', 'folder of the evidence files, whatever their names')
+    .option('--chain <folder>', 'read this copy of the policy instead of asking a node')
+    .action(async ({ evidence, chain: folder }: BlacklistOptions, command: Command) => {
+      const session = sessionOf(command)
+      const chain =
+        folder === undefined ? await chainAt(policyNodeOf(session), session.signal) : await chainOf(folder)
+      const audited = await auditBlacklist(chain, evidence)
+      session.out.answer(audited, () => auditedBlacklistText(audited))
+      if (audited.faults.length > 0) process.exitCode = FAILED
+    })
 }
 
 async function list(options: ListOptions, command: Command): Promise<void> {

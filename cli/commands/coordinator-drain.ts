@@ -1,14 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
-import type { DrainsJson } from '../../src/bridge/schemas/node.js'
-import { EdgeCoderError } from '../../src/core/errors.js'
+import type { DrainsJson } from '../../src/bridge/schemas/coordinator.js'
 import { connect } from '../connection.js'
 import { within } from '../number-option.js'
 import { duration } from '../print/duration.js'
 import { drainsText } from '../print/node-text.js'
-import { createProgress } from '../print/progress.js'
 import { type Session, sessionOf } from '../session.js'
+import { waitFor } from '../wait-for.js'
 import { workerOf } from '../worker-name.js'
 
 interface DrainOptions {
@@ -18,9 +16,6 @@ interface DrainOptions {
 }
 
 const WEEK_S = 7 * 86_400
-const LOOK_MS = 500
-/** A coordinator that restarts meanwhile is waited for so long. */
-const AWAY_MS = 60_000
 
 /** `edgecoder coordinator drain|undrain|drains`: a worker that gets nothing new at this coordinator. */
 export function registerDrain(coordinator: Command): void {
@@ -71,27 +66,17 @@ function looked(session: Session): Promise<DrainsJson> {
 }
 
 /** Resolves when the worker has no lease left, or is not drained any more. */
-async function drained(session: Session, worker: string): Promise<DrainsJson> {
-  const progress = createProgress(session.out)
-  let heardMs = Date.now()
-  try {
-    for (;;) {
-      try {
-        const drains = await looked(session)
-        heardMs = Date.now()
-        const drain = drains.drains.find((each) => each.worker === worker)
-        if (drain === undefined || drain.leases === 0) return drains
-        const { leases, untilMs } = drain
-        const left = untilMs === undefined ? '' : `, cut in ${duration(Math.max(0, untilMs - heardMs))}`
-        progress.show(`${leases} ${leases === 1 ? 'lease' : 'leases'} left${left}`)
-      } catch (cause) {
-        // A restart: the token is another one then, which connecting anew reads.
-        if (session.signal.aborted || !(cause instanceof EdgeCoderError)) throw cause
-        if (Date.now() - heardMs > AWAY_MS) throw cause
-      }
-      await sleep(LOOK_MS)
-    }
-  } finally {
-    progress.end()
-  }
+function drained(session: Session, worker: string): Promise<DrainsJson> {
+  return waitFor(session, async () => {
+    const route = ADMIN_ROUTES.coordinatorStatus
+    const { notReady } = await connect(session, ['coordinator']).call(route, { signal: session.signal })
+    // After a restart: what its disk says is not read yet.
+    if (notReady !== undefined) return { left: notReady.message }
+    const drains = await looked(session)
+    const drain = drains.drains.find((each) => each.worker === worker)
+    if (drain === undefined || drain.leases === 0) return { done: drains }
+    const { leases, untilMs } = drain
+    const left = untilMs === undefined ? '' : `, cut in ${duration(Math.max(0, untilMs - Date.now()))}`
+    return { left: `${leases} ${leases === 1 ? 'lease' : 'leases'} left${left}` }
+  })
 }

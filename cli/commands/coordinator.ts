@@ -8,6 +8,8 @@ import { qualityText } from '../print/quality-text.js'
 import { sessionOf } from '../session.js'
 import { registerDrain } from './coordinator-drain.js'
 import { registerIsolate } from './coordinator-isolate.js'
+import { registerPause } from './coordinator-pause.js'
+import { registerSuspensions } from './coordinator-suspensions.js'
 
 /** `edgecoder coordinator …`: how a coordinator and its queue stand. */
 export function registerCoordinator(program: Command): void {
@@ -17,6 +19,7 @@ export function registerCoordinator(program: Command): void {
   registerPause(coordinator)
   registerDrain(coordinator)
   registerIsolate(coordinator)
+  registerSuspensions(coordinator)
   coordinator
     .command('status')
     .description('counts of workers, gateways and tasks')
@@ -73,30 +76,5 @@ export function registerCoordinator(program: Command): void {
       const route = ADMIN_ROUTES.coordinatorPeers
       const peers = await connect(session, ['coordinator']).call(route, { signal: session.signal })
       session.out.answer(peers, () => peersText(peers))
-    })
-}
-
-function registerPause(coordinator: Command): void {
-  coordinator
-    .command('pause')
-    .description('give out no lease from now on, over restarts too; leases that are out go on')
-    .requiredOption('--reason <text>', 'for whoever asks why nothing goes on; at most 256 characters')
-    .option('--refuse-submits', 'refuse new tasks meanwhile, instead of queueing them')
-    .action(async (options: { readonly reason: string; readonly refuseSubmits?: true }, command: Command) => {
-      const session = sessionOf(command)
-      const status = await connect(session, ['coordinator']).call(ADMIN_ROUTES.coordinatorPause, {
-        body: { reason: options.reason, refusesSubmits: options.refuseSubmits === true },
-        signal: session.signal,
-      })
-      session.out.answer(status, () => coordinatorText(status))
-    })
-  coordinator
-    .command('resume')
-    .description('end a pause')
-    .action(async (_options: unknown, command: Command) => {
-      const session = sessionOf(command)
-      const route = ADMIN_ROUTES.coordinatorResume
-      const status = await connect(session, ['coordinator']).call(route, { signal: session.signal })
-      session.out.answer(status, () => coordinatorText(status))
     })
 }

@@ -99,12 +99,23 @@ export function coordinatorText(status: Answer<'coordinatorStatus'>): string {
         `${ago(status.paused.sinceMs)}: ${status.paused.reason} ` +
           `(new tasks are ${status.paused.refusesSubmits ? 'refused' : 'queued'}; leases that are out go on)`,
     ],
+    ['Resuming', status.resuming && stageText(status.resuming)],
     [
       'Isolated',
       status.isolated === 0 ? undefined : `${status.isolated} peers: edgecoder coordinator isolations`,
     ],
     ['Not ready', status.notReady?.message],
   ])
+}
+
+/** How far a staged resume has come. */
+export function stageText(resuming: NonNullable<Answer<'coordinatorStatus'>['resuming']>): string {
+  const { stage, ended, attempts, failed, mostLeases, held, stageMs, sinceMs } = resuming
+  if (held !== undefined) return `HOLDS, and gives out nothing: ${held}`
+  const leftMs = sinceMs + stageMs - Date.now()
+  const lasts = leftMs > 0 ? `, for ${duration(leftMs)} at least` : ''
+  const leases = `${mostLeases} ${mostLeases === 1 ? 'lease' : 'leases'} at once`
+  return `stage ${stage}: ${leases}; ${ended} of ${attempts} attempts ended, ${failed} failed${lasts}`
 }
 
 function gatewayText(gateway: NonNullable<Answer<'status'>['gateway']>): string {

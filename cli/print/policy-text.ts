@@ -110,6 +110,13 @@ function memberSays(
       const { home, epoch, coordinator } = message.body
       return `hands home ${home} over to ${coordinator}, in epoch ${epoch}`
     }
+    case 'blacklist': {
+      const { subject, action, reason, evidence, expiresMs, reporter } = message.body
+      const on = `evidence ${Buffer.from(evidence).toString('hex')}, reported by ${reporter}`
+      if (action === 'remove') return `takes ${subject} off the blacklist: ${reason}, ${on}`
+      const until = expiresMs === 0 ? 'for good' : `until ${dateText(expiresMs)}`
+      return `keeps ${subject} out ${until}: ${reason}, ${on}`
+    }
     case 'rollout':
       return rolloutSays(message.body)
   }

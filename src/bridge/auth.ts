@@ -17,12 +17,17 @@ export function bearer(http: HttpContext): string | Refusal {
   )
 }
 
-/** Judges requests by API key: address limit, key, key limit, scope, in that order. */
+/**
+ * Judges requests by API key: address limit, key, its account, key limit, scope, in that order.
+ *
+ * @param bar why an account is kept out; undefined = it is not
+ */
 export function keyAuthorizer(
   keys: ApiKeys,
   rates: RateLimits,
-): (http: HttpContext, needs: Route['needs']) => Promise<Caller | Refusal> {
-  return async (http, needs) => {
+  bar: (account: string) => Refusal | undefined = () => undefined,
+): (http: HttpContext, route: Pick<Route, 'needs'>) => Promise<Caller | Refusal> {
+  return async (http, { needs }) => {
     const address = http.env.incoming.socket.remoteAddress ?? ''
     const limited = await rates.address(address)
     if (limited !== undefined) return limited
@@ -34,6 +39,8 @@ export function keyAuthorizer(
       await rates.failure(address)
       return key
     }
+    const barred = bar(key.account)
+    if (barred !== undefined) return barred
     const keyLimited = await rates.key(key.id)
     if (keyLimited !== undefined) return keyLimited
     if (needs !== 'key' && !key.scopes.includes(needs) && !key.scopes.includes('admin')) {

@@ -92,7 +92,8 @@ function bridgeApp(
   const { gateway, keys, log, metrics, clock, random } = components
   const problemFor = (path: string) => (path.startsWith('/v1/') ? openaiProblem : restProblem)
   const app = createApp(components, { surface: 'bridge', problemFor })
-  const authorize = keyAuthorizer(keys, new RateLimits(limits, random))
+  const bar = (account: string) => components.policy?.blacklist()?.account(account)
+  const authorize = keyAuthorizer(keys, new RateLimits(limits, random), bar)
   const root: Surface = {
     app,
     prefix: '',

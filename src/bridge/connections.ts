@@ -1,8 +1,8 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { callerAddress } from '../core/caller-address.js'
 import { ERRORS, type ErrorCode } from '../core/errors.js'
 import type { Clock } from '../ports/clock.js'
-import { callerAddress } from './address.js'
 
 export interface ConnectionLimits {
   readonly connections: number

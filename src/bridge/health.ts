@@ -105,7 +105,8 @@ export function mountHealth(
     const counts = { workers, gateways, queued, oldestQueuedMs, leased, running }
     // Not for what reason: anybody may ask.
     const pausedSinceMs = status.paused?.sinceMs
-    const details = { ...counts, done, failed, stormSinceMs, pausedSinceMs }
+    const resuming = status.resuming?.stage
+    const details = { ...counts, done, failed, stormSinceMs, pausedSinceMs, resuming }
     return health(http, 'coordinator', status.notReady, details)
   })
   mount(surface, HEALTH_ROUTES.inference, ({ http }) => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { callerAddress } from '../core/caller-address.js'
 import { type Refusal, refusal } from '../core/refusal.js'
 import type { Random } from '../ports/random.js'
-import { callerAddress } from './address.js'
 import type { ConnectionLimits } from './connections.js'
 
 /** Bounds of the HTTP surfaces. */

@@ -38,7 +38,7 @@ export interface Surface {
   readonly bodies: BodyBudget
   readonly log: Log
   readonly problem: ProblemBody
-  authorize(context: HttpContext, needs: Route['needs']): Promise<Caller | Refusal>
+  authorize(context: HttpContext, route: Route): Promise<Caller | Refusal>
 }
 
 export interface Call<P, Q, B> {
@@ -68,7 +68,7 @@ export function mount<P extends z.ZodObject, Q extends z.ZodObject, B extends z.
   surface.app.on(route.method, routerPath(route, path), async (http) => {
     http.set('route', path)
     try {
-      const caller = await surface.authorize(http, route.needs)
+      const caller = await surface.authorize(http, route)
       if (isRefusal(caller)) return no(caller)
       const params = check(route.params, http.req.param(), 'path')
       if (params.wrong) return no(params.why, params.field)

@@ -58,6 +58,11 @@ export const ERRORS = {
     exit: 4,
     means: 'A registration token is unknown, spent, expired, revoked, of another agent, or was denied.',
   },
+  blacklisted: {
+    http: 403,
+    exit: 4,
+    means: 'The signed policy has the peer, its key or the account on the blacklist, for a stated reason.',
+  },
   unauthorized: { http: 401, exit: 4, means: 'No valid API key or admin token was given.' },
   forbidden: { http: 403, exit: 4, means: 'The API key lacks the scope for this.' },
   'rate-limited': { http: 429, exit: 4, means: 'Too many requests from this key or address.' },
@@ -108,6 +113,12 @@ export const ERRORS = {
     exit: 4,
     means:
       'The worker finishes what it has and is given nothing new, as policy or the owner of a coordinator says.',
+  },
+  'worker-suspended': {
+    http: 403,
+    exit: 4,
+    means:
+      'A coordinator has evidence against the worker and gives it nothing, until its owner has looked at it.',
   },
   'worker-paused': { http: 503, exit: 1, means: 'The worker takes no work now.' },
   'outside-hours': { http: 503, exit: 1, means: 'The contributor lends the machine at other hours.' },

@@ -19,6 +19,7 @@ import {
 export { type EnrolledNode, enrolledNodes, othersOf } from '../roles/policy/enrolled-nodes.js'
 export { createAdminKey, openAdminKey, readAdminKey } from '../services/policy/admin-key-file.js'
 export { rewrite, writeOnce } from '../services/policy/whole-file.js'
+export type { DsseSigner } from '../wire/dsse.js'
 export { keyText } from '../wire/policy/key-text.js'
 export { INCIDENT_PATHS, type IncidentPath, POWERS } from '../wire/policy/policy-fields.js'
 export type { PolicyBody, PolicyKind, PolicyMessage } from '../wire/policy/policy-message.js'

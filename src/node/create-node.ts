@@ -92,9 +92,10 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
   // Asked for as soon as the network is up; there is none before the store is open.
   let isolations: Isolations | undefined
   const isIsolated = (peerId: string): boolean => isolations?.has(peerId) === true
-  const guests = new Guests(network.id, isIsolated)
+  const bars = (peerId: string): boolean => policy.bars(peerId) || isIsolated(peerId)
+  const guests = new Guests(network.id, bars)
   const gate = (peerId: string): boolean => policy.admits(peerId) && !isIsolated(peerId)
-  const services = await openServices(config, network, mode, listen, { gate, guests })
+  const services = await openServices(config, network, mode, listen, { gate, guests, bars })
   try {
     isolations = await isolationsOf(services, mode)
     guardOpenAdmission(network, listen, services.log)
@@ -249,7 +250,9 @@ function createRoles(
           ...capabilities,
           log: log.child({ role: 'worker' }),
           lent: { store, machine: services.machine, wall: systemWallClock, texts: config },
-          standing: () => signed && standingRefusal(enrolledNode(signed.chain, network.peerId)),
+          standing: () =>
+            policy().blacklist?.peer(network.peerId) ??
+            (signed && standingRefusal(enrolledNode(signed.chain, network.peerId))),
         },
         {
           ...find,

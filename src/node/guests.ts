@@ -11,7 +11,7 @@ export class Guests {
   #enrollment: Pick<Enrollment, 'isGuest'> | undefined
 
   /** @param barred who is let in under no circumstances */
-  constructor(networkId: string, barred: (peerId: string) => boolean = () => false) {
+  constructor(networkId: string, barred: (peerId: string) => boolean) {
     this.#barred = barred
     const { worker, policy } = protocolIds(networkId)
     this.protocols = [worker, policy]

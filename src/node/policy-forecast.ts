@@ -5,6 +5,7 @@ import { outlookOf, type PolicyOutlook } from '../core/policy/outlook.js'
 import { PolicyBook } from '../core/policy/policy-book.js'
 import { type FieldChange, policyDiff } from '../core/policy/policy-diff.js'
 import { isRefusal } from '../core/refusal.js'
+import { ChainBlacklist } from '../roles/policy/chain-blacklist.js'
 import type { PolicyChain } from '../roles/policy/policy-chain.js'
 import { networkIdOf, readPolicy } from '../wire/policy/policy-message.js'
 
@@ -48,8 +49,16 @@ export function forecastOf(bytes: Uint8Array, chain: PolicyChain, multiplier?: b
   after.absorb(effect.changes)
   return {
     fields: policyDiff(before, effect.changes),
-    outlook: outlookOf(before, after, effect.changes, multiplier),
+    outlook: outlookOf(before, after, effect.changes, multiplier, {
+      before: barred(before, message.issuedMs),
+      after: barred(after, message.issuedMs),
+    }),
   }
+}
+
+function barred(book: PolicyBook, atMs: number): (peer: string) => boolean {
+  const list = new ChainBlacklist(book, book.blacklisted, () => atMs)
+  return (peer) => list.peer(peer) !== undefined
 }
 
 /** The state right before a message; those of the chain were checked when it took them. */

@@ -1,4 +1,5 @@
 import { EdgeCoderError } from '../core/errors.js'
+import type { Blacklist } from '../core/policy/blacklist.js'
 import { isListed, type PolicyView } from '../core/policy/policy-view.js'
 import type { Refusal } from '../core/refusal.js'
 import type { Audit } from '../ports/audit.js'
@@ -8,6 +9,7 @@ import type { Metrics } from '../ports/metrics.js'
 import type { Network, PeerAddress } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
 import type { Store } from '../ports/store.js'
+import { ChainBlacklist } from '../roles/policy/chain-blacklist.js'
 import { CLIENT_LINKS, SERVER_LINKS } from '../roles/policy/constants.js'
 import { PolicyAudit } from '../roles/policy/policy-audit.js'
 import type { PolicyChain } from '../roles/policy/policy-chain.js'
@@ -26,6 +28,8 @@ export interface PolicySource {
   readonly view: () => PolicyView
   /** May this peer be connected? */
   admits(peerId: string): boolean
+  /** Is it on the blacklist? Then it is no guest either. */
+  bars(peerId: string): boolean
   /**
    * Takes what is in the data folder, and in the folder that the network file names.
    *
@@ -67,7 +71,12 @@ const AWAIT_MS = 50
 export function createPolicySource(network: NetworkFile, bootstrap: readonly string[]): PolicySource {
   if (!isSigned(network)) {
     const view = policyOf(network)
-    return { view: () => view, admits: (peerId) => isListed(view, peerId), open: async () => undefined }
+    return {
+      view: () => view,
+      admits: (peerId) => isListed(view, peerId),
+      bars: () => false,
+      open: async () => undefined,
+    }
   }
   return new SignedSource(network, peersOf(bootstrap))
 }
@@ -78,6 +87,8 @@ class SignedSource implements PolicySource {
   readonly #nobody: PolicyView
   #chain: PolicyChain | undefined
   #nowMs = (): number => 0
+  /** The blacklist as a message left it. */
+  #listed: { readonly sequence: number; readonly blacklist: Blacklist } | undefined
 
   constructor(network: NetworkFile, bootstrap: readonly PeerAddress[]) {
     this.#network = network
@@ -85,11 +96,20 @@ class SignedSource implements PolicySource {
     this.#nobody = policyOf(network)
   }
 
-  readonly view = (): PolicyView => this.#chain?.view ?? this.#nobody
+  readonly view = (): PolicyView => {
+    const view = this.#chain?.view
+    const blacklist = this.#blacklist()
+    return view === undefined ? this.#nobody : { ...view, ...(blacklist && { blacklist }) }
+  }
 
   /** Who brings the policy is let in before there is one to say so; that alone gives nobody a role. */
   admits(peerId: string): boolean {
+    if (this.bars(peerId)) return false
     return isListed(this.view(), peerId) || (this.#lacks() && this.#isBootstrap(peerId))
+  }
+
+  bars(peerId: string): boolean {
+    return this.#blacklist()?.peer(peerId) !== undefined
   }
 
   async open(components: PolicyComponents, { serves, isGuest }: PolicyMesh): Promise<SignedPolicy> {
@@ -114,9 +134,21 @@ class SignedSource implements PolicySource {
       keeper,
       exchange,
       admits,
+      blacklist: () => this.#blacklist(),
       networkId: id,
       ...(folder === undefined ? {} : { folder }),
     })
+  }
+
+  #blacklist(): Blacklist | undefined {
+    const sequence = this.#chain?.head?.sequence
+    if (this.#chain === undefined || sequence === undefined || this.#chain.blacklisted.size === 0)
+      return undefined
+    if (this.#listed?.sequence !== sequence) {
+      const { state, blacklisted } = this.#chain
+      this.#listed = { sequence, blacklist: new ChainBlacklist(state, blacklisted, () => this.#nowMs()) }
+    }
+    return this.#listed.blacklist
   }
 
   /** Without a policy, or with one that others may have renewed. */
@@ -143,6 +175,7 @@ interface Parts {
   readonly keeper: PolicyKeeper
   readonly exchange: PolicyExchange
   readonly admits: (peerId: string) => boolean
+  readonly blacklist: () => Blacklist | undefined
   readonly networkId: string
   readonly folder?: string
 }
@@ -172,6 +205,10 @@ class SharedPolicy implements SignedPolicy {
 
   peers(): readonly PolicyPeer[] {
     return this.#parts.exchange.peers
+  }
+
+  blacklist(): Blacklist | undefined {
+    return this.#parts.blacklist()
   }
 
   standing(): Refusal | undefined {

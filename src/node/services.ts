@@ -54,7 +54,7 @@ export async function openServices(
   network: NetworkFile,
   mode: Mode,
   listen: readonly string[],
-  { gate, guests }: Pick<NetworkParts, 'gate' | 'guests'>,
+  { gate, guests, bars }: Pick<NetworkParts, 'gate' | 'guests' | 'bars'>,
 ): Promise<Services> {
   const log = createLog({ level: config.logLevel, format: config.logFormat })
   const metrics = createMetrics()
@@ -95,6 +95,7 @@ export async function openServices(
         bootstrap,
         gate: admits,
         guests,
+        bars,
       }),
     ])
     return {
@@ -143,6 +144,7 @@ interface NetworkParts {
   readonly bootstrap: readonly string[]
   readonly gate: (peerId: string) => boolean
   readonly guests: Guests
+  readonly bars: (peerId: string) => boolean
 }
 
 /** Coordinators alone tell each other how far their logs go. */
@@ -156,7 +158,7 @@ function createLibp2p(
   config: Config,
   network: NetworkFile,
   mode: Mode,
-  { identity, clock, log, metrics, listen, bootstrap, gate, guests }: NetworkParts,
+  { identity, clock, log, metrics, listen, bootstrap, gate, guests, bars }: NetworkParts,
 ): Promise<Libp2pNetwork> {
   const serves = mode.coordinator || mode.gateway
   return createLibp2pNetwork(
@@ -167,6 +169,7 @@ function createLibp2p(
       metrics,
       gate,
       guests,
+      bars,
     },
     {
       networkId: network.id,

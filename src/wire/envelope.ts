@@ -4,6 +4,7 @@ import { fromString } from 'uint8arrays/from-string'
 import { signatureHolds } from './ed25519.js'
 import type { Codec } from './frame.js'
 import { codec, isMalformed } from './frame.js'
+import { SuspensionSchema } from './generated/edgecoder/control/v1/suspension_pb.js'
 import { type Envelope, EnvelopeSchema } from './generated/edgecoder/envelope/v1/envelope_pb.js'
 import { AnnouncementSchema } from './generated/edgecoder/gossip/v1/announcement_pb.js'
 import { AllotmentOrderSchema } from './generated/edgecoder/ledger/v1/allotment_pb.js'
@@ -13,7 +14,7 @@ import {
   ReceiptSchema,
   TransferSchema,
 } from './generated/edgecoder/task/v1/task_pb.js'
-import { CONTROL_FRAME_BYTES, ENVELOPE_AGE_MS, GOSSIP_BYTES } from './limits.js'
+import { CONTROL_FRAME_BYTES, ENVELOPE_AGE_MS, GOSSIP_BYTES, SUSPENSION_BYTES } from './limits.js'
 import { type Malformed, malformed } from './malformed.js'
 import { peerIdOf } from './peer-id.js'
 
@@ -44,6 +45,7 @@ export const statements = {
   transfer: codec(TransferSchema, 4096),
   allotment: codec(AllotmentOrderSchema, 4096),
   announcement: codec(AnnouncementSchema, GOSSIP_BYTES),
+  suspension: codec(SuspensionSchema, SUSPENSION_BYTES),
 } as const
 
 /** An envelope as bytes, for gossip and files. */
@@ -103,14 +105,24 @@ export async function open<S extends DescMessage>(
   }
   const value = kind.decode(envelope.payload)
   if (isMalformed(value)) return value
-  const bytes = signedBytes(envelope.network, envelope.type, issuedMs, envelope.payload)
-  if (!(await signatureHolds(envelope.publicKey, bytes, envelope.signature))) {
+  if (!(await envelopeHolds(envelope))) {
     return malformed('bad-signature', `the signature on this ${envelope.type} does not match its key`)
   }
   // The brand has no bytes; only this line may make it.
-  return { value, signer: peerIdOf(envelope.publicKey), issuedMs, payload: envelope.payload } as Verified<
+  return { value, signer: signerOf(envelope), issuedMs, payload: envelope.payload } as Verified<
     MessageShape<S>
   >
+}
+
+/** Did the key that an envelope names sign it? Says nothing about what is in it. Never throws. */
+export function envelopeHolds(envelope: Envelope): Promise<boolean> {
+  const { network, type, issuedMs, payload, publicKey, signature } = envelope
+  return signatureHolds(publicKey, signedBytes(network, type, Number(issuedMs), payload), signature)
+}
+
+/** Peer id of the key that an envelope names. */
+export function signerOf({ publicKey }: Envelope): string {
+  return peerIdOf(publicKey)
 }
 
 function signedBytes(network: string, type: string, issuedMs: number, payload: Uint8Array): Uint8Array {

@@ -12,6 +12,8 @@ export const PAYLOAD_BYTES = 8 * 1024 * 1024
 export const RESULT_BYTES = 16 * 1024 * 1024
 /** Largest gossip message we send or take (libp2p loses those over 4 MiB without a word). */
 export const GOSSIP_BYTES = 64 * 1024
+/** Largest evidence against a worker; in its envelope it still fits {@link GOSSIP_BYTES}. */
+export const SUSPENSION_BYTES = 60 * 1024
 /** Headers in one signed order. */
 export const ORDER_HEADERS = 256
 /** How old an envelope may be, either way, when freshness is asked for. */

@@ -1,11 +1,14 @@
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { evidenceDigest } from '../../src/node/blacklist.js'
 import { type CliRun, runCli } from '../helpers/cli.js'
 import { createHeldTasks, type HeldTasks } from '../helpers/held-tasks.js'
 import { expressions, metricOf, seriesOf } from '../helpers/observability-files.js'
-import { commandsOf, readPage, tableRows } from '../helpers/pages.js'
+import { commandsOf, runbookOf } from '../helpers/pages.js'
+import { reported, SPARE } from '../helpers/sample-policy.js'
 import { SignedNetwork } from '../helpers/signed-network.js'
+import { until } from '../helpers/until.js'
 
 interface Doctor {
   readonly ok: boolean
@@ -13,10 +16,11 @@ interface Doctor {
 }
 
 let held: HeldTasks
+let network: SignedNetwork
 
 beforeAll(async () => {
   held = await createHeldTasks({ coordinators: 2, workers: 1, gateways: 1 })
-  const network = await SignedNetwork.of(held.mesh)
+  network = await SignedNetwork.of(held.mesh)
   await network.openAccount('local')
   await network.openAccount('lender', 'contributor')
   await network.enrol('worker', 'lender')
@@ -75,25 +79,30 @@ it('doctor names what is open to others, and ends with 1', async () => {
   ])
 }, 60_000)
 
-/** The rows of the tables under "Each day, each week", as what they tell one to run. */
-function runbook(): readonly string[] {
-  const page = readPage('docs/OPERATING.md')
-  const from = page.indexOf('## Each day, each week')
-  const section = page.slice(from, page.indexOf('\n## ', from + 1))
-  const rows = tableRows(section).filter(([what]) => what !== 'do')
-  return rows.flatMap(([, commands = '']) =>
-    [...commands.matchAll(/`([^`]+)`/g)].map(([, each = '']) => each),
-  )
-}
-
 it('each command of the daily and weekly lists is answered well by a mesh that works', async () => {
   const { dir, mesh } = held.mesh
   writeFileSync(join(dir, 'coordinator.env'), `EDGE_NETWORK_FILE=${mesh.networkFile}\n`)
+  const { dataDir } = held.mesh.get('coordinator-1').node
+  mkdirSync(join(dir, 'evidence'))
+  writeFileSync(join(dir, 'evidence', 'mail.eml'), 'spam')
+  const listed = {
+    action: 'add',
+    subject: `peer:${SPARE.peer}`,
+    reason: 'abuse-spam',
+    evidence: evidenceDigest(Buffer.from('spam')),
+    expiresMs: 0,
+  } as const
+  await network.say('blacklist', reported(network.admin, network.id, listed))
+  await until('the coordinator to have it', async () => {
+    return (await runCli(['--json', '--node', dataDir, 'admin', 'blacklist', 'list'])).stdout.includes(
+      SPARE.peer,
+    )
+  })
   const folders = new Map([
     ['./coordinator', held.mesh.get('coordinator-1').node.dataDir],
     ['./worker', held.mesh.get('worker').node.dataDir],
   ])
-  const commands = runbook()
+  const commands = runbookOf('## Each day, each week')
   expect(commands.length).toBeGreaterThan(20)
   for (const command of commands) {
     const [, path] = /^curl -s http:\/\/127\.0\.0\.1:\d+(\/\S+)$/.exec(command) ?? []

@@ -21,6 +21,7 @@ export class NaiveLedger {
   workers = new Map<string, string>()
   references = new Set<string>()
   arrived = new Set<string>()
+  moved = new Set<string>()
   lent = new Map<string, bigint>()
 
   constructor(home: string) {
@@ -28,8 +29,8 @@ export class NaiveLedger {
   }
 
   act(how: () => void): 'ok' | 'no' {
-    const { balances, holds, homes, workers, references, arrived, lent } = this
-    const before = structuredClone({ balances, holds, homes, workers, references, arrived, lent })
+    const { balances, holds, homes, workers, references, arrived, moved, lent } = this
+    const before = structuredClone({ balances, holds, homes, workers, references, arrived, moved, lent })
     try {
       how()
       return 'ok'
@@ -42,6 +43,11 @@ export class NaiveLedger {
 
   open(account: string, home: string) {
     no(this.homes.has(account))
+    this.homes.set(account, home)
+  }
+
+  move(account: string, home: string) {
+    this.moved.add(account)
     this.homes.set(account, home)
   }
 
@@ -72,7 +78,8 @@ export class NaiveLedger {
     hold.state = 'settled'
     hold.owner = owner
     hold.parts = [cost - fee - treasury, fee, treasury]
-    this.give(`hold:${task}`, owner, cost - fee - treasury)
+    const home = this.homes.get(owner) ?? ''
+    this.pay(`hold:${task}`, home === this.home ? owner : `transit:${home}`, cost - fee - treasury)
     this.pay(`hold:${task}`, `fee:${this.home}`, fee)
     this.pay(`hold:${task}`, 'sys:treasury', treasury)
     this.give(`hold:${task}`, hold.who, hold.amount - cost)
@@ -113,19 +120,24 @@ export class NaiveLedger {
     this.pay(account, `transit:${toHome}`, amount)
   }
 
-  /** What a slice gives back; the account is the slice. */
-  giveBack(slice: string, toHome: string, amount: bigint) {
-    this.own(slice)
-    no(!slice.endsWith(`@${this.home}`))
-    this.pay(slice, `transit:${toHome}`, amount)
+  /** What a slice gives back, or what came here for an account that has moved. */
+  giveBack(account: string, toHome: string, amount: bigint) {
+    const [owner = '', slicedTo] = account.split('@')
+    no(!this.homes.has(account) || this.homes.get(owner) !== toHome)
+    no(slicedTo === undefined ? toHome === this.home : slicedTo !== this.home)
+    this.pay(account, toHome === this.home ? owner : `transit:${toHome}`, amount)
   }
 
   arrive(key: string, nature: string, from: string, to: string, amount: bigint) {
     no(this.arrived.has(key))
     this.arrived.add(key)
-    if (nature === 'allot') this.homes.set(to, this.home)
-    this.own(to)
-    if (nature === 'return') {
+    const owner = to.split('@')[0] ?? ''
+    if (nature === 'allot') {
+      no(this.homes.get(owner) !== from && !this.moved.has(owner))
+      this.homes.set(to, this.home)
+    }
+    no(!this.homes.has(to))
+    if (nature === 'return' && (this.lent.has(`${to}@${from}`) || !this.moved.has(to))) {
       const left = (this.lent.get(`${to}@${from}`) ?? 0n) - amount
       no(left < 0n)
       this.lent.set(`${to}@${from}`, left)
@@ -142,8 +154,8 @@ export class NaiveLedger {
   }
 
   private give(from: string, account: string, amount: bigint) {
-    const home = this.homes.get(account) ?? ''
-    this.pay(from, home === this.home ? account : `transit:${home}`, amount)
+    no(!this.homes.has(account))
+    this.pay(from, account, amount)
   }
 
   private pay(from: string, to: string, amount: bigint) {

@@ -20,6 +20,7 @@ export class NaivePolicy {
     network: string,
     signers: readonly Uint8Array[],
     nowMs?: number,
+    reportHolds?: boolean,
   ): 'taken' | 'known' | 'forked' | 'no' {
     if (this.network !== '' && network !== this.network) return 'no'
     const there = this.list[message.sequence]
@@ -34,6 +35,7 @@ export class NaivePolicy {
     if (message.sequence !== this.list.length) return 'no'
     if (last !== undefined && !equals(last.digest, message.previous)) return 'no'
     if (nowMs !== undefined && message.expiresMs <= nowMs) return 'no'
+    if (message.kind === 'blacklist' && reportHolds !== true) return 'no'
     if (!this.#makesSense(message)) return 'no'
     this.list.push({ message, digest })
     this.network = network
@@ -99,6 +101,12 @@ export class NaivePolicy {
     const later = this.of('coordinators').map(({ body }) => body.admit)
     if (![...begun, ...later].flat().some(({ peer }) => peer === home)) return undefined
     return this.of('handover').findLast(({ body }) => body.home === home)?.body.epoch ?? 1
+  }
+
+  /** The newest word on a subject, when it was to add it. */
+  listed(subject: string): Body<'blacklist'> | undefined {
+    const latest = this.of('blacklist').findLast(({ body }) => body.subject === subject)
+    return latest?.body.action === 'add' ? latest.body : undefined
   }
 
   get terms(): Body<'terms'>['terms'] | undefined {
@@ -176,6 +184,13 @@ export class NaivePolicy {
         const given = this.of('grant').find(({ body }) => body.reference === key)?.body.amount ?? 0n
         const back = this.of('reverse').filter(({ body }) => body.target === 'grant' && body.key === key)
         return back.reduce((left, { body }) => left - body.amount, given) >= amount
+      }
+      case 'blacklist': {
+        const { subject, action, reporter } = message.body
+        const own = this.listed(`key:${reporter}`)
+        if (own !== undefined && (own.expiresMs === 0 || own.expiresMs > message.issuedMs)) return false
+        if (action === 'remove') return this.listed(subject) !== undefined
+        return !subject.startsWith('account:') || accounts.has(subject.slice(8))
       }
       case 'handover':
         return (

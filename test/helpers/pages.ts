@@ -50,3 +50,16 @@ function shellWords(line: string): readonly string[] {
   }
   return words
 }
+
+/** The commands in the second column of the tables of a section, in their order. @param heading with its marks */
+export function runbookOf(heading: string): readonly string[] {
+  const page = readPage('docs/OPERATING.md')
+  const from = page.indexOf(`\n${heading}\n`)
+  if (from < 0) throw new Error(`no section "${heading}"`)
+  const rest = page.slice(from + heading.length + 1)
+  const section = rest.slice(0, rest.search(/\n#{2,3} /))
+  const rows = tableRows(section).filter(([what]) => what !== 'do')
+  return rows.flatMap(([, commands = '']) =>
+    [...commands.matchAll(/`([^`]+)`/g)].map(([, each = '']) => each),
+  )
+}

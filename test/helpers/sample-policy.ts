@@ -1,6 +1,7 @@
 import { DEFAULT_TERMS } from '../../src/core/economy/terms.js'
 import { type DsseSigner, formatDsse, signDsse } from '../../src/wire/dsse.js'
 import { peerIdOf } from '../../src/wire/peer-id.js'
+import { reportBytes } from '../../src/wire/policy/blacklist-report.js'
 import { keyText } from '../../src/wire/policy/key-text.js'
 import {
   encodePolicy,
@@ -33,16 +34,21 @@ export function keysOf(...signers: readonly DsseSigner[]): readonly Uint8Array[]
   return signers.map(({ publicKey }) => publicKey)
 }
 
+const GENESIS: PolicyBody<'genesis'> = {
+  name: 'lab',
+  root: { keys: keysOf(ANN, BOB, CAY), threshold: 2 },
+  powers: [{ power: 'grant', authority: { keys: keysOf(DAN), threshold: 1 } }],
+  terms: DEFAULT_TERMS,
+  coordinators: [COORDINATOR],
+  gateways: [GATEWAY.peer],
+}
+
+/** The id of the network that the sample chain is of. */
+export const SAMPLE_NETWORK = networkIdOf(digestOf(messageOf('genesis', GENESIS)))
+
 /** One body of each kind; after one another, in this order, they can all be taken. */
 export const SAMPLE_BODIES: { readonly [Kind in PolicyKind]: PolicyBody<Kind> } = {
-  genesis: {
-    name: 'lab',
-    root: { keys: keysOf(ANN, BOB, CAY), threshold: 2 },
-    powers: [{ power: 'grant', authority: { keys: keysOf(DAN), threshold: 1 } }],
-    terms: DEFAULT_TERMS,
-    coordinators: [COORDINATOR],
-    gateways: [GATEWAY.peer],
-  },
+  genesis: GENESIS,
   terms: { terms: { ...DEFAULT_TERMS, feeBasisPoints: 200n } },
   coordinators: { admit: [SECOND], remove: [] },
   gateways: { admit: [SPARE.peer], remove: [] },
@@ -64,6 +70,13 @@ export const SAMPLE_BODIES: { readonly [Kind in PolicyKind]: PolicyBody<Kind> } 
     reason: 'paid back',
   },
   handover: { home: COORDINATOR.peer, epoch: 2, coordinator: SECOND.peer },
+  blacklist: reported(EVE, SAMPLE_NETWORK, {
+    action: 'add',
+    subject: `peer:${SPARE.peer}`,
+    reason: 'forged-results',
+    evidence: new Uint8Array(32).fill(7),
+    expiresMs: EXPIRES_MS,
+  }),
   keys: {
     root: { keys: keysOf(ANN, BOB, EVE), threshold: 2 },
     powers: [{ power: 'enrol', authority: { keys: keysOf(DAN, EVE), threshold: 1 } }],
@@ -96,6 +109,16 @@ export const SAMPLE_BODIES: { readonly [Kind in PolicyKind]: PolicyBody<Kind> } 
 }
 
 export const SAMPLE_KINDS = Object.keys(SAMPLE_BODIES) as readonly PolicyKind[]
+
+/** A blacklist message that a reporter has signed for. */
+export function reported(
+  reporter: DsseSigner,
+  network: string,
+  said: Omit<PolicyBody<'blacklist'>, 'reporter' | 'signature'>,
+): PolicyBody<'blacklist'> {
+  const signature = Uint8Array.from(reporter.sign(reportBytes(network, said)))
+  return { ...said, reporter: keyText(reporter.publicKey), signature }
+}
 
 /** Where a message stands: after this one, or at the beginning. */
 export interface Place {

@@ -9,7 +9,8 @@ import { seededKey } from './note-signers.js'
 import type { ProcessMesh } from './process-mesh.js'
 import { messageOf, placeOf, signed } from './sample-policy.js'
 
-const ADMIN = seededKey(77)
+/** Who signs all that the test says. */
+export const ADMIN = seededKey(77)
 const DAY_MS = 86_400_000
 
 /** A mesh whose members, accounts and credits are a matter of signed policy; its one admin is the test. */
@@ -118,6 +119,22 @@ export class SignedNetwork {
     const times = { issuedMs: nowMs, expiresMs: nowMs + DAY_MS }
     const message = messageOf(kind, body, this.#chain.head, times)
     return signed(message, signer)
+  }
+
+  /** A message that somebody signs to follow what others published meanwhile; the chain here stays as it is. */
+  next<Kind extends PolicyKind>(
+    after: { readonly sequence: number; readonly digest: Uint8Array },
+    kind: Kind,
+    body: PolicyBody<Kind>,
+    signer: DsseSigner,
+  ): Uint8Array {
+    const nowMs = Date.now()
+    const times = { issuedMs: nowMs, expiresMs: nowMs + DAY_MS }
+    return signed(messageOf(kind, body, { ...after, network: this.id }, times), signer)
+  }
+
+  get id(): string {
+    return this.#chain.head?.network ?? ''
   }
 
   /**

@@ -232,6 +232,19 @@ function reticent(frame: Uint8Array, link: Link): Uint8Array | undefined {
   return !isMalformed(message) && message.body.case === 'done' ? undefined : frame
 }
 
+/** The first worker signs none of its receipts. */
+export const FORGER: Sabotage = {
+  network: (network, name) => (name === 'w1' ? tampered(network, { says: unsigned }) : network),
+}
+
+function unsigned(frame: Uint8Array, link: Link): Uint8Array {
+  const message = link.protocol.includes('/worker/') ? frames.workerToCoordinator.decode(frame) : undefined
+  if (message === undefined || isMalformed(message) || message.body.case !== 'done') return frame
+  const { receipt } = message.body.value
+  if (receipt !== undefined) receipt.signature = new Uint8Array(receipt.signature.length).fill(7)
+  return frames.workerToCoordinator.encode(message)
+}
+
 /** Chance that the seed does not decide. */
 export const UNSEEDED: Sabotage = {
   network: (network: Network, name: string, _random: Random) =>

@@ -30,6 +30,8 @@ import { verifyInTurn } from './verify-in-turn.js'
 
 export interface SimulationOptions {
   readonly sabotage?: Sabotage
+  /** What happens; left out = what the seed decides. */
+  readonly plan?: Plan
   /** Sees every event too. */
   readonly watcher?: Check
 }
@@ -75,7 +77,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   const clock = createVirtualClock(START_MS)
   // Signature checks take their turn below, so that nothing runs beside virtual time.
   clock.dispose()
-  const run = new Simulation(planOf(seed), clock, options)
+  const run = new Simulation(options.plan ?? planOf(seed), clock, options)
   await run.sign()
   const putBack = verifyInTurn(clock, createSeededRandom(seed + 0.1 * 2 ** 32))
   try {

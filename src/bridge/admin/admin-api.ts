@@ -5,6 +5,7 @@ import type { Gateway } from '../../roles/gateway/gateway.js'
 import { createApp } from '../app.js'
 import { bearer } from '../auth.js'
 import { BodyBudget } from '../body-budget.js'
+import { placeOf } from '../duties.js'
 import { type MetricsPage, mountHealth } from '../health.js'
 import { type HttpServer, listen } from '../http-server.js'
 import { DEFAULT_LIMITS } from '../limits.js'
@@ -113,7 +114,7 @@ function adminApp(
     bodies: new BodyBudget({ perKey: DEFAULT_LIMITS.bodiesBytes, total: DEFAULT_LIMITS.bodiesBytes }),
     log,
     problem: restProblem,
-    authorize: async (http, needs) => authorize(http, needs, isToken),
+    authorize: async (http, route) => authorize(http, route, isToken, components),
   }
   const surface = { ...root, prefix: ADMIN_PREFIX }
   mountNode(surface, components)
@@ -132,8 +133,8 @@ function adminApp(
 
 /** The admin API listens before its gateway knows its tasks: a task would seem never to have been. */
 function whenStarted(gateway: Gateway, { authorize }: Surface): Surface['authorize'] {
-  return async (http, needs) => {
-    const caller = await authorize(http, needs)
+  return async (http, route) => {
+    const caller = await authorize(http, route)
     if (gateway.started || isRefusal(caller)) return caller
     return refusal('starting', 'this gateway is starting and does not know its tasks yet', {
       next: 'Ask again in a moment; `edgecoder status` tells when it is ready.',
@@ -141,12 +142,14 @@ function whenStarted(gateway: Gateway, { authorize }: Surface): Surface['authori
   }
 }
 
+/** Its own token opens what the node does in its roles, and nothing that is another one's to answer. */
 function authorize(
   http: HttpContext,
-  needs: Route['needs'],
+  route: Route,
   isToken: (token: string) => boolean,
+  { node, ...roles }: AdminComponents,
 ): Caller | Refusal {
-  if (needs === 'nothing') return { account: '', keyId: '' }
+  if (route.needs === 'nothing') return { account: '', keyId: '' }
   const token = bearer(http)
   if (isRefusal(token)) return token
   if (!isToken(token)) {
@@ -154,6 +157,8 @@ function authorize(
       next: 'It is in the token file in the data folder of the node, and new after each start.',
     })
   }
+  const place = placeOf(route)
+  if (place !== 'any' && roles[place] === undefined) return notHere(node, place)
   const account = http.req.header(ACCOUNT_HEADER) ?? LOCAL_ACCOUNT
   if (accountName.safeParse(account).success) return { account, keyId: 'admin' }
   return refusal('bad-request', `${ACCOUNT_HEADER}: must be 1 to 64 of A-Z a-z 0-9 . _ -`)

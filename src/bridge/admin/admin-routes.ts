@@ -2,6 +2,15 @@ import { z } from 'zod'
 import { NO_BODY, NOTHING, PLAIN, type Route } from '../route.js'
 import { HistoryQuery } from '../routes/wallet-routes.js'
 import {
+  CoordinatorStatusJson,
+  DrainRequestJson,
+  DrainsJson,
+  IsolationRequestJson,
+  IsolationsJson,
+  PauseRequestJson,
+  ResumeRequestJson,
+} from '../schemas/coordinator.js'
+import {
   EconomyFeesJson,
   EconomyPricesJson,
   EconomySupplyJson,
@@ -13,16 +22,10 @@ import { CreatedKeyJson, KeyJson, KeyListJson, KeyRequestJson } from '../schemas
 import {
   ConfigJson,
   CoordinatorExplanationJson,
-  CoordinatorStatusJson,
-  DrainRequestJson,
-  DrainsJson,
-  IsolationRequestJson,
-  IsolationsJson,
   LedgerStatusJson,
   MeshViewJson,
   ModelsJson,
   NodeStatusJson,
-  PauseRequestJson,
   PeersJson,
   QualityJson,
   QueueJson,
@@ -37,6 +40,7 @@ import { ENROLLMENT_ROUTES } from './enrollment-routes.js'
 import { LEDGER_ROUTES } from './ledger-routes.js'
 import { MODEL_ROUTES } from './model-routes.js'
 import { POLICY_ROUTES } from './policy-routes.js'
+import { SUSPENSION_ROUTES } from './suspension-routes.js'
 
 /** Where the routes of the admin API begin. */
 export const ADMIN_PREFIX = '/admin/v1'
@@ -102,7 +106,8 @@ export const ADMIN_ROUTES = {
   coordinatorResume: {
     ...post,
     path: '/coordinator/resume',
-    summary: 'Ends a pause.',
+    summary: 'Ends a pause, and stages; or begins with the first stage.',
+    body: ResumeRequestJson,
     response: CoordinatorStatusJson,
   },
   coordinatorDrains: {
@@ -193,6 +198,7 @@ export const ADMIN_ROUTES = {
   ...MODEL_ROUTES,
   ...POLICY_ROUTES,
   ...ENROLLMENT_ROUTES,
+  ...SUSPENSION_ROUTES,
   wallet: {
     ...get,
     path: '/wallets/{account}',

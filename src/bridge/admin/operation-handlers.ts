@@ -7,6 +7,7 @@ import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
 import { audited } from './audited.js'
 import { statusJson } from './node-status.js'
 import { notHere } from './not-here.js'
+import { mountSuspensions } from './suspension-handlers.js'
 
 interface Components {
   readonly node: NodeControl
@@ -19,6 +20,7 @@ interface Components {
 export function mountOperations(surface: Surface, components: Components): void {
   mountPause(surface, components)
   mountDrains(surface, components)
+  mountSuspensions(surface, components)
   mountIsolations(surface, components)
   mountTerms(surface, components)
 }
@@ -42,11 +44,13 @@ function mountPause(surface: Surface, { node, coordinator, audit }: Components):
     const answer = statusJson(coordinator.status())
     return audited(audit, answer, () => ({ kind: 'coordinator-paused', of: node.peerId, facts: body }))
   })
-  mount(surface, ROUTES.coordinatorResume, async () => {
+  mount(surface, ROUTES.coordinatorResume, async ({ body }) => {
     if (coordinator === undefined) return none()
-    await coordinator.resume()
+    const { staged } = body
+    await coordinator.resume(staged)
     const answer = statusJson(coordinator.status())
-    return audited(audit, answer, () => ({ kind: 'coordinator-resumed', of: node.peerId }))
+    const facts = staged === undefined ? {} : { facts: { ...staged, staged: true } }
+    return audited(audit, answer, () => ({ kind: 'coordinator-resumed', of: node.peerId, ...facts }))
   })
 }
 

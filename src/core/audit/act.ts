@@ -42,6 +42,8 @@ export const AUDIT_KINDS = [
   'model-pulled',
   'backup-created',
   'backup-restored',
+  'worker-suspended',
+  'worker-reinstated',
 ] as const
 
 export type AuditKind = (typeof AUDIT_KINDS)[number]

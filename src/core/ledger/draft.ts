@@ -1,7 +1,7 @@
 import type { OpenWindow } from '../economy/pricing-window.js'
 import { invariant } from '../invariant.js'
 import { type Refusal, refusal } from '../refusal.js'
-import { mayBeNegative, transitAccount } from './account-name.js'
+import { mayBeNegative } from './account-name.js'
 import { Overlay } from './overlay.js'
 import type {
   AccountRecord,
@@ -88,32 +88,35 @@ export class Draft implements LedgerView {
     return undefined
   }
 
-  /** Credits an owner's account, or sends the credits to its home when that is elsewhere. */
+  /** Credits an owner's account. Where its home has moved, they stand here in its name until they follow it. */
   credit(from: string, account: string, amount: bigint): Refusal | undefined {
-    const record = this.get('account', account)
-    if (record === undefined) return unknownAccount(account)
-    const away = record.home !== this.log.home
-    return this.move(from, away ? transitAccount(record.home) : account, amount)
+    if (this.get('account', account) === undefined) return unknownAccount(account)
+    return this.move(from, account, amount)
   }
 
-  /**
-   * An account that this log may debit, or whose credits it may make: its home is here, and the epoch holds.
-   */
-  homeAccount(account: string): AccountRecord | Refusal {
+  /** An account that credits may come to here, and leave again for its home: it is known, and the epoch holds. */
+  knownAccount(account: string): AccountRecord | Refusal {
     const record = this.get('account', account)
     if (record === undefined) return unknownAccount(account)
     const { home, epoch } = this.log
-    if (record.home !== home) {
-      return refusal('not-home', `the home of ${account} is ${record.home}, not ${home}`, {
-        next: 'Send it through a coordinator of its home, or have credits allotted to this one.',
-      })
-    }
     const latest = this.get('home', home)?.epoch ?? epoch
     if (latest === epoch) return record
     return refusal(
       'not-home',
       `epoch ${epoch} of ${home} is over: it was handed over, ${latest} is the present one`,
     )
+  }
+
+  /**
+   * An account that this log may debit, or whose credits it may make: its home is here, and the epoch holds.
+   */
+  homeAccount(account: string): AccountRecord | Refusal {
+    const record = this.knownAccount(account)
+    const { home } = this.log
+    if ('refused' in record || record.home === home) return record
+    return refusal('not-home', `the home of ${account} is ${record.home}, not ${home}`, {
+      next: 'Send it through a coordinator of its home, or have credits allotted to this one.',
+    })
   }
 
   /** What the entry did. */

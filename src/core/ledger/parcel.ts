@@ -32,7 +32,10 @@ export function parcelOf(entry: Entry, home: string): Parcel | undefined {
     }
     case 'return': {
       const { account, toHome, amount } = entry
-      return { transfer, nature: 'return', to: ownerOf(account), toHome, amount }
+      if (toHome === home) return undefined
+      const to = ownerOf(account)
+      // What is of a slice counts against what was allotted.
+      return { transfer, nature: to === account ? 'transfer' : 'return', to, toHome, amount }
     }
     default:
       return undefined

@@ -7,7 +7,7 @@ import type { KeyTable, LinkRecord, PolicyChange, PolicyReader } from './policy-
 import { type Requirement, requirementsOf, unsignedFault } from './requirement.js'
 import { modelSources, rollout } from './rules/fleet-rules.js'
 import { incident } from './rules/incident-rule.js'
-import { account, enrol, grant, nodeState, reverse } from './rules/member-rules.js'
+import { account, blacklist, enrol, grant, nodeState, reverse } from './rules/member-rules.js'
 import { coordinators, gateways, genesis, handover, keys, terms } from './rules/network-rules.js'
 import type { PolicyRule } from './rules/policy-rule.js'
 
@@ -20,6 +20,8 @@ export interface PolicyFacts {
   readonly network: string
   /** Keys of which a signature holds; others than were asked for do no harm. */
   readonly signers: readonly Uint8Array[]
+  /** Of a blacklist message: its reporter signed for its evidence. */
+  readonly reportHolds?: boolean
 }
 
 export interface PolicyOptions {
@@ -49,6 +51,7 @@ const RULES: { readonly [Kind in PolicyKind]: PolicyRule<Kind> } = {
   reverse,
   handover,
   incident,
+  blacklist,
   rollout,
   'model-sources': modelSources,
 }
@@ -77,6 +80,9 @@ export function applyPolicy(
   if (misplaced !== undefined) return misplaced
   const unsigned = unsignedFault(policyRequirements(view, message), facts.signers)
   if (unsigned !== undefined) return unsigned
+  if (message.kind === 'blacklist' && facts.reportHolds !== true) {
+    return refusal('bad-signature', 'its reporter did not sign for this evidence against this subject')
+  }
   if (options.freshAtMs !== undefined && message.expiresMs <= options.freshAtMs) {
     return expired(`policy message ${message.sequence}`, message.expiresMs)
   }

@@ -49,22 +49,20 @@ export interface PolicyOutlook {
 }
 
 const RATES = ['inputPer1000Tokens', 'outputPer1000Tokens', 'perSandboxSecond'] as const
-const ROLES = [
-  ['coordinator', 'coordinators'],
-  ['gateway', 'gateways'],
-  ['worker', 'workers'],
-] as const
+const ROLES = ['coordinator', 'gateway', 'worker'] as const
 
 /**
  * Compares the state before a message with that after it.
  *
  * @param changes those of the message @param multiplier of the open pricing window, in millionths
+ * @param barred who is on the blacklist
  */
 export function outlookOf(
   before: PolicyBook,
   after: PolicyBook,
   changes: readonly PolicyChange[],
   multiplier = MILLION,
+  barred: Turned<(peer: string) => boolean> = { before: () => false, after: () => false },
 ): PolicyOutlook {
   const drained = changes.flatMap(({ table, key, value }) =>
     table === 'node' && value?.state === 'draining' && before.get('node', key)?.state !== 'draining'
@@ -77,8 +75,8 @@ export function outlookOf(
       : [],
   )
   return {
-    admitted: comers(before, after),
-    cut: comers(after, before),
+    admitted: comers(membersOf(before, barred.before), membersOf(after, barred.after), after),
+    cut: comers(membersOf(after, barred.after), membersOf(before, barred.before), before),
     drained,
     coordinators: turned(before, after, (book) => book.view?.coordinators.size ?? 0),
     quorum: turned(before, after, (book) => quorumOf(Math.max(1, book.view?.coordinators.size ?? 0))),
@@ -93,12 +91,17 @@ function turned<T>(before: PolicyBook, after: PolicyBook, look: (book: PolicyBoo
   return { before: look(before), after: look(after) }
 }
 
-/** Who is in the network in `now`, and was not in `then`. */
-function comers(then: PolicyBook, now: PolicyBook): readonly MemberChange[] {
-  return ROLES.flatMap(([role, list]) =>
-    [...(now.view?.[list] ?? [])]
-      .filter((peer) => then.view?.[list].has(peer) !== true)
-      .map((peer) => memberOf(now, peer, role)),
+type Members = { readonly [Role in PeerRole]: ReadonlySet<string> }
+
+function membersOf({ view }: PolicyBook, barred: (peer: string) => boolean): Members {
+  const of = (peers: ReadonlySet<string> = new Set()) => new Set([...peers].filter((peer) => !barred(peer)))
+  return { coordinator: of(view?.coordinators), gateway: of(view?.gateways), worker: of(view?.workers) }
+}
+
+/** Who is in the network in `now`, and was not in `then`. @param book of `now` */
+function comers(then: Members, now: Members, book: PolicyBook): readonly MemberChange[] {
+  return ROLES.flatMap((role) =>
+    [...now[role]].filter((peer) => !then[role].has(peer)).map((peer) => memberOf(book, peer, role)),
   )
 }
 

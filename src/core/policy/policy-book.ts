@@ -27,6 +27,7 @@ export class PolicyBook implements PolicyReader {
   readonly #logs = new Map<string, HomeEpoch>()
   readonly #rosters: { readonly sequence: number; readonly coordinators: ReadonlySet<string> }[] = []
   readonly #incidents: IncidentRecord[] = []
+  readonly #blacklisted = new Set<string>()
   readonly #rollouts = new Map<string, RolloutRecord>()
   readonly #members = {
     coordinators: new Set<string>(),
@@ -52,6 +53,7 @@ export class PolicyBook implements PolicyReader {
       }
       if (table === 'rollout' && value !== undefined) this.#rollouts.set(key, value)
       if (table === 'incident' && value !== undefined) this.#incidents.push(value)
+      if (table === 'blacklist') list(this.#blacklisted, key, value !== undefined)
       if (table === 'coordinator' || table === 'gateway' || table === 'node') this.#place(key)
     }
     this.#roll()
@@ -70,6 +72,11 @@ export class PolicyBook implements PolicyReader {
   /** Who was a coordinator at some time. */
   get everCoordinators(): ReadonlySet<string> {
     return new Set(this.#rosters.flatMap(({ coordinators }) => [...coordinators]))
+  }
+
+  /** Subjects of the blacklist, those whose time is over among them. */
+  get blacklisted(): ReadonlySet<string> {
+    return this.#blacklisted
   }
 
   /** Every epoch of every home that there ever was: each has a log of its own. In the order of the chain. */

@@ -1,6 +1,12 @@
 import type { PolicyBody } from '../../wire/policy/policy-message.js'
 import type { EconomyTerms } from '../economy/terms.js'
-import type { AccountRecord, GrantRecord, HomeRecord, NodeRecord } from '../ledger/records.js'
+import type {
+  AccountRecord,
+  BlacklistRecord,
+  GrantRecord,
+  HomeRecord,
+  NodeRecord,
+} from '../ledger/records.js'
 
 /** How far the chain goes. Key: ''. */
 export interface ChainRecord {
@@ -37,6 +43,14 @@ export interface IncidentRecord extends Pick<PolicyBody<'incident'>, 'closed' | 
   readonly sequence: number
   /** When that was issued. */
   readonly sinceMs: number
+}
+
+/** Key: the subject. */
+export interface BlacklistEntry extends BlacklistRecord {
+  /** Public key as text. */
+  readonly reporter: string
+  /** Of the message that said so. */
+  readonly sequence: number
 }
 
 /** Which models may serve. */
@@ -80,6 +94,8 @@ export interface PolicyRecords {
   readonly grant: GrantRecord
   /** Set by the first message about an incident. Key: ''. */
   readonly incident: IncidentRecord
+  /** Expired entries stay, until they are removed. */
+  readonly blacklist: BlacklistEntry
   /** Key: ''. */
   readonly models: ModelSourcesRecord
   readonly rollout: RolloutRecord

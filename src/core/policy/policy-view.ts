@@ -1,4 +1,5 @@
 import { type Refusal, refusal } from '../refusal.js'
+import type { Blacklist } from './blacklist.js'
 import type { IncidentRecord, ModelSourcesRecord, RolloutRecord } from './policy-records.js'
 
 export type PeerRole = 'coordinator' | 'gateway' | 'worker'
@@ -21,6 +22,8 @@ export interface PolicyView {
   readonly isolated?: ReadonlyMap<string, { readonly reason: string }>
   /** What an incident closes; left out = nothing ever was. Asked by `gateRefusal`. */
   readonly incident?: IncidentRecord
+  /** Whoever is on it is kept out, whatever list names it; left out = nobody is. */
+  readonly blacklist?: Blacklist
   /** Which models may serve; left out = policy never said. Asked by `modelRefusal`. */
   readonly models?: ModelSourcesRecord
   /** Versions that are offered, or were; left out = none ever was. Asked by `offerTo`. */
@@ -38,6 +41,7 @@ export interface PolicySubject {
 /** May this peer be connected at all, in whatever role? */
 export function isListed(view: PolicyView, peerId: string): boolean {
   if (view.isolated?.has(peerId) === true) return false
+  if (view.blacklist?.peer(peerId) !== undefined) return false
   if (view.admission === 'open') return true
   return view.coordinators.has(peerId) || view.gateways.has(peerId) || view.workers.has(peerId)
 }
@@ -60,9 +64,11 @@ const LISTS = { coordinator: 'coordinators', gateway: 'gateways', worker: 'worke
  * The one question of admission and eligibility: may this peer act in this role?
  * Fails closed: who is on no list is not admitted.
  *
- * @returns undefined = yes; else `not-admitted`, or `peer-isolated`
+ * @returns undefined = yes; else `blacklisted`, `peer-isolated` or `not-admitted`
  */
 export function admits(view: PolicyView, subject: PolicySubject): Refusal | undefined {
+  const barred = view.blacklist?.peer(subject.peerId)
+  if (barred !== undefined) return barred
   const isolated = view.isolated?.get(subject.peerId)
   if (isolated !== undefined) {
     const why = isolated.reason === '' ? '' : `: ${isolated.reason}`

@@ -29,6 +29,7 @@ const POWER_OF: { readonly [Kind in PolicyKind]: Power } = {
   reverse: 'reverse',
   handover: 'handover',
   incident: 'incident',
+  blacklist: 'blacklist',
   rollout: 'rollout',
   'model-sources': 'model-sources',
 }

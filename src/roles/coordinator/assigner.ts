@@ -3,6 +3,7 @@ import { isRefusal } from '../../core/refusal.js'
 import type { Scheduler } from '../../core/scheduler/scheduler.js'
 import type { Journal } from './journal.js'
 import type { Pause } from './pause.js'
+import type { Resumption } from './resumption.js'
 import type { TaskBook } from './task-book.js'
 
 /** Ends a turn: what happened in it leads to new leases, and is committed with them in one write. */
@@ -17,6 +18,7 @@ interface Components {
   readonly book: TaskBook
   readonly journal: Journal
   readonly pause: Pick<Pause, 'why'>
+  readonly resumption: Pick<Resumption, 'room'>
   /** The worker's slot, that a plan took, is free again. */
   readonly slotBack: (worker: string) => void
 }
@@ -25,14 +27,16 @@ interface Components {
 const PLAN_SIZE = 256
 
 export function createAssigner(components: Components, init: { readonly leaseMs: number }): Assigner {
-  const { scheduler, book, journal, pause, slotBack } = components
+  const { scheduler, book, journal, pause, resumption, slotBack } = components
   let touched = false
   let stopped = false
 
   function assignAll(): void {
     // While the store fails no lease could be told; the tasks wait where they are.
     while (journal.fault === undefined && pause.why === undefined && !stopped) {
-      const plan = scheduler.plan(PLAN_SIZE)
+      const out = book.count('leased') + book.count('running')
+      const size = Math.min(PLAN_SIZE, resumption.room(out))
+      const plan = size === 0 ? [] : scheduler.plan(size)
       for (const { task, worker } of plan) {
         const entry = book.get(task.header.id)
         assert(entry !== undefined, 'only tasks of the book wait in the scheduler')
@@ -40,7 +44,7 @@ export function createAssigner(components: Components, init: { readonly leaseMs:
         assert(!isRefusal(result), 'a waiting task can be assigned')
         if (result.task.state !== 'leased') slotBack(worker)
       }
-      if (plan.length < PLAN_SIZE) return
+      if (plan.length < size || size === 0) return
     }
   }
 

@@ -106,3 +106,12 @@ export const QUALITY_MODELS = 128
 export const QUALITY_ATTEMPTS = 20_000
 export const QUALITY_SAMPLES = 1_024
 export const QUALITY_REASONS = 32
+
+/** How long a worker is suspended at most; for longer is for an admin to say. */
+export const SUSPENSION_MS = 7 * 86_400_000
+/** Suspensions kept, those that ended among them. */
+export const MOST_SUSPENSIONS = 1_024
+/** Receipts that a worker has not signed until it is suspended: one may be a bit that fell over in its memory. */
+export const BAD_RECEIPTS = 2
+/** Workers of which such receipts are remembered, since the coordinator started. */
+export const WATCHED_RECEIPTS = 1_024

@@ -1,5 +1,6 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import type { HistoryView, WalletView } from '../../core/ledger/wallet-view.js'
+import type { PolicyView } from '../../core/policy/policy-view.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Scheduler } from '../../core/scheduler/scheduler.js'
 import type { Watch } from '../../core/task/watch.js'
@@ -10,6 +11,7 @@ import { CONTROL_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
 import type { ProtocolIds } from '../../wire/protocol-ids.js'
 import type { Announcer } from './announcer.js'
 import type { Assigner } from './assigner.js'
+import { cancelBarred } from './barred-tasks.js'
 import {
   CUT_MS,
   GATEWAY_FRAMES_PER_SECOND,
@@ -37,7 +39,9 @@ import { ledgerStatusOf } from './ledger-views.js'
 import type { Pause, PauseOrder } from './pause.js'
 import type { AssignmentQuality, QualityView } from './quality.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
+import type { Resumption, ResumptionOrder } from './resumption.js'
 import type { RolloutTally, RolloutView } from './rollout-tally.js'
+import type { Suspensions, SuspensionView } from './suspensions.js'
 import type { TaskBook } from './task-book.js'
 import type { TaskMeter } from './task-meter.js'
 import { explainOf, queueOf, statusOf, workersOf } from './views.js'
@@ -59,8 +63,10 @@ export interface CoordinatorParts {
   readonly announcer: Announcer
   readonly meter: TaskMeter
   readonly pause: Pause
+  readonly resumption: Resumption
   readonly drains: Drains
   readonly isolations: Isolations
+  readonly suspensions: Suspensions
   readonly quality: AssignmentQuality
   readonly rollouts: RolloutTally
 }
@@ -69,6 +75,7 @@ interface Ports {
   readonly network: Network
   readonly clock: Clock
   readonly log: Log
+  readonly policy: () => PolicyView
   readonly onPolicy: (listener: () => void) => () => void
 }
 
@@ -106,11 +113,13 @@ export class CoordinatorRole implements Coordinator {
   /** @param waits is told why, when nobody can be served yet */
   async #serve(waits: (why: Refusal) => void): Promise<undefined> {
     const { network, clock, log, onPolicy } = this.#ports
-    const { ledger, book, workers, gateways, assigner, announcer, pause, drains, isolations } = this.#parts
+    const { ledger, book, workers, gateways, assigner, announcer, ...owner } = this.#parts
     try {
-      await pause.load()
-      await drains.load()
-      await isolations.load()
+      await owner.resumption.load()
+      await owner.pause.load()
+      await owner.drains.load()
+      await owner.isolations.load()
+      await owner.suspensions.load()
       await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
@@ -127,7 +136,7 @@ export class CoordinatorRole implements Coordinator {
         gateways.accept(link),
       ),
       onPolicy(() => this.#recheck()),
-      isolations.onChange((peer) => this.#isolated(peer)),
+      owner.isolations.onChange((peer) => this.#isolated(peer)),
     ]
     this.#timers = [clock.every(SWEEP_MS, () => this.#sweep()), clock.every(ROUND_MS, () => this.#round())]
     network.provide(this.#ids.coordinatorRendezvous)
@@ -183,12 +192,17 @@ export class CoordinatorRole implements Coordinator {
     return explainOf(this.#parts, account, taskId)
   }
 
-  pause(order: PauseOrder): Promise<void> {
-    return this.#parts.pause.begin(order)
+  async pause(order: PauseOrder): Promise<void> {
+    const { pause, resumption } = this.#parts
+    await pause.begin(order)
+    await resumption.end()
   }
 
-  resume(): Promise<void> {
-    return this.#parts.pause.end()
+  async resume(staged?: ResumptionOrder): Promise<void> {
+    const { pause, resumption } = this.#parts
+    await (staged === undefined ? resumption.end() : resumption.begin(staged))
+    // Last, so that at no moment more is given out than was asked for.
+    await pause.end()
   }
 
   drain(order: DrainOrder): Promise<Refusal | undefined> {
@@ -216,6 +230,18 @@ export class CoordinatorRole implements Coordinator {
 
   isolations(): readonly IsolationView[] {
     return this.#parts.isolations.list()
+  }
+
+  suspensions(): readonly SuspensionView[] {
+    return this.#parts.suspensions.list()
+  }
+
+  suspensionEvidence(worker: string): Promise<Uint8Array | Refusal> {
+    return this.#parts.suspensions.evidence(worker)
+  }
+
+  reinstate(worker: string): Promise<Refusal | undefined> {
+    return this.#parts.suspensions.end(worker)
   }
 
   ledger(): LedgerStatus | undefined {
@@ -271,6 +297,7 @@ export class CoordinatorRole implements Coordinator {
     const { workers, gateways, assigner } = this.#parts
     workers.recheck()
     gateways.recheck()
+    cancelBarred({ ...this.#ports, book: this.#parts.book })
     assigner.touch()
   }
 
@@ -290,14 +317,19 @@ export class CoordinatorRole implements Coordinator {
   }
 
   #round(): void {
-    const { book, journal, ledger, workers, gateways, announcer, meter, scheduler, pause } = this.#parts
+    const { book, journal, ledger, workers, gateways, announcer, meter, scheduler, pause, resumption } =
+      this.#parts
     ledger?.round()
     this.#recheck()
     this.#parts.drains.sweep()
+    this.#parts.suspensions.sweep()
+    resumption.look(workers.slots)
     this.#parts.rollouts.show()
     gateways.publishCapacity()
     // Workers that came for what waits would get none of it.
-    if (journal.fault === undefined && pause.why === undefined) announcer.announce()
+    const out = book.count('leased') + book.count('running')
+    const gives = pause.why === undefined && resumption.room(out) > 0
+    if (journal.fault === undefined && gives) announcer.announce()
     book.prune()
     meter.depths({
       queued: scheduler.queued(),

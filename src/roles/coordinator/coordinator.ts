@@ -8,7 +8,9 @@ import type { IsolationOrder, IsolationView } from './isolations.js'
 import type { LedgerOffice } from './ledger-office.js'
 import type { PauseOrder, PauseView } from './pause.js'
 import type { QualityView } from './quality.js'
+import type { ResumptionOrder, ResumptionView } from './resumption.js'
 import type { RolloutView } from './rollout-tally.js'
+import type { SuspensionView } from './suspensions.js'
 
 /** A coordinator peer: durable queue, leases and assignment. */
 export interface Coordinator {
@@ -32,8 +34,11 @@ export interface Coordinator {
    * @throws EdgeCoderError `store-full`, `store-failed`: nothing changed
    */
   pause(order: PauseOrder): Promise<void>
-  /** @throws as {@link pause} */
-  resume(): Promise<void>
+  /**
+   * @param staged little is given out at first, and more when that goes well; left out = all of it at once
+   * @throws as {@link pause}
+   */
+  resume(staged?: ResumptionOrder): Promise<void>
   /**
    * Gives a worker nothing new from now on, until {@link undrain}; it finishes what it has, or what is left
    * at the deadline goes to others. Stays so over restarts.
@@ -55,6 +60,12 @@ export interface Coordinator {
   /** @returns `not-found` @throws as {@link pause} */
   release(peer: string): Promise<Refusal | undefined>
   isolations(): readonly IsolationView[]
+  /** Workers that were suspended here on evidence, the newest last; some that are not any more. */
+  suspensions(): readonly SuspensionView[]
+  /** The file that shows what a worker is suspended for. @returns refuses `not-found` */
+  suspensionEvidence(worker: string): Promise<Uint8Array | Refusal>
+  /** Ends a suspension before its time. @returns refuses `not-found` @throws EdgeCoderError of the store */
+  reinstate(worker: string): Promise<Refusal | undefined>
   /** How its ledger stands; undefined = tasks are not paid in this network. */
   ledger(): LedgerStatus | undefined
   /** What an operator does with its logs; undefined = tasks are not paid in this network. */
@@ -129,6 +140,8 @@ export interface CoordinatorStatus {
   readonly isolated: number
   /** Set while its owner has paused it. That is no fault: it is ready. */
   readonly paused?: PauseView
+  /** Set while it resumes in stages. */
+  readonly resuming?: ResumptionView
 }
 
 export interface QueueView {

@@ -32,7 +32,9 @@ import { PaidAccounting } from './paid-accounting.js'
 import { Pause } from './pause.js'
 import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
+import { Resumption } from './resumption.js'
 import { RolloutTally } from './rollout-tally.js'
+import { Suspensions } from './suspensions.js'
 import { TaskBook, type TaskOutlets } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
 import { WorkerDesk } from './worker-desk.js'
@@ -102,6 +104,7 @@ function assemble(
     grant: (...grant: Parameters<WorkerDesk['grant']>) => {
       meter.granted(grant[0].task)
       quality.granted(grant[0].task)
+      resumption.granted(grant[0].task, grant[1].worker)
       workers.grant(...grant)
     },
     revoke: (...revoke: Parameters<WorkerDesk['revoke']>) => workers.revoke(...revoke),
@@ -110,27 +113,25 @@ function assemble(
     recorded: (...[worker, outcome, task]: Parameters<TaskOutlets['recorded']>) => {
       meter.recorded(outcome)
       quality.ended(worker, outcome, task)
+      resumption.ended(worker, outcome, task)
       workers.recorded(worker, outcome)
       rollouts.recorded(worker, outcome)
     },
     storming: (): boolean => workers.storming(),
   }
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
-  const pause = new Pause({ store, clock, log, metrics, touch })
+  const resumption = new Resumption({ store, clock, log, audit, metrics, touch })
+  const pause = new Pause({ store, clock, log, metrics, touch, held: () => resumption.why })
   const shared = { network, clock, log, audit, journal, accounting, scheduler, book, policy, pause, touch }
   const gatewayAddresses = (gateway: string): readonly string[] => gateways.addresses(gateway)
-  const drains = new Drains({
-    store,
-    clock,
-    log,
-    leases: (worker) => book.leases(worker).length,
+  const { drains, suspensions } = createBars(components, networkId, book, {
     cut: (worker, why) => workers.cut(worker, why),
-    changed: () => workers.recheck(),
+    recheck: () => workers.recheck(),
   })
   const { enrollment } = components
   const accountOf = (worker: string): string | undefined => chain?.state.get('node', worker)?.account
   const workers: WorkerDesk = new WorkerDesk(
-    { ...shared, watch, drains, accountOf, gatewayAddresses, enrollment },
+    { ...shared, watch, drains, suspensions, accountOf, gatewayAddresses, enrollment },
     limits,
   )
   const rollouts = new RolloutTally({ log, metrics, policy, desk: () => workers })
@@ -144,7 +145,7 @@ function assemble(
   const credits = { wallets: talk, transfers, allotments }
   const gateways = new GatewayDesk({ ...shared, ...ofWorkers, ...credits }, limits)
   const slotBack = (worker: string): void => workers.slotBack(worker)
-  const assigner = createAssigner({ scheduler, book, journal, pause, slotBack }, limits)
+  const assigner = createAssigner({ scheduler, book, journal, pause, resumption, slotBack }, limits)
   const announcing = { network, store, clock, signer, log, policy, scheduler }
   const announcer = new Announcer(announcing, ids.announcements)
   const office =
@@ -153,10 +154,22 @@ function assemble(
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const held = { pause, drains, isolations, quality, rollouts, ...ends }
+  const held = { pause, resumption, drains, isolations, suspensions, quality, rollouts, ...ends }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
-  return new CoordinatorRole({ network, clock, log, onPolicy }, parts, ids)
+  return new CoordinatorRole({ network, clock, log, policy, onPolicy }, parts, ids)
+}
+
+/** What keeps single workers from being served here. */
+function createBars(
+  components: CoordinatorComponents,
+  networkId: string,
+  book: TaskBook,
+  { cut, recheck: changed }: { readonly cut: WorkerDesk['cut']; readonly recheck: () => void },
+): { readonly drains: Drains; readonly suspensions: Suspensions } {
+  const leases = (worker: string): number => book.leases(worker).length
+  const drains = new Drains({ ...components, leases, cut, changed })
+  return { drains, suspensions: new Suspensions({ ...components, changed }, networkId) }
 }
 
 function createEconomy(

@@ -9,6 +9,7 @@ import type { AllotmentDesk } from './allotment-desk.js'
 import type { ControlLinkComponents } from './control-link.js'
 import type { Drains } from './drains.js'
 import type { Pause } from './pause.js'
+import type { Suspensions } from './suspensions.js'
 import type { TaskBook } from './task-book.js'
 import type { TransferDesk } from './transfer-desk.js'
 import type { WalletTalk } from './wallet-talk.js'
@@ -30,6 +31,7 @@ export interface WorkerDeskComponents extends DeskComponents {
   readonly drains: Pick<Drains, 'bar'>
   /** The account that policy has a worker belong to. */
   readonly accountOf: (worker: string) => string | undefined
+  readonly suspensions: Pick<Suspensions, 'bar' | 'badReceipt'>
   /** Where a gateway can be dialled. */
   readonly gatewayAddresses: (gateway: string) => readonly string[]
   /** Answers those whom policy does not admit; left out where there is no signed policy. */

@@ -115,7 +115,7 @@ export class GatewayDesk {
     const why = this.#admits(link.peerId) ?? this.#full(link.peerId)
     if (why !== undefined) {
       log.info('gateway-refused', { peer: link.peerId, code: why.code })
-      if (why.code === 'not-admitted') {
+      if (why.code === 'not-admitted' || why.code === 'blacklisted') {
         const facts = { role: 'gateway' }
         this.#components.audit.note({
           kind: 'admission-refused',

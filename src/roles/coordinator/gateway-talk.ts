@@ -148,7 +148,7 @@ class GatewayTalk {
   }
 
   #look(wire: WireHeader): Taken | Fresh {
-    const { clock, book, scheduler, pause } = this.#components
+    const { clock, book, scheduler, pause, policy } = this.#components
     const taskId = wire.id
     const header = fromWireHeader(wire)
     const known = book.get(taskId)
@@ -161,6 +161,7 @@ class GatewayTalk {
     }
     const why =
       headerFault(header, this.#link.peerId, clock.nowMs()) ??
+      policy().blacklist?.account(header.account) ??
       pause.submitFault(header) ??
       scheduler.admit(header)
     return why === undefined ? { taskId, header, wire, again: undefined } : { taskId, why }

@@ -38,7 +38,7 @@ interface Components {
   readonly chain: PolicyChain
   /** Called whenever more of the log is durable. */
   readonly grown: () => void
-  /** Called with what each entry that was appended moved. */
+  /** Called with what each entry that was appended moved; with an account that was opened, or whose home moved. */
   readonly moved?: (postings: readonly Posting[]) => void
 }
 
@@ -142,7 +142,10 @@ export class LedgerDesk implements TaskLog, Recordable {
     if (this.#sealed !== undefined) return this.#sealed
     const outcome = this.#log.append(wish)
     if (!isRefusal(outcome)) this.#components.journal.record(this)
-    if ('postings' in outcome) this.#components.moved?.(outcome.postings)
+    if ('postings' in outcome) {
+      const { moved } = this.#components
+      moved?.(wish.kind === 'open' ? [{ account: wish.entry.account, amount: 0n }] : outcome.postings)
+    }
     return outcome
   }
 

@@ -29,6 +29,8 @@ interface Components {
   readonly metrics: Metrics
   /** Tasks may be given out again. */
   readonly touch: () => void
+  /** Why nothing is given out though there is no pause. */
+  readonly held: () => Refusal | undefined
 }
 
 /** When a gateway tries again what it has promised to a user already. */
@@ -57,7 +59,7 @@ export class Pause {
 
   /** Why nothing is given out; undefined = it is. */
   get why(): Refusal | undefined {
-    return this.#view && pausedRefusal(this.#view)
+    return this.#view === undefined ? this.#components.held() : pausedRefusal(this.#view)
   }
 
   /** Reads what was said before a restart. @throws EdgeCoderError `store-corrupt`, `store-failed` */

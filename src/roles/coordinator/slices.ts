@@ -1,17 +1,13 @@
 import { ownerOf } from '../../core/ledger/account-name.js'
 import type { Posting } from '../../core/ledger/draft.js'
-import { nextPosition } from '../../core/ledger/line.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
-import type { Store } from '../../ports/store.js'
-import { derivedEntryId, type EntryOf } from '../../wire/ledger/entry.js'
-import { logKeys } from '../ledger/log-keys.js'
 import { SLICE_LOOKS } from './constants.js'
 import type { TaskLog } from './ledger-accounting.js'
+import { sendHome } from './send-home.js'
 
 interface Components {
-  readonly store: Store
   readonly clock: Clock
   readonly log: Log
   /** The own log. */
@@ -19,8 +15,6 @@ interface Components {
 }
 
 interface Init {
-  /** Of the own log's keys in the store. */
-  readonly prefix: string
   /** After so long a slice that nothing was spent from goes home. */
   readonly idleMs: number
 }
@@ -54,18 +48,8 @@ export class Slices {
     this.#lookedMs = components.clock.monotonicMs()
   }
 
-  /** Finds the slices that have credits. @throws EdgeCoderError of the store */
-  async start(): Promise<void> {
-    const keys = logKeys(this.#init.prefix)
-    const nowMs = this.#components.clock.monotonicMs()
-    for await (const [key] of this.#components.store.range(keys.records('balance'))) {
-      const account = keys.recordIn('balance', key)
-      if (isSlice(account)) this.#movedMs.set(account, nowMs)
-    }
-  }
-
-  /** An entry of the own log moved these. */
-  moved(postings: readonly Posting[]): void {
+  /** An entry of the own log moved these; at the start, all that there is. */
+  moved(postings: Iterable<Posting>): void {
     for (const { account } of postings) {
       if (isSlice(account)) this.#movedMs.set(account, this.#components.clock.monotonicMs())
     }
@@ -100,30 +84,15 @@ export class Slices {
    * @returns microcredits, 0 = nothing was left; or why the log does not take it
    */
   giveBack(slice: string): bigint | Refusal {
-    const { ledger, clock, log } = this.#components
-    const amount = ledger.view.get('balance', slice) ?? 0n
-    const toHome = ledger.view.get('account', ownerOf(slice))?.home
+    const { clock, log } = this.#components
+    const sent = sendHome(this.#components, slice)
     this.#movedMs.delete(slice)
-    if (amount === 0n || toHome === undefined) return 0n
-    const id = derivedEntryId('return', slice, String(nextPosition(ledger.view)))
-    const entry: EntryOf<'return'> = {
-      kind: 'return',
-      id,
-      timeMs: clock.nowMs(),
-      account: slice,
-      toHome,
-      amount,
-    }
-    const outcome = ledger.append({ kind: 'return', entry, evidence: undefined })
-    if (isRefusal(outcome)) {
+    if (isRefusal(sent)) {
       // It is looked at again when it has been idle for as long once more.
       this.#movedMs.set(slice, clock.monotonicMs())
-      log.warn('slice-not-returned', { slice, code: outcome.code, detail: outcome.detail })
-      return outcome
-    }
-    this.#movedMs.delete(slice)
-    log.info('slice-returned', { slice, toHome, amount: String(amount) })
-    return amount
+      log.warn('slice-not-returned', { slice, code: sent.code, detail: sent.detail })
+    } else if (sent > 0n) log.info('slice-returned', { slice, amount: String(sent) })
+    return sent
   }
 }
 

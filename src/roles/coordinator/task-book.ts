@@ -125,6 +125,11 @@ export class TaskBook {
       .slice(0, limit)
   }
 
+  /** Accounts that have tasks which have not ended. */
+  openAccounts(): Iterable<string> {
+    return this.#unfinished.keys()
+  }
+
   /** Ids of an account's tasks that have not ended; left out = of all accounts. */
   *unfinished(account?: string): Iterable<string> {
     if (account !== undefined) yield* this.#unfinished.get(account) ?? []

@@ -23,9 +23,12 @@ export const receiptKey = (id: string): string => `r|${id}`
 export const SEQUENCE_KEY = 'm|announcement-sequence'
 export const PROBE_KEY = 'm|probe'
 export const PAUSE_KEY = 'm|pause'
+export const RESUMPTION_KEY = 'm|resume'
 export const DRAINS = { gte: 'm|drain|', lt: 'm|drain}' } as const
 export const ISOLATIONS = { gte: 'm|isolated|', lt: 'm|isolated}' } as const
 export const isolationKey = (peer: string): string => `m|isolated|${peer}`
+export const SUSPENSIONS = { gte: 'm|suspended|', lt: 'm|suspended}' } as const
+export const suspensionKey = (worker: string): string => `m|suspended|${worker}`
 export const drainKey = (worker: string): string => `m|drain|${worker}`
 
 const headers = codec(TaskHeaderSchema, 1024)

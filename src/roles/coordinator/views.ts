@@ -9,6 +9,7 @@ import type { GatewayDesk } from './gateway-desk.js'
 import type { Isolations } from './isolations.js'
 import type { Journal } from './journal.js'
 import type { Pause } from './pause.js'
+import type { Resumption } from './resumption.js'
 import type { TaskBook } from './task-book.js'
 import { gatewayAway } from './task-standing.js'
 import type { WorkerDesk } from './worker-desk.js'
@@ -25,12 +26,13 @@ interface Parts {
   readonly workers: WorkerDesk
   readonly gateways: GatewayDesk
   readonly pause: Pause
+  readonly resumption: Resumption
   readonly isolations: Isolations
 }
 
 /** @param idle why it serves nobody now; undefined = it does */
 export function statusOf(parts: Parts, clock: Clock, idle: Refusal | undefined): CoordinatorStatus {
-  const { scheduler, watch, book, workers, gateways, pause, isolations } = parts
+  const { scheduler, watch, book, workers, gateways, pause, resumption, isolations } = parts
   const storm = watch.storm()
   const why = idle ?? storeFault(parts)
   const oldestMs = scheduler.oldestQueuedMs()
@@ -49,6 +51,7 @@ export function statusOf(parts: Parts, clock: Clock, idle: Refusal | undefined):
       ? { stormSinceMs: clock.nowMs() - (clock.monotonicMs() - storm.sinceMs) }
       : {}),
     ...(pause.view === undefined ? {} : { paused: pause.view }),
+    ...(resumption.view === undefined ? {} : { resuming: resumption.view }),
   }
 }
 
@@ -57,7 +60,9 @@ function storeFault({ journal }: Parts): Refusal | undefined {
   return fault && refusal(fault.code, fault.message, fault.next === undefined ? {} : { next: fault.next })
 }
 
-export function queueOf({ scheduler, book, gateways, pause }: Parts, clock: Clock, limit: number): QueueView {
+export function queueOf(parts: Parts, clock: Clock, limit: number): QueueView {
+  const { scheduler, book, gateways } = parts
+  const held = heldBy(parts)
   const nowMs = clock.nowMs()
   const tasks: Task[] = []
   for (const { task } of book.leased()) {
@@ -81,9 +86,14 @@ export function queueOf({ scheduler, book, gateways, pause }: Parts, clock: Cloc
     accounts: book.accounts(SHOWN_ACCOUNTS),
     tasks: tasks.map((task) => {
       const away = gateways.attached(task.header.gateway) ? undefined : gatewayAway(task.header.gateway)
-      return taskOf(task, pause.why ?? away)
+      return taskOf(task, held ?? away)
     }),
   }
+}
+
+/** Why a task is not given out now, whatever workers there are; undefined = it may be. */
+function heldBy({ book, pause, resumption }: Parts): Refusal | undefined {
+  return pause.why ?? resumption.waits(book.count('leased') + book.count('running'))
 }
 
 /** @param held what keeps it from being given out, whatever its worker */
@@ -139,15 +149,12 @@ export function workersOf({ watch, book, workers }: Parts): readonly WorkerView[
   return [...workers.sessions(), ...workers.gone()].map(view)
 }
 
-export function explainOf(
-  { scheduler, book, gateways, pause }: Parts,
-  account: string,
-  taskId: string,
-): ExplainView | Refusal {
+export function explainOf(parts: Parts, account: string, taskId: string): ExplainView | Refusal {
+  const { scheduler, book, gateways } = parts
   const entry = book.get(`${account}:${taskId}`) ?? book.get(taskId)
   if (entry === undefined || entry.task.header.account !== account) {
     return refusal('task-not-found', `no task "${taskId}" of account "${account}" is known here`)
   }
   const gatewayAttached = gateways.attached(entry.task.header.gateway)
-  return explainTask(entry.task, { scheduler, gatewayAttached, paused: pause.why })
+  return explainTask(entry.task, { scheduler, gatewayAttached, paused: heldBy(parts) })
 }

@@ -16,6 +16,9 @@ import { createWorkerTalk } from './worker-talk.js'
 
 type WorkerOutlets = Pick<TaskOutlets, 'grant' | 'revoke' | 'leased' | 'released' | 'recorded' | 'storming'>
 
+/** No token helps who is refused for one of these. */
+const BARRED: ReadonlySet<Refusal['code']> = new Set(['blacklisted', 'peer-isolated', 'worker-suspended'])
+
 /** The workers of this coordinator: lets them in, keeps their sessions over lost links, gives them leases. */
 export class WorkerDesk implements WorkerOutlets {
   readonly #components: WorkerDeskComponents
@@ -52,6 +55,14 @@ export class WorkerDesk implements WorkerOutlets {
     return this.#sessions.size
   }
 
+  /** Slots of all workers, busy or not. */
+  get slots(): number {
+    let free = 0
+    for (const session of this.#sessions.values()) free += session.free
+    const { book } = this.#components
+    return free + book.count('leased') + book.count('running')
+  }
+
   gone(): Iterable<WorkerSession> {
     return this.#gone.values()
   }
@@ -80,7 +91,7 @@ export class WorkerDesk implements WorkerOutlets {
     log.warn(storm === 'storm' ? 'storm-began' : 'storm-ended', { workers: this.#sessions.size, next })
   }
 
-  /** Puts out workers that policy no longer admits; the others get what it lets them have now. */
+  /** Puts out workers that policy no longer admits or that are suspended; the others get what it lets them have now. */
   recheck(): void {
     this.#holdCode()
     for (const session of this.#sessions.values()) {
@@ -187,9 +198,10 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #admits(peerId: string, agentId: string): Refusal | undefined {
-    const { policy, enrollment } = this.#components
+    const { policy, enrollment, suspensions } = this.#components
     const why = admits(policy(), { peerId, agentId, role: 'worker' })
-    return why && (enrollment?.standing(peerId) ?? why)
+    if (why === undefined) return suspensions.bar(peerId)
+    return BARRED.has(why.code) ? why : (enrollment?.standing(peerId) ?? why)
   }
 
   #bar({ peerId }: WorkerSession): Refusal | undefined {
@@ -218,7 +230,7 @@ export class WorkerDesk implements WorkerOutlets {
     const { enrollment, log } = this.#components
     if (why !== undefined) {
       log.info('worker-refused', { peer: link.peerId, agent: hello.agentId, code: why.code })
-      if (why.code === 'not-admitted') {
+      if (why.code === 'not-admitted' || why.code === 'blacklisted') {
         const facts = { role: 'worker', agent: hello.agentId }
         this.#components.audit.note({
           kind: 'admission-refused',
@@ -228,7 +240,7 @@ export class WorkerDesk implements WorkerOutlets {
           facts,
         })
       }
-      const mayEnrol = stranger !== undefined && stranger.code !== 'peer-isolated'
+      const mayEnrol = stranger !== undefined && !BARRED.has(stranger.code)
       return mayEnrol && enrollment !== undefined ? enrollment.answer(guest, stranger) : why
     }
     if (hello.registrationSecret.length > 0) void enrollment?.confirmed(guest)

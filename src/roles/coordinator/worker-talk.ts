@@ -120,17 +120,24 @@ class WorkerTalk {
   }
 
   #done(done: Done): Action {
-    const { lease, receipt, acceptance, free } = done
+    const { lease, receipt, acceptance } = done
     if (lease === undefined || receipt === undefined || acceptance === undefined) return () => {}
     // A repeated or late result needs no look at its signatures: nothing is settled by it.
     if (this.#held(lease) === undefined && this.#owed(lease) === undefined)
-      return () => this.#finish(lease, free, undefined)
+      return () => this.#finish(done, lease, undefined)
     const checked = openOutcome(receipt, acceptance, this.#components.policy().network)
-    return checked.then((outcome) => () => this.#finish(lease, free, outcome))
+    return checked.then((outcome) => () => this.#finish(done, lease, outcome))
   }
 
-  #finish(lease: LeaseRef, free: number, outcome: Awaited<ReturnType<typeof openOutcome>> | undefined): void {
-    const { journal } = this.#components
+  #finish(
+    { receipt, free }: Done,
+    lease: LeaseRef,
+    outcome: Awaited<ReturnType<typeof openOutcome>> | undefined,
+  ): void {
+    const { journal, suspensions } = this.#components
+    if (receipt !== undefined && isForeign(outcome, this.#session.peerId)) {
+      suspensions.badReceipt(this.#session.peerId, receipt)
+    }
     this.#session.mentioned(lease.taskId)
     const held = this.#held(lease)
     const why = held === undefined ? this.#late(lease, outcome) : this.#outcomeOf(held, lease, outcome)
@@ -199,7 +206,7 @@ class WorkerTalk {
     const worker = this.#session.peerId
     const { lastFence: fence } = entry.task
     log.warn('outcome-refused', { task: entry.id, peer: worker, code: why.code, detail: why.detail })
-    if (why.code === 'bad-signature' || why.code === 'wrong-network') network.penalise(worker, why.code)
+    if (why.code === 'wrong-network') network.penalise(worker, why.code)
     book.step(entry, { type: 'attempt-failed', worker, fence, fault: 'worker', why })
     return why
   }
@@ -252,6 +259,12 @@ class WorkerTalk {
     const held = entry && leaseOf(entry.task)
     return held?.worker === this.#session.peerId && held.fence === lease.fence ? entry : undefined
   }
+}
+
+/** May the receipt be one that the worker did not sign? */
+function isForeign(outcome: Awaited<ReturnType<typeof openOutcome>> | undefined, worker: string): boolean {
+  if (outcome === undefined) return false
+  return isMalformed(outcome) ? outcome.code === 'bad-signature' : outcome.worker.signer !== worker
 }
 
 function unknownLease(lease: LeaseRef): Refusal {

@@ -16,6 +16,7 @@ import type { Journal } from './journal.js'
 import { LedgerAccounting } from './ledger-accounting.js'
 import { LedgerDesk } from './ledger-desk.js'
 import { Slices } from './slices.js'
+import { Strays } from './strays.js'
 
 export interface WrittenLogComponents {
   readonly store: Store
@@ -53,6 +54,7 @@ export class WrittenLog {
   readonly accounting: LedgerAccounting
   /** What other homes let this one spend. */
   readonly slices: Slices
+  readonly #strays: Strays
   /** What other homes send here. */
   readonly arrivals: Arrivals
   /** Closes its windows, and issues its credits. */
@@ -65,11 +67,12 @@ export class WrittenLog {
     this.epoch = epoch
     this.prefix = writtenPrefix(networkId, signer.peerId, logOrigin(networkId, home, epoch))
     const { prefix } = this
-    const moved = (postings: readonly Posting[]) => this.slices.moved(postings)
+    const moved = (postings: readonly Posting[]) => this.#moved(postings)
     this.desk = new LedgerDesk({ ...components, moved }, { networkId, home, epoch, prefix })
     const { desk: ledger } = this
     this.accounting = new LedgerAccounting({ ...components, ledger, isGateway: chainGateways(chain) })
-    this.slices = new Slices({ ...components, ledger }, { prefix, idleMs: sliceIdleMs })
+    this.slices = new Slices({ ...components, ledger }, { idleMs: sliceIdleMs })
+    this.#strays = new Strays({ ...components, ledger })
     this.arrivals = new Arrivals({ ...components, ledger }, { networkId, prefix: `${prefix}|a` })
     this.economy = new EconomyDesk({ ...components, ledger, library: () => library })
   }
@@ -91,7 +94,7 @@ export class WrittenLog {
   /** Enters what policy says, and begins what goes on by itself. Nothing has begun when it fails. */
   async start(): Promise<void> {
     if (this.desk.closed === undefined) {
-      await this.slices.start()
+      for await (const [account, amount] of this.desk.balances()) this.#moved([{ account, amount }])
       await this.arrivals.load()
     }
     this.desk.follow()
@@ -107,6 +110,12 @@ export class WrittenLog {
     this.economy.round()
     this.arrivals.wake()
     this.slices.look()
+    this.#strays.look()
+  }
+
+  #moved(postings: readonly Posting[]): void {
+    this.slices.moved(postings)
+    this.#strays.moved(postings)
   }
 
   /** Nothing begins any more; call it before the journal is closed. */

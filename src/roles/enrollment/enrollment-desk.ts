@@ -15,6 +15,7 @@ import {
   REGISTRATION_SECRET_BYTES,
   registrationHash,
 } from '../../wire/registration-token.js'
+import { ChainBlacklist } from '../policy/chain-blacklist.js'
 import { enrolledNode, enrolledNodes, othersOf } from '../policy/enrolled-nodes.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import {
@@ -258,12 +259,14 @@ class EnrollmentDesk implements Enrollment {
   }
 
   #orderFault({ agent, account, use, ttlMs }: TokenOrder): Refusal | undefined {
-    const { chain } = this.#components
+    const { chain, clock } = this.#components
     if (chain.state.get('account', account) === undefined) {
       return refusal('account-unknown', `no account ${account} in this network`, {
         next: `Open it first: edgecoder admin policy draft account ${account} --role contributor …`,
       })
     }
+    const barred = new ChainBlacklist(chain.state, chain.blacklisted, () => clock.nowMs()).account(account)
+    if (barred !== undefined) return barred
     if (ttlMs < LEAST_TOKEN_MS || ttlMs > MOST_TOKEN_MS) {
       return refusal('out-of-bounds', 'a registration token lives for one minute to 90 days')
     }

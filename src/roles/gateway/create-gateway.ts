@@ -96,6 +96,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       clock,
       random,
       metrics,
+      bar: (account) => policy().blacklist?.account(account),
       gateway: signer.peerId,
       stopping: () => life.stopping,
       used: (header) => {

@@ -24,6 +24,8 @@ interface Components {
   readonly clock: Clock
   readonly random: Random
   readonly metrics: GatewayMetrics
+  /** Why an account may not submit; undefined = it may. */
+  readonly bar: (account: string) => Refusal | undefined
   /** Peer id of this gateway. */
   readonly gateway: string
   readonly stopping: () => boolean
@@ -71,6 +73,8 @@ export class SubmitDesk {
 
   async #submit(request: TaskRequest, startMs: number): Promise<Submission | Refusal> {
     const { random, gateway, clock } = this.#components
+    const barred = this.#components.bar(request.account)
+    if (barred !== undefined) return barred
     const prepared = prepareTask(request, { id: random.id(), gateway, nowMs: clock.nowMs() })
     if (isRefusal(prepared)) return prepared
     // Until it is durable the payload is in memory, however long a coordinator stays away.

@@ -10,10 +10,11 @@ import type { Malformed } from '../../wire/malformed.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
 import { AuditState } from './audit-state.js'
-import { BREATH_ENTRIES, REPLAYED_TOGETHER, TOLD_MISMATCHES } from './constants.js'
+import { BREATH_ENTRIES, DECODED_TOGETHER, TOLD_MISMATCHES } from './constants.js'
 import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
 import { type EarlierLogs, readGenesis, replayLine } from './log-line.js'
+import { type LogPiece, piecesOf } from './log-pieces.js'
 import type { LogPart } from './log-reader.js'
 import { LogTree } from './log-tree.js'
 import { lookAhead } from './look-ahead.js'
@@ -67,13 +68,6 @@ export interface AuditOptions {
   readonly breathe?: () => Promise<void>
 }
 
-/** Entries that are checked and applied together. */
-interface Piece {
-  readonly entries: readonly Uint8Array[]
-  /** The part that ends with them. */
-  readonly end: LogPart | undefined
-}
-
 /** Signs of an audit under way; the report is made from it. */
 export class AuditRun {
   readonly state = new AuditState()
@@ -110,15 +104,15 @@ export class AuditRun {
    */
   async replay(parts: AsyncIterable<LogPart>, options: AuditOptions): Promise<boolean> {
     const { signal, onProgress, breathe } = options
-    const most = breathe === undefined ? REPLAYED_TOGETHER : BREATH_ENTRIES
+    const most = breathe === undefined ? DECODED_TOGETHER : BREATH_ENTRIES
     try {
       for await (const [piece, checked] of lookAhead(piecesOf(parts, most), (each) => this.#check(each))) {
         if (this.size === 0 && !(await this.#goOn(piece.entries[0], breathe))) return false
         if (signal?.aborted === true) return false
         this.enter(piece.entries, checked.entries)
         await breathe?.()
-        if (piece.end === undefined || checked.checkpoint === undefined) continue
-        this.#compareCheckpoint(checked.checkpoint, piece.end)
+        if (checked.checkpoint === undefined) continue
+        this.#compareCheckpoint(checked.checkpoint, piece.part)
         onProgress?.(this.progress)
       }
     } catch (cause) {
@@ -181,9 +175,9 @@ export class AuditRun {
     return false
   }
 
-  async #check({ entries, end }: Piece) {
+  async #check({ part, entries, isLast }: LogPiece) {
     const [checkpoint, checked] = await Promise.all([
-      end && openCheckpoint(end.checkpoint, this.#key, []),
+      isLast ? openCheckpoint(part.checkpoint, this.#key, []) : undefined,
       checkEntries(entries, this.#evidence),
     ])
     return { checkpoint, entries: checked }
@@ -223,15 +217,5 @@ export class AuditRun {
 
   #wrongBalance(detail: string): void {
     this.mismatch({ where: 'state', at: this.size, code: 'wrong-amount', detail })
-  }
-}
-
-/** What is checked ahead is short-lived only when it is little: else it is copied by each collection of garbage. */
-async function* piecesOf(parts: AsyncIterable<LogPart>, most: number): AsyncIterable<Piece> {
-  for await (const part of parts) {
-    const { entries } = part
-    for (let at = 0; at === 0 || at < entries.length; at += most) {
-      yield { entries: entries.slice(at, at + most), end: at + most < entries.length ? undefined : part }
-    }
   }
 }

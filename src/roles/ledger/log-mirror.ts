@@ -1,16 +1,17 @@
+import { invariant } from '../../core/invariant.js'
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Store, Write } from '../../ports/store.js'
 import { openCheckpoint, type SignedCheckpoint } from '../../wire/checkpoint.js'
-import { isMalformed } from '../../wire/frame.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { sha256Tree } from '../../wire/tree-hash.js'
-import { CHECKPOINT_SPACING, PART_ENTRIES, STAGED_BYTES } from './constants.js'
+import { CHECKPOINT_SPACING, DECODED_TOGETHER, PART_ENTRIES, STAGED_BYTES } from './constants.js'
 import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
 import { type LogKeys, logKeys } from './log-keys.js'
 import { type Head, headWrites, type OpenedLog, openLog } from './log-open.js'
+import { type LogPiece, piecesOf } from './log-pieces.js'
 import { type LogEnd, type LogPart, LogReader } from './log-reader.js'
 import { LogStaging } from './log-staging.js'
 import type { LogTree, TreeGrowth } from './log-tree.js'
@@ -81,17 +82,19 @@ interface Parts extends Components {
   readonly key: NoteKey
 }
 
-/** A part without its state: read, signatures checked, its checkpoint opened. */
-interface CheckedPart {
-  readonly checkpoint: SignedCheckpoint | Refusal
+/** A piece without its state: read, signatures checked. */
+interface CheckedPiece {
   readonly entries: readonly (CheckedEntry | Refusal)[]
-  readonly bytes: number
+  /** Of the first piece of a part: its checkpoint, opened. */
+  readonly checkpoint?: SignedCheckpoint | Refusal
 }
 
-/** A part that the rules took, and the tree with it. */
-interface StagedPart {
+/** A part that its log has signed, and the tree with it. */
+interface SignedPart {
   readonly head: Head
   readonly grown: TreeGrowth
+  /** Of its entries. */
+  readonly bytes: number
 }
 
 class StoredLogMirror implements LogMirror, LogEnd {
@@ -121,34 +124,47 @@ class StoredLogMirror implements LogMirror, LogEnd {
   }
 
   async take(part: LogPart): Promise<PartTaken | PartRefusal> {
-    const staged = this.#stagePart(part, await this.#check(part))
-    if (!isRefusal(staged)) return this.#commit(staged)
-    this.#staging.drop()
-    return staged
+    const refused = await this.follow(only(part))
+    if (refused !== undefined) return refused
+    invariant(this.head !== undefined, 'a log that took a part has a head')
+    return { outcome: 'taken', head: this.head }
   }
 
   async follow(parts: AsyncIterable<LogPart>, options: FollowOptions = {}): Promise<PartRefusal | undefined> {
     const { signal, onProgress } = options
     const stopped = (): boolean => signal?.aborted === true
-    let writing: { readonly done: Promise<PartTaken>; readonly bytes: number } | undefined
+    let signed: SignedPart | undefined
+    let writing: { readonly done: Promise<void>; readonly bytes: number } | undefined
     const settle = async (): Promise<void> => {
       const { done } = writing ?? {}
       writing = undefined
-      if ((await done) !== undefined) onProgress?.({ size: this.tree.size })
+      if (done === undefined) return
+      await done
+      onProgress?.({ size: this.tree.size })
     }
+    const pieces = piecesOf(parts, DECODED_TOGETHER)
     try {
-      for await (const [part, checked] of lookAhead(parts, (each) => this.#check(each))) {
+      for await (const [piece, checked] of lookAhead(pieces, (each) => this.#check(each))) {
         if (stopped()) break
-        if (checked.bytes + (writing?.bytes ?? 0) > STAGED_BYTES) await settle()
+        if (checked.checkpoint !== undefined) {
+          const begun = this.#begin(piece.part, checked.checkpoint)
+          if (isRefusal(begun)) {
+            await settle()
+            return begun
+          }
+          if (begun.bytes + (writing?.bytes ?? 0) > STAGED_BYTES) await settle()
+          signed = begun
+        }
         // The disk is at work on the part before.
-        const staged = this.#stagePart(part, checked)
-        await settle()
-        if (isRefusal(staged)) return staged
+        const refused = this.#stage(piece.part.from + piece.at, checked.entries)
+        if (refused !== undefined || piece.isLast) await settle()
+        if (refused !== undefined) return refused
         if (stopped()) break
-        const done = this.#commit(staged)
+        if (!piece.isLast || signed === undefined) continue
+        const done = this.#commit(signed)
         // Awaited in a moment; nobody is to hear of it before.
         done.catch(() => {})
-        writing = { done, bytes: checked.bytes }
+        writing = { done, bytes: signed.bytes }
       }
       await settle()
       return undefined
@@ -158,24 +174,23 @@ class StoredLogMirror implements LogMirror, LogEnd {
     }
   }
 
-  async #check({ entries, checkpoint }: LogPart): Promise<CheckedPart> {
-    const bytes = entries.reduce((sum, { length }) => sum + length, 0)
-    if (entries.length > PART_ENTRIES || bytes > STAGED_BYTES) {
-      const most = `at most ${PART_ENTRIES} and ${STAGED_BYTES}`
-      const detail = `a part of ${entries.length} entries and ${bytes} bytes, ${most}`
-      return { checkpoint: refusal('frame-too-large', detail), entries: [], bytes: 0 }
-    }
-    const [opened, checked] = await Promise.all([
-      openCheckpoint(checkpoint, this.key, []),
-      checkEntries(entries, this.#parts.evidence),
-    ])
-    return { checkpoint: opened, entries: checked, bytes }
+  async #check({ part, at, entries }: LogPiece): Promise<CheckedPiece> {
+    const checking = checkEntries(entries, this.#parts.evidence)
+    if (at > 0) return { entries: await checking }
+    const opening = openCheckpoint(part.checkpoint, this.key, [])
+    const [opened, checked] = await Promise.all([opening, checking])
+    return { checkpoint: opened, entries: checked }
   }
 
-  /** Takes a part into memory; when it is refused, some of its entries may be staged. */
-  #stagePart(part: LogPart, checked: CheckedPart): StagedPart | PartRefusal {
-    const { checkpoint } = checked
-    if (isMalformed(checkpoint) || isRefusal(checkpoint)) return { ...checkpoint, signed: false }
+  /** Nothing of a part is looked at by the rules before its log's signature over just these entries was seen. */
+  #begin(part: LogPart, checkpoint: SignedCheckpoint | Refusal): SignedPart | PartRefusal {
+    const bytes = part.entries.reduce((sum, { length }) => sum + length, 0)
+    if (part.entries.length > PART_ENTRIES || bytes > STAGED_BYTES) {
+      const most = `at most ${PART_ENTRIES} and ${STAGED_BYTES}`
+      const detail = `a part of ${part.entries.length} entries and ${bytes} bytes, ${most}`
+      return { ...refusal('frame-too-large', detail), signed: false }
+    }
+    if (isRefusal(checkpoint)) return { ...checkpoint, signed: false }
     const misplaced = this.#misplaced(part, checkpoint)
     if (misplaced !== undefined) return misplaced
     const grown = this.#tip.grow(part.entries.map((each) => sha256Tree.leaf(each)))
@@ -186,8 +201,7 @@ class StoredLogMirror implements LogMirror, LogEnd {
       }
     }
     const { size, root } = checkpoint
-    const refused = this.#stage(part.from, checked.entries)
-    return refused ?? { head: { size, root, note: part.checkpoint }, grown }
+    return { head: { size, root, note: part.checkpoint }, grown, bytes }
   }
 
   #misplaced({ from, entries }: LogPart, checkpoint: SignedCheckpoint): PartRefusal | undefined {
@@ -224,7 +238,7 @@ class StoredLogMirror implements LogMirror, LogEnd {
     return refusal('entry-conflict', `entry ${index} says again what entry ${outcome.index} says`)
   }
 
-  async #commit({ head, grown }: StagedPart): Promise<PartTaken> {
+  async #commit({ head, grown }: SignedPart): Promise<void> {
     const { store, keys } = this.#parts
     const batch = this.#staging.take(PART_ENTRIES, grown)
     const writes: readonly Write[] = [
@@ -242,11 +256,14 @@ class StoredLogMirror implements LogMirror, LogEnd {
     }
     this.#staging.committed()
     this.head = head
-    return { outcome: 'taken', head }
   }
 
   /** The tree with what is on its way to the disk. */
   get #tip(): LogTree {
     return this.#underWay ?? this.tree
   }
+}
+
+async function* only(part: LogPart): AsyncIterable<LogPart> {
+  yield part
 }

@@ -125,6 +125,10 @@ function aboutOf(message: PolicyMessage): AuditFacts {
         ...(override === '' ? {} : { override }),
       }
     }
+    case 'blacklist': {
+      const { subject, action, reason, evidence, reporter } = message.body
+      return { subject, action, reason, evidence: hexOf(evidence), reporter }
+    }
     case 'coordinators':
     case 'gateways':
       return { admitted: message.body.admit.length, removed: message.body.remove.length }

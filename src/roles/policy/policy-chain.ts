@@ -12,6 +12,7 @@ import type { ChainRecord, IncidentRecord, KeyTable, PolicyReader } from '../../
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
 import { signersOf } from '../../wire/dsse.js'
+import { reportHolds } from '../../wire/policy/blacklist-report.js'
 import { keyText } from '../../wire/policy/key-text.js'
 import {
   networkIdOf,
@@ -62,6 +63,11 @@ export class PolicyChain {
   /** Who is in the network; goes with the chain. */
   get view(): PolicyView | undefined {
     return this.#book.view
+  }
+
+  /** Subjects of the blacklist, those whose time is over among them. */
+  get blacklisted(): ReadonlySet<string> {
+    return this.#book.blacklisted
   }
 
   /** Every epoch of every home that there ever was: each has a log of its own. */
@@ -156,5 +162,7 @@ export async function policyFacts(state: PolicyReader, read: ReadPolicy): Promis
   const { envelope, message, digest } = read
   const asked = policyRequirements(state, message).flatMap(({ keys }) => keys)
   const network = message.kind === 'genesis' ? networkIdOf(digest) : message.network
-  return { message, digest, network, signers: await signersOf(envelope, asked) }
+  const facts = { message, digest, network, signers: await signersOf(envelope, asked) }
+  if (message.kind !== 'blacklist') return facts
+  return { ...facts, reportHolds: await reportHolds(network, message.body) }
 }

@@ -1,3 +1,4 @@
+import type { Blacklist } from '../../core/policy/blacklist.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { PolicyChain } from './policy-chain.js'
 import type { PolicyPeer } from './policy-exchange.js'
@@ -8,6 +9,8 @@ export interface PolicyService {
   readonly chain: PolicyChain
   /** How far the chains of peers go that this node has a stream with. */
   peers(): readonly PolicyPeer[]
+  /** Whom it keeps out now; undefined = nobody ever was. */
+  blacklist(): Blacklist | undefined
   /** Why it is not to be relied on now. */
   standing(): Refusal | undefined
   /**

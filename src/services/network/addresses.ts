@@ -2,6 +2,7 @@ import type { NetworkInterfaceInfo } from 'node:os'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { isPrivate } from '@libp2p/utils'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { callerAddress } from '../../core/caller-address.js'
 
 /**
  * The public addresses that a listener on these multiaddrs can be dialled at; a wildcard stands for every
@@ -27,6 +28,11 @@ export function publicAddresses(
       .map((each) => `/${family}/${each}/${rest.join('/')}`)
       .filter((each) => !isPrivate(multiaddr(each)))
   })
+}
+
+/** What counts as one host of those that connect. @param address its multiaddr; through a relay, that of the relay */
+export function hostOf(address: string): string {
+  return callerAddress(address.split('/')[2] ?? '')
 }
 
 /** Can it be read as a multiaddr at all? */

@@ -44,5 +44,7 @@ export const LOOKUP_TIMEOUT_MS = 3_000
 export const CLOSING_MS = 250
 /** Connections of peers that are no members, at once; how long each lasts, and how often that is looked at. */
 export const GUESTS = 64
+/** Of those, from one address, or from one /64 of IPv6: a lab enrols so many at once, and others still get in. */
+export const GUESTS_PER_HOST = 8
 export const GUEST_MS = 30_000
 export const GUEST_LOOK_MS = 1_000

@@ -9,12 +9,13 @@ import type { ConnectionGater, PeerId } from '@libp2p/interface'
  */
 export function createConnectionGate(
   admits: (peerId: string) => boolean,
-  admitsGuest: (peerId: string) => boolean = () => false,
+  admitsGuest: (peerId: string, address: string) => boolean = () => false,
 ): ConnectionGater {
   const denied = (peer: PeerId): boolean => !admits(peer.toString())
   return {
     denyDialPeer: denied,
-    denyInboundEncryptedConnection: (peer) => !admitsGuest(peer.toString()) && denied(peer),
+    denyInboundEncryptedConnection: (peer, { remoteAddr }) =>
+      !admitsGuest(peer.toString(), remoteAddr.toString()) && denied(peer),
     denyOutboundEncryptedConnection: denied,
     denyInboundRelayReservation: denied,
     denyOutboundRelayedConnection: (source, destination) => denied(source) || denied(destination),

@@ -27,6 +27,8 @@ export interface GossipComponents {
   readonly pubsub: GossipSub
   readonly clock: Clock
   readonly log: Log
+  /** Is this peer on the blacklist? Left out = nobody is. */
+  bars?(peerId: string): boolean
   /** Told of a neighbour who passes on what no honest peer would. */
   penalise(peerId: string, offence: Offence): void
 }
@@ -35,10 +37,14 @@ type Judge = Parameters<Gossip['subscribe']>[1]
 
 /** @param topics all there are; gossipsub would drop any other without a word */
 export function createGossip(components: GossipComponents, topics: readonly string[]): Gossip {
-  const { pubsub, log, penalise } = components
+  const { pubsub, log, penalise, bars = () => false } = components
   const sources = createSources(components.clock)
 
   const judged = async (from: string, message: Message, judge: Judge): Promise<TopicValidatorResult> => {
+    // Whoever passes on what a barred peer said may not have heard of it yet, and is not penalised.
+    if (bars(from) || (message.type === 'signed' && bars(message.from.toString()))) {
+      return TopicValidatorResult.Ignore
+    }
     if (!sources(from).take()) {
       penalise(from, 'flood')
       return TopicValidatorResult.Ignore

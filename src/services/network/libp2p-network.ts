@@ -41,6 +41,8 @@ export interface Libp2pNetworkComponents {
   readonly metrics: Metrics
   /** Peers to deal with, asked at every connection; the policy of the network. */
   gate(peerId: string): boolean
+  /** Peers of which nothing is taken, through whomever it comes: the blacklist. Left out = nobody. */
+  readonly bars?: (peerId: string) => boolean
   /** Peers that may connect here though the gate is closed to them; left out = none. */
   readonly guests?: GuestRules
 }
@@ -70,6 +72,7 @@ export async function createLibp2pNetwork(
   init: Libp2pNetworkInit,
 ): Promise<Libp2pNetwork> {
   const { identity, clock, log, metrics, gate, guests: rules = NO_GUESTS } = components
+  const { bars = () => false } = components
   const ids = protocolIds(init.networkId)
   const scores = createPeerScores(clock)
   const admits = (peerId: string): boolean => {
@@ -80,8 +83,8 @@ export async function createLibp2pNetwork(
   }
   const isMember = (peerId: string): boolean => gate(peerId)
   const guests = new GuestBook({ clock, isMember }, rules)
-  const admitsGuest = (peerId: string): boolean =>
-    !scores.denied(peerId) && !gate(peerId) && guests.admits(peerId)
+  const admitsGuest = (peerId: string, address: string): boolean =>
+    !scores.denied(peerId) && !gate(peerId) && guests.admits(peerId, address)
   const store = init.dataDir === undefined ? undefined : createPeerStore(init.dataDir)
   const found = (peer: PeerAddress): void => introduction.found(peer)
   const flooded = (streams: readonly Stream[]): void => network.flooded(streams)
@@ -93,6 +96,7 @@ export async function createLibp2pNetwork(
       nowMs: () => clock.monotonicMs(),
       found,
       flooded,
+      bars,
       ...(store === undefined ? {} : { datastore: store.datastore }),
     },
     init,
@@ -100,7 +104,7 @@ export async function createLibp2pNetwork(
   const introduction = createIntroduction({ node, clock, log }, init.bootstrap)
   const rendezvous = createRendezvous({ node, clock, log }, ids.dht)
   const penalise = (peerId: string, offence: Offence): void => network.penalise(peerId, offence)
-  const gossip = createGossip({ pubsub: node.services.pubsub, clock, log, penalise }, init.topics)
+  const gossip = createGossip({ pubsub: node.services.pubsub, clock, log, penalise, bars }, init.topics)
   const parts = { node, store, scores, introduction, rendezvous, gossip, clock, log, metrics, admits, guests }
   const network = new NetworkOverLibp2p(parts, init.listen)
   return network

@@ -67,6 +67,8 @@ interface NodeParts {
   nowMs(): number
   /** Called for each peer that mDNS finds. */
   found(peer: PeerAddress): void
+  /** Is this peer on the blacklist? Left out = nobody is. */
+  bars?(peerId: string): boolean
   /** Called with the streams of a connection that opens them faster than allowed; it is closed then. */
   flooded(streams: readonly Stream[]): void
 }
@@ -94,6 +96,9 @@ const INVALID_ONLY = createTopicScoreParams({
   invalidMessageDeliveriesWeight: -10,
   invalidMessageDeliveriesDecay: 0.99,
 })
+
+/** Far below where gossipsub reads nothing of a neighbour, sends it nothing and drops it from its mesh. */
+const BARRED_SCORE = -1_000_000
 
 /** Wires libp2p up for a network, not yet started: TCP and WebSocket, noise and yamux, and nothing else. */
 export function createMeshNode(parts: NodeParts, init: MeshInit): Promise<MeshNode> {
@@ -123,7 +128,7 @@ export function createMeshNode(parts: NodeParts, init: MeshInit): Promise<MeshNo
       identifyPush: identifyPush({ ...prefix, runOnLimitedConnection: true }),
       ping: ping({ ...prefix, runOnLimitedConnection: true, maxInboundStreams: 4 }),
       dht: distributedHashTable(ids.dht, init),
-      pubsub: pubsub(init),
+      pubsub: pubsub(init, parts.bars),
       dcutr: dcutr(),
       ...(init.relay === true ? { relay: relayServer() } : {}),
     },
@@ -161,7 +166,10 @@ function distributedHashTable(protocol: string, init: MeshInit): ReturnType<type
   })
 }
 
-function pubsub(init: MeshInit): ReturnType<typeof gossipsub> {
+function pubsub(
+  init: MeshInit,
+  bars: NonNullable<NodeParts['bars']> = () => false,
+): ReturnType<typeof gossipsub> {
   return gossipsub({
     globalSignaturePolicy: 'StrictSign',
     allowedTopics: [...init.topics],
@@ -173,6 +181,7 @@ function pubsub(init: MeshInit): ReturnType<typeof gossipsub> {
     maxInboundDataLength: 2 * GOSSIP_BYTES,
     maxOutboundBufferSize: 4 * 1024 * 1024,
     scoreParams: {
+      appSpecificScore: (peerId) => (bars(peerId) ? BARRED_SCORE : 0),
       IPColocationFactorWeight: init.ipColocationWeight ?? 0,
       topics: Object.fromEntries(init.topics.map((topic) => [topic, INVALID_ONLY])),
     },

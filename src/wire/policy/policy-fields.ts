@@ -13,6 +13,7 @@ import {
 } from '../ledger/field.js'
 import { POLICY_MODELS, POWER_KEYS } from '../limits.js'
 import { publicKeyOf } from '../peer-id.js'
+import { parseKeyText } from './key-text.js'
 
 /** What may be delegated to keys other than the root keys. Only ever add at the end. */
 export const POWERS = [
@@ -27,6 +28,7 @@ export const POWERS = [
   'reverse',
   'handover',
   'incident',
+  'blacklist',
   'rollout',
   'model-sources',
 ] as const
@@ -64,6 +66,9 @@ function checked<V>(field: Field<V>, fault: (value: V) => string | undefined): F
 
 const key = checked(bytes(32, 32), keyFault)
 
+/** A public key as people write it. */
+export const writtenKey = checked(matching(/^ed25519:[A-Za-z0-9_-]{43}$/, 'ed25519:…'), keyTextFault)
+
 /** A peer id that its own key can be read from. */
 export const keyedPeer = checked(matching(/^[A-Za-z0-9]{1,64}$/, 'a peer id'), (peer) => {
   const publicKey = publicKeyOf(peer)
@@ -75,6 +80,22 @@ export const member = checked(group({ peer: keyedPeer, publicKey: key }), ({ pee
   const own = publicKeyOf(peer)
   return own !== undefined && equals(own, publicKey) ? undefined : 'the key is not the one of the peer id'
 })
+
+/** Who or what a blacklist is about, as text: `peer:<id>`, `account:<name>` or `key:ed25519:<base64url>`. */
+export const subject = checked(
+  matching(/^(peer|account|key):[A-Za-z0-9._:-]{1,123}$/, 'peer:…, account:… or key:…'),
+  (value) => {
+    const [, kind, name = ''] = /^([a-z]+):(.*)$/.exec(value) ?? []
+    if (kind === 'account') return /^[A-Za-z0-9._-]{1,64}$/.test(name) ? undefined : 'not an account'
+    if (kind === 'peer') return publicKeyOf(name) === undefined ? 'not the id of a peer' : undefined
+    return keyTextFault(name)
+  },
+)
+
+function keyTextFault(text: string): string | undefined {
+  const parsed = parseKeyText(text)
+  return 'refused' in parsed ? parsed.detail : undefined
+}
 
 /** So many of these keys must sign. */
 export const authority = checked(

@@ -1,3 +1,4 @@
+import { SIGNATURE_BYTES } from '../ed25519.js'
 import { ENTRY_SHAPES } from '../ledger/entry-shapes.js'
 import { bytes, choice, matching, type Shape, text, uint } from '../ledger/field.js'
 import { POLICY_COORDINATORS, POLICY_GATEWAYS } from '../limits.js'
@@ -9,7 +10,9 @@ import {
   member,
   modelSources,
   powers,
+  subject,
   terms,
+  writtenKey,
 } from './policy-fields.js'
 
 // What an entry of the ledger says on a message's word has the same fields as the message.
@@ -18,6 +21,7 @@ const { statement: _ofGrant, ...grant } = ENTRY_SHAPES.grant.shape
 const { statement: _ofState, ...nodeState } = ENTRY_SHAPES['node-state'].shape
 const { statement: _ofReverse, ...reverse } = ENTRY_SHAPES.reverse.shape
 const { agent, role } = ENTRY_SHAPES.enrol.shape
+const { statement: _ofBlacklist, ...blacklist } = ENTRY_SHAPES.blacklist.shape
 
 const same = (peer: string) => peer
 const gateways = distinct(keyedPeer, same, POLICY_GATEWAYS)
@@ -75,6 +79,17 @@ export const POLICY_SHAPES = {
       reconciled: distinct(bytes(32, 32), (digest) => digest.join(), POLICY_COORDINATORS),
       /** When it is reopened without: why. Else empty. */
       override: text(256),
+    },
+  },
+  /** A peer, an account or a key is kept out, or let in again; on evidence that its reporter signed for. */
+  blacklist: {
+    number: 13,
+    shape: {
+      ...blacklist,
+      subject,
+      /** Signs that it handed in this evidence: `reportBytes`. */
+      reporter: writtenKey,
+      signature: bytes(SIGNATURE_BYTES, SIGNATURE_BYTES),
     },
   },
   /** A version of the runtime, or another file of a model, comes to some nodes, then to more, then to all. */

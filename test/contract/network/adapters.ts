@@ -68,11 +68,12 @@ export async function libp2pPeer(
   init: Partial<Libp2pNetworkInit> & {
     identity?: ReturnType<typeof createIdentity>
     guests?: Libp2pNetworkComponents['guests']
+    bars?: NonNullable<Libp2pNetworkComponents['bars']>
   } = {},
   gate: (peerId: string) => boolean = () => true,
 ) {
-  const { identity = createIdentity(), guests, ...rest } = init
-  const parts = { identity, clock: systemClock(), log: quietLog, metrics: noMetrics, gate }
+  const { identity = createIdentity(), guests, bars = () => false, ...rest } = init
+  const parts = { identity, clock: systemClock(), log: quietLog, metrics: noMetrics, gate, bars }
   const network = await createLibp2pNetwork(guests === undefined ? parts : { ...parts, guests }, {
     networkId: 'contract',
     listen: ['/ip4/127.0.0.1/tcp/0'],

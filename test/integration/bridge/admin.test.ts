@@ -8,6 +8,7 @@ import type { Route } from '../../../src/bridge/route.js'
 import { refusal } from '../../../src/core/refusal.js'
 import type { Coordinator } from '../../../src/roles/coordinator/coordinator.js'
 import type { PauseOrder } from '../../../src/roles/coordinator/pause.js'
+import type { ResumptionOrder } from '../../../src/roles/coordinator/resumption.js'
 import type { Worker } from '../../../src/roles/worker/worker.js'
 import { type AdminUnderTest, fakeNode, startAdmin } from '../../helpers/admin-under-test.js'
 import { bodyOf } from '../../helpers/bridge-under-test.js'
@@ -57,13 +58,23 @@ const worker: Worker = {
   }),
 }
 
-const orders: (PauseOrder | 'resume')[] = []
+const orders: (PauseOrder | ResumptionOrder | 'resume')[] = []
+
+const SUSPENSION = {
+  worker: '12D3KooWbad',
+  reason: 'forged-results',
+  detail: 'two say so',
+  sinceMs: 5,
+  untilMs: 9,
+  state: 'stands',
+  evidence: 'ab',
+} as const
 
 const coordinator: Coordinator = {
   start: async () => {},
   stop: async () => {},
   pause: async (order) => void orders.push(order),
-  resume: async () => void orders.push('resume'),
+  resume: async (staged) => void orders.push(staged ?? 'resume'),
   drain: async () => undefined,
   undrain: async (worker) => refusal('not-found', `worker ${worker} is not drained here`),
   rollouts: () => [],
@@ -71,6 +82,13 @@ const coordinator: Coordinator = {
   isolate: async ({ peer }) => (peer === 'itself' ? refusal('bad-request', 'itself') : undefined),
   release: async (peer) => refusal('not-found', `${peer} is not isolated here`),
   isolations: () => [{ peer: '12D3KooWw', reason: 'forged results', sinceMs: 5 }],
+  suspensions: () => [SUSPENSION],
+  suspensionEvidence: async (worker) =>
+    worker === SUSPENSION.worker
+      ? Uint8Array.of(1, 2, 3)
+      : refusal('not-found', `${worker} is not suspended`),
+  reinstate: async (worker) =>
+    worker === SUSPENSION.worker ? undefined : refusal('not-found', `${worker} is not suspended`),
   ledger: () => undefined,
   ledgerOffice: () => undefined,
   economy: () => undefined,
@@ -382,7 +400,8 @@ describe('every node', () => {
     const body = { reason: 'disk swap', refusesSubmits: true }
     const status = await a.client.call(ADMIN_ROUTES.coordinatorPause, { body })
     expect(status.paused).toEqual({ ...body, sinceMs: 5 })
-    await a.client.call(ADMIN_ROUTES.coordinatorResume)
+    await a.client.call(ADMIN_ROUTES.coordinatorResume, { body: {} })
+    await a.client.call(ADMIN_ROUTES.coordinatorResume, { body: { staged: { stageMs: 5 } } })
     const asked = [
       { reason: '', refusesSubmits: true },
       { reason: 'x'.repeat(257), refusesSubmits: true },
@@ -392,7 +411,7 @@ describe('every node', () => {
         code: 'bad-request',
       })
     }
-    expect(orders).toEqual([body, 'resume'])
+    expect(orders).toEqual([body, 'resume', { stageMs: 5 }])
     const health = await (await fetch(`${a.url}/health/coordinator`)).json()
     // Whoever reads it without a token is not told why.
     expect(health).toMatchObject({ ready: true, details: { pausedSinceMs: 5 } })
@@ -409,6 +428,22 @@ describe('every node', () => {
     await expect(a.client.call(ADMIN_ROUTES.coordinatorUndrain, { params })).rejects.toMatchObject({
       code: 'not-found',
     })
+  })
+
+  it('shows workers that were suspended, with the evidence, and ends a suspension', async () => {
+    a = await startAdmin({ coordinator })
+    const suspensions = [SUSPENSION]
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorSuspensions)).toEqual({ suspensions })
+    const params = { worker: SUSPENSION.worker }
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorEvidence, { params })).toEqual({ evidence: 'AQID' })
+    expect(await a.client.call(ADMIN_ROUTES.coordinatorReinstate, { params })).toEqual({ suspensions })
+    const other = { params: { worker: '12D3KooWx' } }
+    for (const asked of [
+      a.client.call(ADMIN_ROUTES.coordinatorEvidence, other),
+      a.client.call(ADMIN_ROUTES.coordinatorReinstate, other),
+    ]) {
+      await expect(asked).rejects.toMatchObject({ code: 'not-found' })
+    }
   })
 
   it('shows its coordinator', async () => {

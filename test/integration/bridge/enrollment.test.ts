@@ -4,6 +4,7 @@ import { parseRegistrationToken } from '../../../src/wire/registration-token.js'
 import { type AdminUnderTest, startAdmin } from '../../helpers/admin-under-test.js'
 import { EnrollmentWorld } from '../../helpers/enrollment-world.js'
 import { COORDINATOR, WORKER } from '../../helpers/sample-policy.js'
+import { World } from '../../unit/roles/coordinator/world.js'
 
 let a: AdminUnderTest
 afterEach(() => a.stop())
@@ -12,7 +13,9 @@ const ORDER = { agent: 'attic', account: 'ann', by: 'ann of the club' }
 
 async function desk() {
   const world = await EnrollmentWorld.of()
-  a = await startAdmin({ enrollment: world.desk }, { peerId: COORDINATOR.peer, mode: 'coordinator' })
+  const { coordinator } = await new World().start()
+  const node = { peerId: COORDINATOR.peer, mode: 'coordinator' }
+  a = await startAdmin({ coordinator, enrollment: world.desk }, node)
   return world
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import type { Link } from '../../../src/ports/network.js'
 import { createIdentity } from '../../../src/services/identity/identity.js'
+import { GUESTS_PER_HOST } from '../../../src/services/network/bounds.js'
 import type { Libp2pNetwork } from '../../../src/services/network/libp2p-network.js'
 import { protocolIds } from '../../../src/wire/protocol-ids.js'
 import { eventually, libp2pPeer, TOPIC } from '../../contract/network/adapters.js'
@@ -8,6 +9,7 @@ import { eventually, libp2pPeer, TOPIC } from '../../contract/network/adapters.j
 const OPEN = '/edgecoder/guests/1'
 const CLOSED = '/edgecoder/members/1'
 const OPTIONS = { maxFrameBytes: 1024, streamsPerPeer: 4, framesPerSecond: 1_000 }
+const LOOPBACK = ['/ip4/127.0.0.1/tcp/0']
 const DIAL = { signal: AbortSignal.timeout(30_000), maxFrameBytes: 1024 }
 
 let running: Libp2pNetwork[] = []
@@ -31,10 +33,10 @@ function ask(link: Link): Promise<string> {
 }
 
 /** A host with members, guests, and what it heard by gossip. */
-async function host(members: Set<string>, guests: Set<string>) {
+async function host(members: Set<string>, guests: Pick<Set<string>, 'has'>, listen = LOOPBACK) {
   const heard: string[] = []
   const network = await peer(
-    { guests: { admits: (peerId) => guests.has(peerId), protocols: [OPEN] } },
+    { listen, guests: { admits: (peerId) => guests.has(peerId), protocols: [OPEN] } },
     (peerId) => members.has(peerId),
   )
   for (const protocol of [OPEN, CLOSED]) {
@@ -100,3 +102,19 @@ async function ended(dialled: Promise<Link>): Promise<boolean> {
     })
   )
 }
+
+test('many guests of one address do not keep those of another from coming in', async () => {
+  const { at } = await host(new Set(), { has: () => true }, [...LOOPBACK, '/ip6/::1/tcp/0'])
+  const [v4, v6] = ['/ip4/', '/ip6/'].map((family) => ({
+    peerId: at.peerId,
+    addresses: at.addresses.filter((address) => address.startsWith(family)),
+  }))
+  if (v4 === undefined || v6 === undefined) throw new Error('it listens on both')
+  const visit = async (to: typeof at): Promise<string> => {
+    const guest = await peer({ dht: 'client', listen: [] })
+    return guest.dial(to, OPEN, DIAL).then(ask, (error: { code: string }) => error.code)
+  }
+  for (let nth = 0; nth < GUESTS_PER_HOST; nth++) expect(await visit(v4)).toBe('said 7')
+  expect(await visit(v4)).toBe('not-admitted')
+  expect(await visit(v6)).toBe('said 7')
+})

@@ -5,7 +5,7 @@ import { disagreement } from '../facts.js'
 import { countFailed } from './issuance.js'
 import type { Rule } from './rule.js'
 
-/** An account becomes known, or its home moves; the epoch only grows. */
+/** An account becomes known, or its home moves, and its credits follow it; the epoch only grows. */
 export const open: Rule<'open'> = (draft, { entry, evidence }) => {
   const differs = disagreement(entry, evidence)
   if (differs !== undefined) return differs
@@ -13,12 +13,6 @@ export const open: Rule<'open'> = (draft, { entry, evidence }) => {
   const before = draft.get('account', account)
   if (before !== undefined && epoch <= before.epoch) {
     return refusal('entry-conflict', `${account} is open already, in epoch ${before.epoch}`)
-  }
-  const leaves = before?.home === draft.log.home && home !== draft.log.home
-  if (leaves && (draft.get('balance', account) ?? 0n) > 0n) {
-    return refusal('entry-conflict', `${account} still has credits here`, {
-      next: 'Transfer them to the new home first.',
-    })
   }
   draft.set({ table: 'account', key: account, value: { role, home, epoch, gateways } })
   return undefined

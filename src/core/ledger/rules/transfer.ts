@@ -2,6 +2,7 @@ import { type Refusal, refusal } from '../../refusal.js'
 import { allotmentName, ownerOf, transitAccount } from '../account-name.js'
 import { type Draft, unknownAccount } from '../draft.js'
 import { disagreement, type FactsOf, sameValue } from '../facts.js'
+import { FIRST_EPOCH } from '../line.js'
 import { arrivalKey } from '../parcel.js'
 import type { Rule } from './rule.js'
 
@@ -69,24 +70,34 @@ export const allot: Rule<'allot'> = (draft, { entry, evidence }) => {
   return draft.move(account, transitAccount(toHome), amount)
 }
 
-/** What is left of a slice goes home; written by the home that could have spent it. */
+/** What is here of an account whose home is elsewhere goes there: of a slice, or what came when it had moved. */
 export const giveBack: Rule<'return'> = (draft, { entry }) => {
   const { account, toHome, amount } = entry
-  const owner = draft.get('account', ownerOf(account))
-  if (owner === undefined) return unknownAccount(ownerOf(account))
-  if (account !== allotmentName(ownerOf(account), draft.log.home)) {
-    return refusal('over-allotment', `${account} is no slice that ${draft.log.home} was allotted`)
-  }
+  const { home } = draft.log
+  const name = ownerOf(account)
+  const owner = draft.get('account', name)
+  if (owner === undefined) return unknownAccount(name)
   if (owner.home !== toHome)
     return refusal('not-home', `the home of ${account} is ${owner.home}, not ${toHome}`)
-  const slice = draft.homeAccount(account)
-  return 'refused' in slice ? slice : draft.move(account, transitAccount(toHome), amount)
+  if (account === name ? toHome === home : account !== allotmentName(name, home)) {
+    return refusal('over-allotment', `${account} is no slice that ${home} was allotted`)
+  }
+  const here = draft.knownAccount(account)
+  if ('refused' in here) return here
+  // The account has moved to where the slice is.
+  return draft.move(account, toHome === home ? name : transitAccount(toHome), amount)
+}
+
+/** Its home may be another one by now than the one that allotted: what was sent must not be lost by that. */
+function hasMoved(draft: Draft, account: string): boolean {
+  return (draft.get('account', account)?.epoch ?? FIRST_EPOCH) > FIRST_EPOCH
 }
 
 type Arrival = (draft: Draft, facts: FactsOf<'transfer-in'>) => Refusal | undefined
 
+/** Its home may have moved while they were under way: then they go on there. */
 const toOwnAccount: Arrival = (draft, { entry }) => {
-  const account = draft.homeAccount(entry.to)
+  const account = draft.knownAccount(entry.to)
   if ('refused' in account) return account
   return entry.to === ownerOf(entry.to)
     ? undefined
@@ -101,7 +112,8 @@ const ARRIVALS: Readonly<Record<FactsOf<'transfer-in'>['entry']['nature'], Arriv
     const { home } = draft.log
     const owner = draft.get('account', ownerOf(entry.to))
     if (owner === undefined) return unknownAccount(ownerOf(entry.to))
-    if (entry.to !== allotmentName(ownerOf(entry.to), home) || owner.home !== entry.home) {
+    const isOurs = owner.home === entry.home || hasMoved(draft, ownerOf(entry.to))
+    if (entry.to !== allotmentName(ownerOf(entry.to), home) || !isOurs) {
       return refusal('over-allotment', `${entry.home} cannot allot ${entry.to} to ${home}`)
     }
     const slice = { role: owner.role, home, epoch: entry.epoch, gateways: owner.gateways } as const
@@ -117,6 +129,8 @@ const ARRIVALS: Readonly<Record<FactsOf<'transfer-in'>['entry']['nature'], Arriv
     if (refused !== undefined) return refused
     const key = allotmentName(to, home)
     const before = draft.get('allotment', key)
+    // The home that allotted it keeps count.
+    if (before === undefined && hasMoved(draft, to)) return undefined
     if (before === undefined || before.returned + amount > before.allotted) {
       return refusal('over-allotment', `${home} returns more of ${to} than it was allotted`)
     }

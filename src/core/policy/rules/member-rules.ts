@@ -1,4 +1,5 @@
 import { type Refusal, refusal } from '../../refusal.js'
+import { stands } from '../blacklist.js'
 import { gateRefusal } from '../incident-gate.js'
 import type { PolicyDraft } from '../policy-draft.js'
 import type { PolicyRule } from './policy-rule.js'
@@ -72,6 +73,28 @@ export const reverse: PolicyRule<'reverse'> = (draft, { body: { target, key, amo
 
 function gate(draft: PolicyDraft, path: 'enrollments' | 'payouts'): Refusal | undefined {
   return gateRefusal(draft.get('incident', ''), path)
+}
+
+/** Adding again changes reason, evidence and time; an account must be one that there is. */
+export const blacklist: PolicyRule<'blacklist'> = (draft, { sequence, issuedMs, body }) => {
+  const { subject, action, reason, evidence, expiresMs, reporter } = body
+  if (stands(draft.get('blacklist', `key:${reporter}`), issuedMs)) {
+    return refusal('policy-conflict', 'its reporter is on the blacklist')
+  }
+  if (action === 'remove') {
+    if (draft.get('blacklist', subject) === undefined)
+      return refusal('not-found', `${subject} is not on the blacklist`)
+    draft.set({ table: 'blacklist', key: subject, value: undefined })
+    return undefined
+  }
+  const account = subject.startsWith('account:') ? subject.slice('account:'.length) : undefined
+  if (account !== undefined && draft.get('account', account) === undefined) return unknownAccount(account)
+  draft.set({
+    table: 'blacklist',
+    key: subject,
+    value: { reason, evidence, expiresMs, reporter, sequence },
+  })
+  return undefined
 }
 
 function unknownAccount(account: string): Refusal {

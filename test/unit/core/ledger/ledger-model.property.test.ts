@@ -31,6 +31,9 @@ const ACTS = [
   'send',
   'lend',
   'back',
+  'move',
+  'follow',
+  'follow',
   'arrive',
   'arrive',
 ] as const
@@ -51,6 +54,8 @@ class World {
   readonly naive = HOMES.map((home) => new NaiveLedger(home))
   readonly parcels: Parcel[] = []
   readonly done = new Set<string>()
+  /** Of accounts that moved; each home learns of it by itself. */
+  readonly epochs = new Map<string, number>()
   #ids = 0
 
   constructor() {
@@ -119,25 +124,33 @@ class World {
           this.parcels.push({ id, nature: 'allot', from: book.home, index, to, toHome, amount })
         return [word, naive.act(() => naive.lend(`acc${a}`, toHome, amount, TERMS.mostAllotted))]
       }
-      case 'back': {
-        const account = `acc${a}@${book.home}`
-        const toHome = HOMES[a % 3] as string
-        const word = wordOf(book.enter('return', { account, toHome, amount }, undefined, id))
-        if (word === 'ok')
-          this.parcels.push({
-            id,
-            nature: 'return',
-            from: book.home,
-            index,
-            to: `acc${a}`,
-            toHome,
-            amount,
-          })
-        return [word, naive.act(() => naive.giveBack(account, toHome, amount))]
+      case 'back':
+        return this.#back(at, `acc${a}@${book.home}`, HOMES[a % 3] as string, amount, id)
+      case 'follow':
+        return this.#back(at, `acc${a}`, toHome, amount, id)
+      case 'move': {
+        const account = `acc${a}`
+        const epoch = (this.epochs.get(account) ?? 1) + 1
+        this.epochs.set(account, epoch)
+        const said = { account, role: 'user', home: toHome, epoch, gateways: [] } as const
+        const word = wordOf(book.enter('open', { ...said, statement: STATEMENT }, said))
+        return [word, naive.act(() => naive.move(account, toHome))]
       }
       case 'arrive':
         return this.#arrive(a * 6 + b)
     }
+  }
+
+  #back(at: number, account: string, toHome: string, amount: bigint, id: Uint8Array) {
+    const [book, naive] = [this.book(at), this.model(at)]
+    const index = book.size
+    const word = wordOf(book.enter('return', { account, toHome, amount }, undefined, id))
+    if (word === 'ok' && toHome !== book.home) {
+      const nature = account.includes('@') ? 'return' : 'transfer'
+      const to = account.split('@')[0] as string
+      this.parcels.push({ id, nature, from: book.home, index, to, toHome, amount })
+    }
+    return [word, naive.act(() => naive.giveBack(account, toHome, amount))] as const
   }
 
   #settle(at: number, task: string, b: number, tokens: number, fence: number, id: Uint8Array, index: number) {
@@ -147,7 +160,7 @@ class World {
     const metered = meter(RATES, usage)
     const held = book.state.get('hold', task)
     const parts = divideHold(held?.amount ?? 0n, metered, TERMS)
-    const home = HOMES[b % 3] as string
+    const home = book.state.get('account', `acc${b}`)?.home ?? ''
     const payee = { to: `acc${b}`, toHome: home === book.home ? undefined : home }
     const { worker: paid, fee, treasury } = parts
     const entry = { task, fence, worker, ...payee, usage, paid, fee, treasury }

@@ -155,18 +155,26 @@ describe('membership', () => {
     return [{ ...said, statement: STATEMENT }, said] as const
   }
 
-  it('moves the home of an account forwards only, and not away from its credits', () => {
+  it('moves the home of an account forwards only, and its credits follow it', () => {
     const book = new Book(HOME)
     expect(wordOf(book.enter('open', ...opening(HOME, 1)))).toBe('ok')
     expect(wordOf(book.enter('open', ...opening('HomeB', 1)))).toBe('entry-conflict')
     book.grant('ann', 5n, 'pay')
     book.hold('ann:1', 'ann', 2n)
-    expect(wordOf(book.enter('open', ...opening('HomeB', 2)))).toBe('entry-conflict')
-    book.transferOut('ann', 'ann', 'HomeB', 3n)
+    const follow = (amount: bigint, toHome = 'HomeB') =>
+      wordOf(book.enter('return', { account: 'ann', toHome, amount }, undefined))
+    expect(follow(3n, HOME)).toBe('over-allotment')
     expect(wordOf(book.enter('open', ...opening('HomeB', 2)))).toBe('ok')
     expect(wordOf(book.enter('open', ...opening(HOME, 2)))).toBe('entry-conflict')
+    expect(wordOf(book.hold('ann:2', 'ann', 1n))).toBe('not-home')
+    expect(follow(3n, HOME)).toBe('not-home')
+    expect(follow(3n)).toBe('ok')
+    expect([book.balance('ann'), book.balance('transit:HomeB')]).toEqual([0n, 3n])
     // What was still held follows it.
     expect(wordOf(book.enter('release', { task: 'ann:1', fence: 0, reason: 'failed' }, undefined))).toBe('ok')
+    expect(book.balance('ann')).toBe(2n)
+    expect(follow(3n)).toBe('insufficient-credits')
+    expect(follow(2n)).toBe('ok')
     expect([book.balance('ann'), book.balance('transit:HomeB')]).toEqual([0n, 5n])
   })
 

@@ -57,7 +57,6 @@ describe('transfers', () => {
     expect(arrive(book, arriving({ withinCut: false }))).toBe('not-home')
     expect(arrive(book, arriving({ toHome: 'HomeC' }))).toBe('not-home')
     expect(arrive(book, arriving({ home: HOME }))).toBe('not-home')
-    expect(arrive(book, arriving({ to: 'cid' }))).toBe('not-home')
     expect(arrive(book, arriving({ to: 'eve' }))).toBe('account-unknown')
     for (const change of [
       { amount: 51n },
@@ -75,6 +74,10 @@ describe('transfers', () => {
     expect(arrive(book, arriving({ to: 'bob' }))).toBe('ok')
     expect(arrive(book, arriving({ home: 'HomeC' }))).toBe('ok')
     expect(arrive(book, arriving({ nature: 'settle' }))).toBe('ok')
+    // Of another home by now, or always: they go on there.
+    expect(arrive(book, arriving({ to: 'cid' }))).toBe('ok')
+    expect(wordOf(book.enter('return', { account: 'cid', toHome: AWAY, amount: 50n }, undefined))).toBe('ok')
+    expect(book.balance('cid')).toBe(0n)
   })
 
   it('of an epoch that policy does not know yet are refused', () => {
@@ -135,6 +138,7 @@ describe('allotments', () => {
     expect(back(slice, HOME, 101n)).toBe('insufficient-credits')
     expect(back(slice, 'HomeC', 1n)).toBe('not-home')
     expect(back('bob', AWAY, 1n)).toBe('over-allotment')
+    expect(back(`bob@${HOME}`, AWAY, 1n)).toBe('over-allotment')
     expect(back(`eve@${AWAY}`, HOME, 1n)).toBe('account-unknown')
     expect(back(slice, HOME, 100n)).toBe('ok')
     // Sent 500 here and 100 back: the difference was spent, or is held.

@@ -11,6 +11,7 @@ import {
   placeOf,
   SAMPLE_BODIES,
   SECOND,
+  SPARE,
   sampleChain,
   signed,
   WORKER,
@@ -62,6 +63,16 @@ it('coordinators change the quorum, and a home goes to another', async () => {
   expect(outlook.coordinators.after).toBe(outlook.coordinators.before - 1)
   const { outlook: handed } = await forecast('reverse', 'handover', SAMPLE_BODIES.handover)
   expect(handed.homes).toEqual([{ home: COORDINATOR.peer, coordinator: SECOND.peer, epoch: 2 }])
+})
+
+it('all nodes of an account that comes on the blacklist are cut off, and admitted again with it', async () => {
+  const said = { ...SAMPLE_BODIES.blacklist, subject: 'account:ann', expiresMs: 0 }
+  const { outlook, fields } = await forecast('node-state', 'blacklist', said)
+  expect(outlook.cut).toEqual([{ peer: node, role: 'worker', agent: 'attic', account: 'ann' }])
+  expect(fields).toContainEqual(expect.objectContaining({ record: 'blacklist account:ann', field: 'reason' }))
+  const spare = { ...SAMPLE_BODIES.blacklist, action: 'remove' } as const
+  const removed = await forecast('blacklist', 'blacklist', spare)
+  expect(removed.outlook).toMatchObject({ admitted: [{ peer: SPARE.peer, role: 'gateway' }], cut: [] })
 })
 
 it('a gateway that leaves is cut off', async () => {

@@ -4,6 +4,7 @@ import { DEFAULT_TERMS } from '../../../../src/core/economy/terms.js'
 import { applyPolicy, standingOf } from '../../../../src/core/policy/apply-policy.js'
 import { PolicyBook } from '../../../../src/core/policy/policy-book.js'
 import { isRefusal } from '../../../../src/core/refusal.js'
+import { keyText } from '../../../../src/wire/policy/key-text.js'
 import { INCIDENT_PATHS } from '../../../../src/wire/policy/policy-fields.js'
 import type { PolicyBody, PolicyKind, PolicyMessage } from '../../../../src/wire/policy/policy-message.js'
 import { NaivePolicy } from '../../../helpers/naive-policy.js'
@@ -82,6 +83,15 @@ const BODIES: { readonly [Kind in PolicyKind]: fc.Arbitrary<PolicyBody<Kind>> } 
     payer: fc.constant('parties' as const),
     reason: fc.constant(''),
   }),
+  blacklist: fc.record({
+    subject: fc.constantFrom(`peer:${WORKER.peer}`, 'account:ann', `key:${keyText(EVE.publicKey)}`),
+    action: fc.constantFrom('add', 'remove'),
+    reason: fc.constantFrom('abuse-spam', 'manual-review'),
+    evidence: fc.constant(new Uint8Array(32)),
+    expiresMs: fc.constantFrom(0, ISSUED_MS - 20, EXPIRES_MS),
+    reporter: fc.constantFrom(keyText(DAN.publicKey), keyText(EVE.publicKey)),
+    signature: fc.constant(new Uint8Array(64)),
+  }),
   handover: fc.record({
     home: fc.oneof(fc.constant(COORDINATOR.peer), peer),
     epoch: fc.integer({ min: 1, max: 4 }),
@@ -151,13 +161,15 @@ it('the chain does what a list of messages, read from its beginning, says', () =
         if (last !== undefined) enter(messageOf(kind, SAMPLE_BODIES[kind], placeOf(last)), keysOf(...ADMINS))
       }
       for (const { what, signers, wrong, pick } of steps) {
-        enter(messageFor(naive, what, wrong, pick), keysOf(...signers))
+        enter(messageFor(naive, what, wrong, pick), keysOf(...signers), pick % 4 !== 0)
       }
-      function enter(message: PolicyMessage, signers: readonly Uint8Array[]): void {
-        const facts = { message, digest: digestOf(message), network: placeOf(message).network, signers }
+      function enter(message: PolicyMessage, signers: readonly Uint8Array[], reportHolds?: boolean): void {
+        const { network } = placeOf(message)
+        const heard = reportHolds === undefined ? {} : { reportHolds }
+        const facts = { message, digest: digestOf(message), network, signers, ...heard }
         const before = stateOf(book)
         const outcome = applyPolicy(book, facts, { freshAtMs: ISSUED_MS })
-        const expected = naive.take(message, facts.digest, facts.network, signers, ISSUED_MS)
+        const expected = naive.take(message, facts.digest, network, signers, ISSUED_MS, reportHolds)
         const came = isRefusal(outcome) ? 'no' : outcome.outcome
         expect(came).toBe(expected)
         const key = isRefusal(outcome) ? outcome.code : `${message.kind} ${came}`
@@ -183,6 +195,7 @@ it('the chain does what a list of messages, read from its beginning, says', () =
     'not-found',
     'account-unknown',
     'incident-closed',
+    'bad-signature',
   ]) {
     expect([...seen.keys()]).toContain(code)
   }
@@ -238,6 +251,13 @@ function compare(book: PolicyBook, naive: NaivePolicy): void {
   }
   expect(new Set(book.view?.incident?.closed)).toEqual(naive.closed)
   expect(book.termsAt()).toEqual(naive.terms)
+  const listed = [`peer:${WORKER.peer}`, 'account:ann', `key:${keyText(EVE.publicKey)}`]
+  for (const subject of listed) {
+    const said = naive.listed(subject)
+    const { reason, expiresMs } = book.get('blacklist', subject) ?? {}
+    expect([reason, expiresMs]).toEqual([said?.reason, said?.expiresMs])
+  }
+  expect(book.blacklisted).toEqual(new Set(listed.filter((each) => naive.listed(each) !== undefined)))
   for (const { peer: each } of PEERS) {
     expect(book.get('home', each)?.epoch).toBe(naive.epochOf(each))
     expect(book.get('node', each)?.state).toBe(naive.node(each)?.state)

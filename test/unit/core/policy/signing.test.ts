@@ -28,7 +28,8 @@ const SETS = Array.from({ length: 2 ** ADMINS.length }, (_, bits) =>
 const EVERYONE = keysOf(...ADMINS)
 
 function factsOf(message: PolicyMessage, signers: readonly Uint8Array[]): PolicyFacts {
-  return { message, digest: digestOf(message), network: placeOf(message).network, signers }
+  const { network } = placeOf(message)
+  return { message, digest: digestOf(message), network, signers, reportHolds: true }
 }
 
 /** A chain of all samples before `kind`, under these powers, and the message of that kind. */
@@ -46,7 +47,7 @@ function upTo(kind: PolicyKind, powers: (typeof SAMPLE_BODIES.genesis)['powers']
     const outcome = applyPolicy(book, facts)
     if (isRefusal(outcome) || outcome.outcome !== 'taken') throw new Error(`${each} is not taken`)
     book.absorb(outcome.changes)
-    naive.take(message, facts.digest, facts.network, EVERYONE)
+    naive.take(message, facts.digest, facts.network, EVERYONE, undefined, true)
     before = message
   }
   throw new Error('no such kind')
@@ -66,7 +67,7 @@ describe('who must sign', () => {
         const { digest, network } = factsOf(message, signers)
         const fresh = Object.assign(new NaivePolicy(), { network: naive.network })
         fresh.list.push(...naive.list)
-        const expected = fresh.take(message, digest, network, signers)
+        const expected = fresh.take(message, digest, network, signers, undefined, true)
         const outcome = applyPolicy(book, factsOf(message, signers))
         expect(isRefusal(outcome) ? 'no' : outcome.outcome).toBe(expected)
         if (isRefusal(outcome)) expect(outcome.code).toBe('policy-unsigned')

@@ -1,10 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { allotmentName, transitAccount } from '../../../../src/core/ledger/account-name.js'
+import type { Posting } from '../../../../src/core/ledger/draft.js'
 import type { Link } from '../../../../src/ports/network.js'
 import { AllotmentDesk } from '../../../../src/roles/coordinator/allotment-desk.js'
 import { DEFAULT_LIMITS, SLICE_LOOKS } from '../../../../src/roles/coordinator/constants.js'
+import type { LedgerDesk } from '../../../../src/roles/coordinator/ledger-desk.js'
 import { createSliceOffice } from '../../../../src/roles/coordinator/slice-office.js'
 import { Slices } from '../../../../src/roles/coordinator/slices.js'
+import { Strays } from '../../../../src/roles/coordinator/strays.js'
 import { WalletDesk } from '../../../../src/roles/coordinator/wallet-desk.js'
 import { systemClock } from '../../../../src/services/clock/system-clock.js'
 import { createVirtualClock } from '../../../../src/services/clock/virtual-clock.js'
@@ -190,15 +193,21 @@ describe('an entry that allots', () => {
   })
 })
 
+async function balancesOf(ledger: Pick<LedgerDesk, 'balances'>): Promise<Posting[]> {
+  const found: Posting[] = []
+  for await (const [account, amount] of ledger.balances()) found.push({ account, amount })
+  return found
+}
+
 describe('a slice that lies idle', () => {
   it('goes home whole, and none that is used', async () => {
     await want()
     await everywhere()
     const clock = createVirtualClock(1_800_000_000_000)
-    const { store, desk: ledger } = second
+    const { desk: ledger } = second
     const log = memoryLog()
-    const slices = new Slices({ store, clock, log, ledger }, { prefix: 'ledger|0', idleMs: SLICE_IDLE_MS })
-    await slices.start()
+    const slices = new Slices({ clock, log, ledger }, { idleMs: SLICE_IDLE_MS })
+    slices.moved(await balancesOf(ledger))
     const passes = async (ms: number): Promise<void> => {
       await clock.advance(ms)
       slices.look()
@@ -226,17 +235,14 @@ describe('a slice that an operator wants back', () => {
     await want()
     await everywhere()
     const clock = createVirtualClock(1_800_000_000_000)
-    const { store, desk: ledger, journal } = second
-    const slices = new Slices(
-      { store, clock, log: memoryLog(), ledger },
-      { prefix: 'ledger|0', idleMs: SLICE_IDLE_MS },
-    )
+    const { desk: ledger, journal } = second
+    const slices = new Slices({ clock, log: memoryLog(), ledger }, { idleMs: SLICE_IDLE_MS })
     const home = second.peerId
     const office = createSliceOffice({
       logs: { serving: [{ home, epoch: 1, serves: true, slices, desk: ledger }] },
       journal,
     })
-    await slices.start()
+    slices.moved(await balancesOf(ledger))
     await clock.advance(7_000)
     const there = { account: 'ann', home: first.peerId, at: home, amount: 100_000n, idleMs: 7_000 }
     expect(office.list()).toEqual([there])
@@ -247,6 +253,33 @@ describe('a slice that an operator wants back', () => {
     await everywhere()
     expect([first.balance('ann'), second.balance(slice)]).toEqual([GRANTED, 0n])
     expect(await homes.check(second)).toBeUndefined()
+    clock.dispose()
+  })
+})
+
+describe('an account whose home moves', () => {
+  it('has its credits sent after it, also what arrives at the old home later, and its slice', async () => {
+    await want()
+    await everywhere()
+    const clock = createVirtualClock(1_800_000_000_000)
+    const log = memoryLog()
+    await homes.say('account', { account: 'ann', role: 'user', home: second.peerId, epoch: 2, gateways: [] })
+    for (const home of [first, second]) {
+      const { desk: ledger } = home
+      const strays = new Strays({ clock, log, ledger })
+      strays.moved(await balancesOf(ledger))
+      strays.look()
+      strays.look()
+      const slices = new Slices({ clock, log, ledger }, { idleMs: SLICE_IDLE_MS })
+      slices.giveBack(slice)
+      await home.settle()
+    }
+    await everywhere()
+    expect([first.balance('ann'), second.balance('ann'), second.balance(slice)]).toEqual([0n, GRANTED, 0n])
+    const [there, back] = [transitAccount(second.peerId), transitAccount(first.peerId)]
+    expect(first.balance(there) + second.balance(back)).toBe(0n)
+    expect(log.events.map(({ event }) => event)).toEqual(['stray-credits-sent', 'slice-returned'])
+    for (const home of [first, second]) expect(await homes.check(home)).toBeUndefined()
     clock.dispose()
   })
 })

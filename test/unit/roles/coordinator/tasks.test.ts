@@ -153,19 +153,6 @@ test('an acceptance by anybody but the gateway of the task settles nothing', asy
   expect(world.coordinator.status().done).toBe(0)
 })
 
-test('a broken signature is scored', async () => {
-  const world = await new World().start()
-  const gateway = await world.gateway()
-  const worker = await world.worker()
-  await gateway.submit(gateway.header('t1'))
-  const lease = await worker.lease()
-  const outcome = worker.outcome(lease, gateway)
-  outcome.receipt.signature = new Uint8Array(64).fill(7)
-  worker.say({ case: 'done', value: { lease: { taskId: 'alice:t1', fence: 1n }, free: 1, ...outcome } })
-  expect((await worker.hears('doneAck')).value.refusal).toMatchObject({ code: 'bad-signature' })
-  expect(world.offences).toEqual([{ peer: worker.peerId, offence: 'bad-signature' }])
-})
-
 test('whose fault a failure is decides: task ends, worker is excluded, gateway is nobody’s', async () => {
   const world = await new World().start()
   const gateway = await world.gateway()

@@ -159,3 +159,29 @@ test('the system clock runs a task once, repeats one, and cancels both', async (
   far.cancel()
   expect(fired).toBe(false)
 })
+
+test('with steps, timers of one step fire together, and what they set comes in a later one', async () => {
+  const clock = createVirtualClock(START_MS, { stepMs: 10 })
+  const fired: string[] = []
+  const note = (name: string) => fired.push(`${name} at ${clock.monotonicMs()}`)
+  clock.after(3, () => {
+    note('first')
+    Promise.resolve().then(() => note('promise'))
+    clock.after(0, () => note('set meanwhile'))
+  })
+  clock.after(9, () => note('second'))
+  clock.after(10, () => note('third'))
+  const beats = clock.every(20, () => note('beat'))
+  await clock.advance(40)
+  expect(fired).toEqual([
+    'first at 10',
+    'second at 10',
+    'third at 10',
+    'promise at 10',
+    'beat at 20',
+    'set meanwhile at 20',
+    'beat at 40',
+  ])
+  beats.cancel()
+  clock.dispose()
+})

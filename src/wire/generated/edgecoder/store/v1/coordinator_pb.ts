@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/store/v1/coordinator.proto.
  */
 export const file_edgecoder_store_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJLCg9TdG9yZWRJc29sYXRpb24SFQoGcmVhc29uGAEgASgJQgWItRiACBIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBImkKC1N0b3JlZERyYWluEhUKBnJlYXNvbhgBIAEoCUIFiLUYgAgSIQoIc2luY2VfbXMYAiABKARCD5i1GP////////8PoLUYARIgCgtkZWFkbGluZV9tcxgDIAEoBEILmLUY/////////w9iBnByb3RvMw", [file_edgecoder_limits_v1_limits]);
+  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJLCg9TdG9yZWRJc29sYXRpb24SFQoGcmVhc29uGAEgASgJQgWItRiACBIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBIlwKEFN0b3JlZFJlc3VtcHRpb24SFwoFc3RhZ2UYASABKAlCCIi1GBCgtRgBEhoKCHN0YWdlX21zGAIgASgEQgiYtRiAiLKgAhITCgRoZWxkGAMgASgJQgWItRiACCJpCgtTdG9yZWREcmFpbhIVCgZyZWFzb24YASABKAlCBYi1GIAIEiEKCHNpbmNlX21zGAIgASgEQg+YtRj/////////D6C1GAESIAoLZGVhZGxpbmVfbXMYAyABKARCC5i1GP////////8PIpUBChBTdG9yZWRTdXNwZW5zaW9uEiEKCHNpbmNlX21zGAEgASgEQg+YtRj/////////D6C1GAESIQoIdW50aWxfbXMYAiABKARCD5i1GP////////8PoLUYARIdCghlbmRlZF9tcxgDIAEoBEILmLUY/////////w8SHAoIZXZpZGVuY2UYBCABKAxCCoi1GICABKC1GAFiBnByb3RvMw", [file_edgecoder_limits_v1_limits]);
 
 /**
  * There while the coordinator is paused.
@@ -67,6 +67,39 @@ export const StoredIsolationSchema: GenMessage<StoredIsolation> = /*@__PURE__*/
   messageDesc(file_edgecoder_store_v1_coordinator, 1);
 
 /**
+ * There while the coordinator resumes in stages.
+ *
+ * @generated from message edgecoder.store.v1.StoredResumption
+ */
+export type StoredResumption = Message<"edgecoder.store.v1.StoredResumption"> & {
+  /**
+   * @generated from field: string stage = 1;
+   */
+  stage: string;
+
+  /**
+   * A stage lasts at least so long.
+   *
+   * @generated from field: uint64 stage_ms = 2;
+   */
+  stageMs: bigint;
+
+  /**
+   * Why it holds; empty = it goes on.
+   *
+   * @generated from field: string held = 3;
+   */
+  held: string;
+};
+
+/**
+ * Describes the message edgecoder.store.v1.StoredResumption.
+ * Use `create(StoredResumptionSchema)` to create a new message.
+ */
+export const StoredResumptionSchema: GenMessage<StoredResumption> = /*@__PURE__*/
+  messageDesc(file_edgecoder_store_v1_coordinator, 2);
+
+/**
  * There while a worker is drained at this coordinator; its peer id is in the key.
  *
  * @generated from message edgecoder.store.v1.StoredDrain
@@ -95,5 +128,43 @@ export type StoredDrain = Message<"edgecoder.store.v1.StoredDrain"> & {
  * Use `create(StoredDrainSchema)` to create a new message.
  */
 export const StoredDrainSchema: GenMessage<StoredDrain> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 2);
+  messageDesc(file_edgecoder_store_v1_coordinator, 3);
+
+/**
+ * There since a worker was suspended at this coordinator, also after that ended; its peer id is in the key.
+ *
+ * @generated from message edgecoder.store.v1.StoredSuspension
+ */
+export type StoredSuspension = Message<"edgecoder.store.v1.StoredSuspension"> & {
+  /**
+   * @generated from field: uint64 since_ms = 1;
+   */
+  sinceMs: bigint;
+
+  /**
+   * @generated from field: uint64 until_ms = 2;
+   */
+  untilMs: bigint;
+
+  /**
+   * When it was ended before its time; 0 = it was not.
+   *
+   * @generated from field: uint64 ended_ms = 3;
+   */
+  endedMs: bigint;
+
+  /**
+   * An Envelope of a Suspension.
+   *
+   * @generated from field: bytes evidence = 4;
+   */
+  evidence: Uint8Array;
+};
+
+/**
+ * Describes the message edgecoder.store.v1.StoredSuspension.
+ * Use `create(StoredSuspensionSchema)` to create a new message.
+ */
+export const StoredSuspensionSchema: GenMessage<StoredSuspension> = /*@__PURE__*/
+  messageDesc(file_edgecoder_store_v1_coordinator, 4);
 
