@@ -411,4 +411,20 @@ for (const bytes of [32, 31]) {
   )
 }
 
+const check = { taskId: header.id, fence: 1n, checkId: 'ann:01M89NPJG0B9MJ8NCZ48E9PS9W' }
+const asksCheck = frames.coordinatorToGateway.encode({ body: { case: 'check', value: check } })
+add('a coordinator asks for a check', frames.coordinatorToGateway, asksCheck)
+add(
+  'a check of no attempt',
+  frames.coordinatorToGateway,
+  frames.coordinatorToGateway.encode({ body: { case: 'check', value: { ...check, fence: 0n } } }),
+)
+add(
+  'a gateway orders no check',
+  frames.gatewayToCoordinator,
+  frames.gatewayToCoordinator.encode({
+    body: { case: 'checkRefused', value: { checkId: check.checkId, why: { code: 'task-not-found' } } },
+  }),
+)
+
 process.stdout.write(`${JSON.stringify(vectors, null, 2)}\n`)

@@ -37,6 +37,13 @@ interface SuiteOptions extends CommonOptions {
   readonly wallSeconds?: number
 }
 
+interface SolveOptions extends ModelOptions, SuiteOptions {
+  readonly target?: string
+  readonly iterations?: number
+  readonly hiddenTest?: readonly string[]
+  readonly hiddenCommand?: string
+}
+
 /** `edgecoder task submit chat | solve | test`. */
 export function registerSubmit(task: Command): void {
   const submit = task.command('submit').description('submit a task and follow it')
@@ -60,18 +67,16 @@ export function registerSubmit(task: Command): void {
   )
     .option('--target <path>', 'file to write when the instructions name none')
     .option('--iterations <n>', 'most rounds of code and test (default 4)', whole(1, 32))
+    .option('--hidden-test <path...>', 'tests that only another worker sees; it runs the first of them')
+    .option('--hidden-command <words>', 'how it runs them, when not as the first one alone')
     .action(
-      async (
-        instructions: string,
-        words: readonly string[],
-        options: ModelOptions & SuiteOptions & { readonly target?: string; readonly iterations?: number },
-        command: Command,
-      ) => {
+      async (instructions: string, words: readonly string[], options: SolveOptions, command: Command) => {
         const suite = suiteOf(words, options)
         const body: Submission = {
           kind: 'solve',
           instructions,
           suite,
+          ...hiddenOf(words, options),
           ...(options.target === undefined ? {} : { target: options.target }),
           ...(options.iterations === undefined ? {} : { maxIterations: options.iterations }),
           ...base(options),
@@ -143,6 +148,17 @@ function suiteOf(command: readonly string[], options: SuiteOptions) {
     language: options.language ?? languageOf([...command, ...files.map((file) => file.path)]),
     ...(options.wallSeconds === undefined ? {} : { limits: { wallMs: options.wallSeconds * 1_000 } }),
   }
+}
+
+/** Without a command of their own the suite's program runs the first of them. */
+function hiddenOf(words: readonly string[], { hiddenTest, hiddenCommand }: SolveOptions) {
+  if (hiddenTest === undefined) return {}
+  const files = [...readFiles(hiddenTest)]
+  const command = hiddenCommand?.split(' ').filter((word) => word !== '') ?? [
+    words[0] ?? '',
+    files[0]?.path ?? '',
+  ]
+  return { hidden: { files, command } }
 }
 
 function languageOf(names: readonly string[]): (typeof LANGUAGES)[number] {

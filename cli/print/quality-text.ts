@@ -16,6 +16,7 @@ export function qualityText({
   run,
   models,
   workers,
+  checks,
 }: Quality): string {
   const head = facts([
     ['Since', ago(sinceMs)],
@@ -46,7 +47,30 @@ export function qualityText({
     head,
     table(['model', 'done', 'first try', 'failed', 'lost'], byModel),
     table(['worker', 'done', 'failed', 'lost', 'failure rate', 'why', 'peer id'], byWorker),
+    ...checksText(checks),
   ].join('\n\n')
+}
+
+function checksText(checks: Quality['checks']): readonly string[] {
+  if (checks === undefined) return []
+  const { open, judged, unchecked, workers } = checks
+  const head = facts([
+    [
+      'Checked',
+      `${judged.agreed} agreed, ${judged.wrong} wrong, ${judged.flaky + judged.undecided} undecided`,
+    ],
+    ['Asked about', String(open)],
+    ['Unchecked', unchecked.map(({ reason, count }) => `${reason} ${count}`).join(', ') || 'none'],
+  ])
+  if (workers.length === 0) return [head]
+  const rows = workers.map(({ peerId, agentId, agreed, wrong, sampledShare }) => [
+    agentId ?? '',
+    String(agreed),
+    String(wrong),
+    `${Math.round(100 * sampledShare)} %`,
+    peerId,
+  ])
+  return [head, table(['worker', 'agreed', 'wrong', 'checked', 'peer id'], rows)]
 }
 
 function spreadText(spread: Quality['wait']): string {

@@ -25,6 +25,7 @@ export function taskText(task: TaskJson, payment?: PaymentJson): string {
     ['Coordinator', task.coordinator],
     ['Steps', stepsText(task)],
     ['Used', usageText(task.usage)],
+    ['Hidden', task.hidden && `tests ${task.hidden.verdict}`],
     ['Cost', payment && paymentText(payment)],
     ['Next', task.why?.next ?? (task.state === 'queued' ? `edgecoder task explain ${task.id}` : undefined)],
   ])

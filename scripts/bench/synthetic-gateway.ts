@@ -69,6 +69,7 @@ export async function attachGateway(
         order()
       },
       capacity() {},
+      check() {},
       closed(_link, reason) {
         if (running) throw new Error(`the coordinator closed the link: ${reason}`)
       },

@@ -102,6 +102,11 @@ export const ERRORS = {
   'price-below-floor': { http: 402, exit: 4, means: 'The task pays less than this worker takes.' },
   'no-free-slot': { http: 503, exit: 1, means: 'Every slot of the worker is taken.' },
   'excluded-after-failure': { http: 503, exit: 1, means: 'The worker failed this task before.' },
+  'not-independent': {
+    http: 503,
+    exit: 1,
+    means: 'The worker may not check this result: it belongs to somebody who made it or ordered it.',
+  },
   'worker-quiet': { http: 503, exit: 1, means: 'The worker has not been heard from lately.' },
   'coordinator-paused': {
     http: 503,

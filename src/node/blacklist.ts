@@ -5,6 +5,7 @@ import { stands } from '../core/policy/blacklist.js'
 import { type CheckedSuspension, checkSuspension } from '../roles/coordinator/suspension-evidence.js'
 import type { PolicyChain } from '../roles/policy/policy-chain.js'
 import type { DsseSigner } from '../wire/dsse.js'
+import { BLACKLIST_REASONS } from '../wire/ledger/entry-shapes.js'
 import { EVIDENCE_BYTES } from '../wire/limits.js'
 import { publicKeyOf } from '../wire/peer-id.js'
 import { reportBytes, reportHolds } from '../wire/policy/blacklist-report.js'
@@ -12,24 +13,12 @@ import { keyText } from '../wire/policy/key-text.js'
 import type { PolicyBody } from '../wire/policy/policy-message.js'
 import { sha256 } from '../wire/sha256.js'
 
-export { type CheckedSuspension, EVIDENCE_BYTES }
+export { BLACKLIST_REASONS, type CheckedSuspension, EVIDENCE_BYTES }
 
 type Said = PolicyBody<'blacklist'>
 export type BlacklistReason = Said['reason']
 
 const HOUR_MS = 3_600_000
-
-/** Why somebody may be kept out, as people name it. */
-export const BLACKLIST_REASONS = [
-  'abuse-spam',
-  'abuse-malware',
-  'policy-violation',
-  'credential-abuse',
-  'dos-behaviour',
-  'forged-results',
-  'tampered-binary',
-  'manual-review',
-] as const satisfies readonly BlacklistReason[]
 
 /** An entry of the blacklist; digests in hexadecimal. */
 export interface BlacklistRow {

@@ -17,6 +17,8 @@ const PASSPHRASE = 'correct horse battery'
 const COST = 2 ** 10
 const COORDINATORS = ['coordinator-1', 'coordinator-2', 'coordinator-3']
 const REASON = 'forged results'
+/** Tasks that come while it is closed. */
+const LOAD = Array.from({ length: 20 }, (_, n) => `load-${n}`)
 
 const CODE: SubmissionJson = {
   kind: 'test',
@@ -86,6 +88,14 @@ describe('an incident', { timeout: 180_000 }, () => {
     await held.submit('runs')
     const worker = await held.running('runs')
     await send()
+    // Paid tasks keep coming before, while and after it is closed.
+    const load = Promise.all(
+      LOAD.map(async (id) => {
+        held.letGo(id)
+        await held.submit(id)
+        await held.expectDoneOnce(id)
+      }),
+    )
     const closed = await admin(
       'incident',
       'close',
@@ -125,9 +135,12 @@ describe('an incident', { timeout: 180_000 }, () => {
     expect(explained.stdout).toContain(REASON)
     held.letGo('runs')
     await held.expectDoneOnce('runs', 1)
-    await until('it to be paid for good', async () => {
-      const paid = await held.gateway.client().call(WALLET_ROUTES.payment, { params: { id: 'runs' } })
-      return paid.state === 'settled' && paid.standing === 'final'
+    await load
+    await until('all of it to be paid for good', async () => {
+      const payments = await Promise.all(
+        ['runs', ...LOAD].map((id) => held.gateway.client().call(WALLET_ROUTES.payment, { params: { id } })),
+      )
+      return payments.every(({ state, standing }) => state === 'settled' && standing === 'final')
     })
 
     for (const name of [...COORDINATORS, 'worker', 'gateway']) {
@@ -219,6 +232,9 @@ describe('an incident', { timeout: 180_000 }, () => {
       records: readonly { kind: string }[]
     }>()
     expect(new Set(acts.records.map(({ kind }) => kind))).toEqual(new Set(kinds))
+    // Whoever audits it later finds each entry right where it stands.
+    const audit = await ask('ledger', 'verify')
+    expect([audit.code, audit.stderr]).toEqual([0, ''])
     const { paths } = (await admin('incident', 'status')).json<IncidentJson>()
     expect(paths.filter(({ closed }) => closed)).toEqual([])
   })

@@ -16,6 +16,7 @@ import {
 } from '../../src/bridge/schemas/task.js'
 import type { CliRun } from '../helpers/cli.js'
 import { createProcessMesh, type ProcessMesh } from '../helpers/process-mesh.js'
+import { until } from '../helpers/until.js'
 
 const GCD = 'Write a JavaScript function gcd that returns the gcd of two numbers.'
 const GCD_TEXT = 'function gcd(a, b) { while (b) [a, b] = [b, a % b]; return a; }'
@@ -143,6 +144,20 @@ describe('solve', () => {
     execFileSync('git', ['apply', 'gcd.patch'], { cwd: folder, env: { ...process.env, GIT_DIR: '/nowhere' } })
     expect(readFileSync(join(folder, 'gcd.js'), 'utf8')).toContain(GCD_TEXT)
     expect(execFileSync('node', ['gcd.test.js'], { cwd: folder, encoding: 'utf8' })).toBe('ok: gcd\n')
+  })
+
+  it('has its answer tried by another worker on tests that its own never saw', async () => {
+    const files = [file('package.json', '{ "type": "module" }\n'), file('gcd.test.js', GCD_TEST)]
+    const hidden = file('secret.test.js', GCD_TEST.replace('gcd(12, 18), 6', 'gcd(7, 5), 1'))
+    const submit = ['task', 'submit', 'solve', GCD, '--target', 'gcd.js', '--id', 'solve-hidden', '--json']
+    const tests = ['--file', ...files, '--hidden-test', hidden, '--', 'node', 'gcd.test.js']
+    const run = await edgecoder(...submit, ...tests)
+    expect(watched(run).result).toMatchObject({ solved: true, files: [{ path: 'gcd.js' }] })
+    const shown = await until('the hidden tests', async () => {
+      const task = TaskJson.parse((await edgecoder('task', 'show', 'solve-hidden', '--json')).json())
+      return task.hidden?.verdict !== 'pending' && task
+    })
+    expect(shown.hidden).toEqual({ verdict: 'passed' })
   })
 
   it('that never passes exits 1, tells the rounds it took and gives what it has', async () => {

@@ -1,4 +1,4 @@
-import { DEFAULT_TERMS } from '../../src/core/economy/terms.js'
+import { DEFAULT_TERMS, type EconomyTerms } from '../../src/core/economy/terms.js'
 import { holdAccount, ISSUANCE, transitAccount } from '../../src/core/ledger/account-name.js'
 import { isRefusal } from '../../src/core/refusal.js'
 import type { Task } from '../../src/core/task/task.js'
@@ -37,6 +37,9 @@ interface Members {
   readonly accounts: readonly string[]
   /** Account that the first coordinator is enrolled for; left out = none. */
   readonly owner?: string
+  /** Accounts of the workers' owners, in their order; left out = one for all. */
+  readonly lenders?: readonly string[]
+  readonly terms?: EconomyTerms
 }
 
 /** A signed policy under which these members are paid, and its accounts have credits, each at a home in turn. */
@@ -48,19 +51,22 @@ export async function paidChain(members: Members): Promise<PolicyChain> {
     name: 'simulated',
     root: { keys: [ADMIN.publicKey], threshold: 1 },
     powers: [],
-    terms: DEFAULT_TERMS,
+    terms: members.terms ?? DEFAULT_TERMS,
     coordinators: members.coordinators.map(memberOf),
     gateways: members.gateways,
   })
-  const lender = { account: LENDER, role: 'contributor', home: homeOf(0), epoch: 1, gateways: [] } as const
-  await say('account', lender)
+  const { lenders = [LENDER] } = members
+  for (const account of new Set(lenders)) {
+    await say('account', { account, role: 'contributor', home: homeOf(0), epoch: 1, gateways: [] })
+  }
   for (const [at, account] of members.accounts.entries()) {
     const home = homeOf(at)
     await say('account', { account, role: 'user', home, epoch: 1, gateways: [] })
     await say('grant', { account, amount: CREDITS, source: 'issuance', reference: account })
   }
   for (const [n, peer] of members.workers.entries()) {
-    await say('enrol', { node: memberOf(peer), agent: `w${n}`, account: LENDER, role: 'worker' })
+    const account = lenders[n % lenders.length] ?? LENDER
+    await say('enrol', { node: memberOf(peer), agent: `w${n}`, account, role: 'worker' })
     await say('node-state', { peer, state: 'active', reason: '' })
   }
   if (members.owner !== undefined)

@@ -82,12 +82,13 @@ function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponent
   mount(surface, ROUTES.coordinatorQuality, () => {
     if (coordinator === undefined) return none()
     const agents = new Map(coordinator.workers().map(({ peerId, agentId }) => [peerId, agentId]))
-    const { workers, ...quality } = coordinator.quality()
-    const named = workers.map((each) => {
+    const named = <Each extends { readonly peerId: string }>(each: Each) => {
       const agentId = agents.get(each.peerId)
       return agentId === undefined ? each : { ...each, agentId }
-    })
-    return { ...quality, workers: named }
+    }
+    const { workers, checks, ...quality } = coordinator.quality()
+    const checked = checks && { checks: { ...checks, workers: checks.workers.map(named) } }
+    return { ...quality, workers: workers.map(named), ...checked }
   })
   mount(surface, ROUTES.coordinatorRollouts, () =>
     coordinator === undefined ? none() : { rollouts: coordinator.rollouts() },

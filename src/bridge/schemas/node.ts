@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ChecksJson } from './checks.js'
 import { CoordinatorStatusJson } from './coordinator.js'
 import { ProblemJson } from './problem.js'
 import { ModelJson, WorkerStatusJson } from './worker.js'
@@ -163,6 +164,7 @@ export const QualityJson = z.object({
       }),
     )
     .readonly(),
+  checks: ChecksJson.optional().meta({ description: 'Left out where nobody is asked about results.' }),
 })
 
 export const WorkersJson = z.object({

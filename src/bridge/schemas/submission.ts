@@ -78,6 +78,10 @@ export const SubmissionJson = z
         model,
         instructions: z.string().min(1).max(262_144),
         suite: SuiteJson,
+        hidden: z
+          .strictObject({ files: SuiteJson.shape.files, command: SuiteJson.shape.command })
+          .optional()
+          .meta({ description: 'Tests that another worker tries on the answer; its own never sees them.' }),
         target: z
           .string()
           .min(1)
@@ -120,8 +124,9 @@ export function taskRequest(json: SubmissionJson, account: string, id?: string):
     sampling: json.sampling === undefined ? undefined : given(json.sampling),
   })
   if (json.kind === 'chat') return { ...base, ...shared, kind: 'chat', messages: json.messages }
-  const { instructions, suite, target, maxIterations } = json
-  const own = given({ instructions, target, maxIterations })
+  const { instructions, suite, hidden, target, maxIterations } = json
+  const tests = hidden && { files: hidden.files.map(fileFromJson), command: hidden.command }
+  const own = given({ instructions, target, maxIterations, hidden: tests })
   return { ...base, ...shared, ...own, kind: 'solve', suite: suiteRequest(suite) }
 }
 

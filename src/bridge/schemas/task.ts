@@ -34,6 +34,10 @@ export const TaskJson = z
     position: z.number().optional().meta({ description: 'While queued: tasks ahead in its class.' }),
     why: ProblemJson.optional().meta({ description: 'Why it waits, was put back, or ended so.' }),
     usage: UsageJson.optional(),
+    hidden: z
+      .object({ verdict: z.string() })
+      .optional()
+      .meta({ description: 'What hidden tests came to: a verdict, `pending`, or `untried`.' }),
     steps: z
       .array(z.object({ name: z.string(), atMs: z.number() }))
       .readonly()

@@ -27,15 +27,17 @@ class IndexedScheduler implements Scheduler {
   readonly #workers: WorkerIndex
   readonly #rates = new SuccessRates()
   readonly #planner: Planner
-  /** A worker that others waited for is gone: who was excluded in its favour may be needed after all. */
+  /** A worker that others waited for is gone, or barred: who was excluded in its favour may be needed after all. */
   #fewer = false
 
   constructor(options: SchedulerOptions) {
     this.#workers = new WorkerIndex(() => {
       this.#fewer = true
     })
-    this.#queue = new TaskQueue({ ...DEFAULT_LIMITS, ...options.limits }, (taskClass) =>
-      this.#workers.idle.forget(taskClass),
+    this.#queue = new TaskQueue(
+      { ...DEFAULT_LIMITS, ...options.limits },
+      (taskClass) => this.#workers.idle.forget(taskClass),
+      options.choosy,
     )
     this.#planner = new Planner(this.#queue, this.#workers, this.#rates, options.latencyMs)
   }
@@ -62,6 +64,10 @@ class IndexedScheduler implements Scheduler {
     this.#queue.holdCode(why)
   }
 
+  held(kind: TaskHeader['kind']): Refusal | undefined {
+    return this.#queue.held(kind)
+  }
+
   upsertWorker(profile: WorkerProfile): void {
     this.#workers.upsert(profile)
   }
@@ -80,6 +86,10 @@ class IndexedScheduler implements Scheduler {
 
   setBar(peerId: string, bar: Refusal | undefined): void {
     this.#workers.setBar(peerId, bar)
+  }
+
+  reconsider(): void {
+    this.#fewer = true
   }
 
   record(peerId: string, outcome: 'success' | 'failure' | 'lost'): void {

@@ -15,6 +15,8 @@ interface Question {
   readonly excluded: readonly string[]
   /** Somebody else could take it, so that the excluded stay excluded. */
   readonly others: boolean
+  /** Why the task bars a worker. */
+  readonly bars: ((worker: string) => Refusal | undefined) | undefined
 }
 
 /**
@@ -31,7 +33,8 @@ export function explainTask(
   const fits = fitting(requirement)
   const capabilities = [...workers.capabilities()]
   const feasibleWorkers = capabilities.reduce((sum, each) => sum + (fits(each) ? each.workers.size : 0), 0)
-  const question = { requirement, excluded, others: workers.othersFit(capabilities.filter(fits), excluded) }
+  const others = workers.othersFit(capabilities.filter(fits), excluded)
+  const question = { requirement, excluded, others, bars: queue.get(header.id)?.bars }
   const eligible: Candidate[] = []
   const rest: Candidate[] = []
   for (const worker of workers.values(fits)) {
@@ -58,7 +61,7 @@ export function explainIdle(peerId: string, queue: TaskQueue, workers: WorkerInd
   const own = ownReasons(worker).map((each) => ({ refusal: each, tasks: 0 }))
   const byCode = new Map<string, { refusal: Refusal; tasks: number }>()
   for (const taskClass of queue.index.values()) {
-    const held = queue.heldKind(taskClass.requirement.kind)
+    const held = queue.held(taskClass.requirement.kind)
     const reasons = feasible(worker.profile, taskClass.requirement)
     for (const each of held === undefined ? reasons : [held, ...reasons]) {
       const key = `${each.code} ${each.detail}`
@@ -88,6 +91,8 @@ function judge(worker: Worker, question: Question): Candidate {
   const reasons = [...feasible(profile, question.requirement), ...ownReasons(worker)]
   if (question.others && question.excluded.includes(peerId))
     reasons.push(refusal('excluded-after-failure', 'the worker failed this task before; another will get it'))
+  const barred = question.bars?.(peerId)
+  if (barred !== undefined) reasons.push(barred)
   return { worker: peerId, agentId: profile.agentId, eligible: reasons.length === 0, reasons }
 }
 
@@ -113,7 +118,7 @@ function summarise(
   const waiting = queue.get(header.id)
   if (waiting !== undefined && !waiting.lane.gateway.attached)
     return `Waits for gateway ${header.gateway} to attach: it holds the payload.`
-  const held = queue.heldKind(header.kind)
+  const held = queue.held(header.kind)
   if (held !== undefined) return `Waits: ${held.detail}.`
   if (workers.size === 0) return 'Waits for a worker: none is attached.'
   if (eligible > 0) return `${eligible} workers can take it now.`

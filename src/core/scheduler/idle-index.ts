@@ -5,8 +5,8 @@ import { type Capability, type IdleWorker, idleBefore, type Worker } from './wor
 
 /** Candidates compared by what they are like now; their static order has already been kept. */
 const COMPARED = 8
-/** Refused candidates passed over; a task remembers fewer excluded workers than this. */
-const PASSED_OVER = 32
+/** Refused candidates passed over: few for a task that failed, many for one that bars most workers. */
+const PASSED_OVER = 256
 /**
  * Entries moved back in one look because their worker has had another turn; taking turns is worth no more.
  */

@@ -107,13 +107,13 @@ export class Planner {
     if (account === undefined) return undefined
     return nextOfAccount(
       account,
-      (taskClass) => this.#workers.fits(worker.capability, taskClass),
+      (each) => !this.#isHeld(each) && this.#workers.fits(worker.capability, each),
       (waiting) => !this.#workers.excludes(worker, waiting),
     )
   }
 
   #isHeld({ requirement }: TaskClass): boolean {
-    return this.#queue.heldKind(requirement.kind) !== undefined
+    return this.#queue.held(requirement.kind) !== undefined
   }
 
   #bestFor(taskClass: TaskClass, waiting: Waiting): Worker | undefined {

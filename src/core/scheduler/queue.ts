@@ -14,7 +14,7 @@ import {
 import { Heap } from './heap.js'
 import { requirementKey, requirementOf } from './requirement.js'
 import type { Account, Gateway, Lane, Share, TaskClass, Waiting } from './task-class.js'
-import type { SchedulerLimits } from './views.js'
+import type { SchedulerLimits, SchedulerOptions } from './views.js'
 
 /** Empty classes kept: making one anew costs a look at every worker. */
 const EMPTY_CLASSES = 1_024
@@ -31,6 +31,7 @@ export class TaskQueue {
   readonly clock: ClassClock = { time: 0 }
   readonly index: ClassIndex
   readonly #limits: SchedulerLimits
+  readonly #choosy: SchedulerOptions['choosy']
   readonly #waiting = new Map<string, Waiting>()
   readonly #accounts = new Map<string, Account>()
   readonly #gateways = new Map<string, Gateway>()
@@ -38,8 +39,13 @@ export class TaskQueue {
   #codeHeld: Refusal | undefined
 
   /** @param forget called with a class that is dropped after it was empty for long */
-  constructor(limits: SchedulerLimits, forget: (taskClass: TaskClass) => void) {
+  constructor(
+    limits: SchedulerLimits,
+    forget: (taskClass: TaskClass) => void,
+    choosy: SchedulerOptions['choosy'],
+  ) {
     this.#limits = limits
+    this.#choosy = choosy
     this.index = new ClassIndex(EMPTY_CLASSES, forget)
   }
 
@@ -78,7 +84,8 @@ export class TaskQueue {
     if (this.#waiting.has(task.header.id)) return
     const lane = this.#lane(task)
     const { share } = lane
-    const retry = front || task.lastFailure !== undefined || task.excluded.length > 0
+    const bars = this.#choosy?.(task.header)
+    const retry = front || bars !== undefined || task.lastFailure !== undefined || task.excluded.length > 0
     const ticket = ++this.#tickets
     const laneTicket = retry ? 0 : ++lane.given
     const waiting: Waiting = {
@@ -87,6 +94,7 @@ export class TaskQueue {
       ticket,
       laneTicket,
       retry,
+      bars,
       inLane: undefined,
       inArrivals: undefined,
     }
@@ -143,7 +151,7 @@ export class TaskQueue {
   }
 
   /** Why tasks of a kind are not planned, whatever worker there is; undefined = they are. */
-  heldKind(kind: TaskHeader['kind']): Refusal | undefined {
+  held(kind: TaskHeader['kind']): Refusal | undefined {
     return kind === 'chat' ? undefined : this.#codeHeld
   }
 

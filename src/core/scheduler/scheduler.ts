@@ -31,6 +31,8 @@ export interface Scheduler {
   setGatewayAttached(gateway: string, attached: boolean): void
   /** Tasks that code is run for (`solve`, `test`) wait, and are not planned. @param why undefined = they are */
   holdCode(why: Refusal | undefined): void
+  /** Why tasks of a kind are not planned, whatever worker there is; undefined = they are. */
+  held(kind: TaskHeader['kind']): Refusal | undefined
 
   // Attached workers
   /** Adds a worker (live, no free slot, no bar) or replaces its capabilities. */
@@ -42,6 +44,8 @@ export interface Scheduler {
   setLiveness(peerId: string, liveness: Liveness): void
   /** Why this worker gets no work although attached: paused, drained, policy. undefined = it may. */
   setBar(peerId: string, bar: Refusal | undefined): void
+  /** Whom tasks bar may have changed: those that wait are looked at again. */
+  reconsider(): void
   /** Outcomes feed the success rate that ranks workers. */
   record(peerId: string, outcome: 'success' | 'failure' | 'lost'): void
 

@@ -1,3 +1,4 @@
+import type { Refusal } from '../refusal.js'
 import type { QueuedTask } from '../task/task.js'
 import type { Chain, ChainLink } from './chain.js'
 import type { Heap, Placed } from './heap.js'
@@ -64,6 +65,8 @@ export interface Waiting {
   /** Place among the fresh tasks of its lane, counted from the first one ever. */
   readonly laneTicket: number
   readonly retry: boolean
+  /** Why a worker may not have it; undefined = anybody may. */
+  readonly bars: ((worker: string) => Refusal | undefined) | undefined
   inLane: ChainLink<Waiting> | undefined
   inArrivals: ChainLink<Waiting> | undefined
 }

@@ -6,7 +6,7 @@ import type { Account, Lane, Share, TaskClass, Waiting } from './task-class.js'
  * Retries, lanes and shares looked over for one that a worker may take; more are looked at when these have
  * gone.
  */
-const RETRIES_SEEN = 32
+const RETRIES_SEEN = 128
 const LANES_SEEN = 32
 const SHARES_SEEN = 64
 

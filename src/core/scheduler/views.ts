@@ -1,5 +1,5 @@
 import type { Refusal } from '../refusal.js'
-import type { QueuedTask, TaskKind } from '../task/task.js'
+import type { QueuedTask, TaskHeader, TaskKind } from '../task/task.js'
 
 export interface ModelProfile {
   readonly name: string
@@ -74,6 +74,11 @@ export interface SchedulerOptions {
   readonly limits?: Partial<SchedulerLimits>
   /** Round trip between a worker and a gateway where one is known. */
   readonly latencyMs?: (worker: string, gateway: string) => number | undefined
+  /**
+   * Who may not have a task whatever it can do, and why. @returns undefined = the task is for anybody. An
+   * account has less than {@link RETRIES_SEEN} such tasks waiting: they are looked over one by one.
+   */
+  readonly choosy?: (header: TaskHeader) => ((worker: string) => Refusal | undefined) | undefined
 }
 
 export interface Candidate {

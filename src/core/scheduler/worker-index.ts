@@ -118,9 +118,10 @@ export class WorkerIndex {
 
   /**
    * A worker that failed the task does not get it again, unless everybody left who could take it has failed
-   * it too: then trying again beats waiting for nobody.
+   * it too: then trying again beats waiting for nobody. One that the task bars never gets it.
    */
   excludes(worker: Worker, waiting: Waiting): boolean {
+    if (waiting.bars?.(worker.peerId) !== undefined) return true
     const { excluded } = waiting.task
     if (!excluded.includes(worker.peerId)) return false
     return this.othersFit(this.fitting(waiting.lane.share.taskClass), excluded)

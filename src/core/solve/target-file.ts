@@ -25,7 +25,9 @@ const SCANNED_CHARS = 256 * 1024
  * Files that an answer must not write: submitted ones that the command names or that look like tests. Never
  * the target.
  */
-export function protectedPaths(suite: SuiteShape): ReadonlySet<string> {
+export function protectedPaths(
+  suite: Pick<SuiteShape, 'command' | 'target'> & { readonly files: readonly Pick<SourceFile, 'path'>[] },
+): ReadonlySet<string> {
   const inCommand = new Set(suite.command.map((word) => word.replace(/^\.\//, '')))
   const paths = suite.files.map((file) => file.path)
   return new Set(paths.filter((path) => path !== suite.target && (inCommand.has(path) || isTestPath(path))))

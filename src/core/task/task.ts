@@ -28,6 +28,13 @@ export interface TaskHeader {
    * over all.
    */
   readonly fenceFloor: bigint
+  /**
+   * The task whose result this one runs again: it goes to an independent worker, and no worker is told. Left
+   * out = it is an ordinary task.
+   */
+  readonly checkOf?: string
+  /** The task whose answer this one tries on tests that its worker has not seen; else as {@link checkOf}. */
+  readonly hiddenOf?: string
 }
 
 /** What holds in every state. */

@@ -106,6 +106,20 @@ export const QUALITY_MODELS = 128
 export const QUALITY_ATTEMPTS = 20_000
 export const QUALITY_SAMPLES = 1_024
 export const QUALITY_REASONS = 32
+/** Results that others are asked about at once, and of one account: its other tasks are looked past them one by one. */
+export const OPEN_CASES = 256
+export const ACCOUNT_CASES = 16
+/** How long others may take to say what they think of a result; then it is as if nobody had been asked. */
+export const CASE_MS = 30 * 60_000
+/** How often a gateway is reminded of a check that it has not ordered. */
+export const CHECK_ASK_MS = 5_000
+/** Cases kept for what they say of a worker, in all and of one worker. */
+export const KEPT_CASES = 4_096
+export const STANDING_CASES = 16
+/** Tests lately found to come out one way and the other, or that somebody was wrong about: not asked about again. */
+export const JUDGED_TESTS = 4_096
+/** Receipts that a worker is suspended on: its own, and those of six others. */
+export const CHARGE_STATEMENTS = 8
 
 /** How long a worker is suspended at most; for longer is for an admin to say. */
 export const SUSPENSION_MS = 7 * 86_400_000

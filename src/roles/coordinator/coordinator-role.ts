@@ -12,11 +12,13 @@ import type { ProtocolIds } from '../../wire/protocol-ids.js'
 import type { Announcer } from './announcer.js'
 import type { Assigner } from './assigner.js'
 import { cancelBarred } from './barred-tasks.js'
+import type { Checks } from './checks.js'
 import {
   CUT_MS,
   GATEWAY_FRAMES_PER_SECOND,
   HISTORY_ROWS,
   MOST_HISTORY_ROWS,
+  QUALITY_WORKERS,
   ROUND_MS,
   SWEEP_MS,
   WORKER_FRAMES_PER_SECOND,
@@ -68,6 +70,8 @@ export interface CoordinatorParts {
   readonly isolations: Isolations
   readonly suspensions: Suspensions
   readonly quality: AssignmentQuality
+  /** Left out without a signed policy. */
+  readonly checks: Checks | undefined
   readonly rollouts: RolloutTally
 }
 
@@ -120,9 +124,11 @@ export class CoordinatorRole implements Coordinator {
       await owner.drains.load()
       await owner.isolations.load()
       await owner.suspensions.load()
+      await this.#parts.checks?.load()
       await ledger?.open(this.#stopping.signal, waits)
       await book.start(() => assigner.touch())
       await announcer.start()
+      this.#parts.checks?.start()
     } catch (fault) {
       book.stop()
       throw fault
@@ -173,7 +179,8 @@ export class CoordinatorRole implements Coordinator {
   }
 
   quality(): QualityView {
-    return this.#parts.quality.view()
+    const { quality, checks } = this.#parts
+    return { ...quality.view(), ...(checks === undefined ? {} : { checks: checks.view(QUALITY_WORKERS) }) }
   }
 
   rollouts(): readonly RolloutView[] {
@@ -322,6 +329,7 @@ export class CoordinatorRole implements Coordinator {
     ledger?.round()
     this.#recheck()
     this.#parts.drains.sweep()
+    this.#parts.checks?.round()
     this.#parts.suspensions.sweep()
     resumption.look(workers.slots)
     this.#parts.rollouts.show()

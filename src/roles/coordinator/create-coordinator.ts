@@ -15,9 +15,14 @@ import type { PolicyChain } from '../policy/policy-chain.js'
 import { createUnpaidAccounting } from './accounting.js'
 import { Announcer } from './announcer.js'
 import { createAssigner } from './assigner.js'
+import { CheckPay } from './check-pay.js'
+import { CheckedAccounting } from './checked-accounting.js'
+import type { Checks } from './checks.js'
+import { createChoosy } from './choosy.js'
 import { type CoordinatorLimits, DEFAULT_LIMITS } from './constants.js'
 import type { Coordinator } from './coordinator.js'
 import { CoordinatorRole } from './coordinator-role.js'
+import { createChecks } from './create-checks.js'
 import { createCredits } from './credits.js'
 import type { WorkerDeskComponents } from './desk-components.js'
 import { Drains } from './drains.js'
@@ -35,8 +40,10 @@ import { ReplicatedLedger } from './replicated-ledger.js'
 import { Resumption } from './resumption.js'
 import { RolloutTally } from './rollout-tally.js'
 import { Suspensions } from './suspensions.js'
-import { TaskBook, type TaskOutlets } from './task-book.js'
+import { TaskBook } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
+import { createTaskOutlets } from './task-outlets.js'
+import { Verdicts } from './verdicts.js'
 import { WorkerDesk } from './worker-desk.js'
 
 export interface CoordinatorComponents {
@@ -83,7 +90,7 @@ function assemble(
   const { networkId, ...given } = init
   const limits: CoordinatorLimits = { ...DEFAULT_LIMITS, ...given }
   const { network, store, clock, signer, log, metrics, policy, audit, isolations } = components
-  const scheduler = createScheduler({ limits: limits.queue })
+  const scheduler = createScheduler({ limits: limits.queue, choosy: (header) => choosy(header) })
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
   const { chain, copied, addressesOf = () => [] } = components
@@ -94,31 +101,18 @@ function assemble(
       { networkId, sliceIdleMs: limits.sliceIdleMs },
     )
   const paid = ledger && new PaidAccounting(ledger.logs)
-  const accounting = paid ?? createUnpaidAccounting({ journal, clock, metrics })
+  const pay = ledger && createPay(ledger, { clock, log, signer })
+  const isCheck = (id: string): boolean => checks?.isCheck(id) === true
+  const accounting =
+    paid && pay
+      ? new CheckedAccounting({ paid, isCheck, pay })
+      : createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })
   const quality = new AssignmentQuality(clock)
   const ids = protocolIds(networkId)
   const touch = (): void => assigner.touch()
-  const outlets: TaskOutlets = {
-    tell: (...tell: Parameters<GatewayDesk['tell']>) => gateways.tell(...tell),
-    grant: (...grant: Parameters<WorkerDesk['grant']>) => {
-      meter.granted(grant[0].task)
-      quality.granted(grant[0].task)
-      resumption.granted(grant[0].task, grant[1].worker)
-      workers.grant(...grant)
-    },
-    revoke: (...revoke: Parameters<WorkerDesk['revoke']>) => workers.revoke(...revoke),
-    leased: (worker: string, taskId: string) => workers.leased(worker, taskId),
-    released: (worker: string, taskId: string) => workers.released(worker, taskId),
-    recorded: (...[worker, outcome, task]: Parameters<TaskOutlets['recorded']>) => {
-      meter.recorded(outcome)
-      quality.ended(worker, outcome, task)
-      resumption.ended(worker, outcome, task)
-      workers.recorded(worker, outcome)
-      rollouts.recorded(worker, outcome)
-    },
-    storming: (): boolean => workers.storming(),
-  }
+  const after = () => ({ workers, gateways, checks, resumption, rollouts })
+  const outlets = createTaskOutlets({ meter, quality, after, touch })
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
   const resumption = new Resumption({ store, clock, log, audit, metrics, touch })
   const pause = new Pause({ store, clock, log, metrics, touch, held: () => resumption.why })
@@ -128,10 +122,15 @@ function assemble(
     cut: (worker, why) => workers.cut(worker, why),
     recheck: () => workers.recheck(),
   })
-  const { enrollment } = components
   const accountOf = (worker: string): string | undefined => chain?.state.get('node', worker)?.account
+  const asks = { workers: () => workers, gateways: () => gateways, touch, accountOf, suspensions, resumption }
+  const verdicts = ledger && new Verdicts({ logs: ledger.logs, clock, log, touch }, networkId)
+  const checks: Checks | undefined =
+    pay && verdicts && createChecks({ ...components, ...asks, journal, scheduler, book, pay, verdicts })
+  const { enrollment } = components
+  const choosy = createChoosy({ book, checks: () => checks, ownerOf: accountOf })
   const workers: WorkerDesk = new WorkerDesk(
-    { ...shared, watch, drains, suspensions, accountOf, gatewayAddresses, enrollment },
+    { ...shared, checks, watch, drains, suspensions, accountOf, gatewayAddresses, enrollment },
     limits,
   )
   const rollouts = new RolloutTally({ log, metrics, policy, desk: () => workers })
@@ -141,7 +140,7 @@ function assemble(
     { ...components, ledger, unfinished, journal, touch },
     { networkId },
   )
-  const ofWorkers = { agentId, workers: () => workers.sessions() }
+  const ofWorkers = { checks, agentId, workers: () => workers.sessions() }
   const credits = { wallets: talk, transfers, allotments }
   const gateways = new GatewayDesk({ ...shared, ...ofWorkers, ...credits }, limits)
   const slotBack = (worker: string): void => workers.slotBack(worker)
@@ -154,7 +153,8 @@ function assemble(
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const held = { pause, resumption, drains, isolations, suspensions, quality, rollouts, ...ends }
+  const counts = { quality, checks, rollouts }
+  const held = { pause, resumption, drains, isolations, suspensions, ...counts, ...ends }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
   return new CoordinatorRole({ network, clock, log, policy, onPolicy }, parts, ids)
@@ -170,6 +170,13 @@ function createBars(
   const leases = (worker: string): number => book.leases(worker).length
   const drains = new Drains({ ...components, leases, cut, changed })
   return { drains, suspensions: new Suspensions({ ...components, changed }, networkId) }
+}
+
+function createPay(
+  { logs, chain }: ReplicatedLedger,
+  { signer, ...ports }: Pick<CoordinatorComponents, 'clock' | 'log' | 'signer'>,
+): CheckPay {
+  return new CheckPay({ logs, coordinator: signer.peerId, gate: chainGate(chain), ...ports })
 }
 
 function createEconomy(

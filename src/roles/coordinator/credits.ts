@@ -1,3 +1,4 @@
+import type { PolicyView } from '../../core/policy/policy-view.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Network } from '../../ports/network.js'
 import { chainGateways } from '../ledger/chain-evidence.js'
@@ -15,6 +16,7 @@ interface Components {
   readonly clock: Clock
   readonly journal: Journal
   readonly touch: () => void
+  readonly policy: () => PolicyView
   /** Both undefined = tasks are not paid in this network. */
   readonly ledger: ReplicatedLedger | undefined
   readonly chain?: PolicyChain
@@ -31,7 +33,7 @@ interface Credits {
 }
 
 export function createCredits(
-  { network, clock, journal, touch, ledger, chain, unfinished }: Components,
+  { network, clock, journal, touch, ledger, chain, policy, unfinished }: Components,
   { networkId }: { readonly networkId: string },
 ): Credits {
   if (ledger === undefined || chain === undefined) {
@@ -49,7 +51,8 @@ export function createCredits(
     const log = logs.ofHomeOf(account)
     return 'refused' in log ? log : log.desk
   }
-  const sending = { logOf, library, isGateway: chainGateways(chain), gate: chainGate(chain) }
+  const bar = (account: string) => policy().blacklist?.account(account)
+  const sending = { logOf, library, isGateway: chainGateways(chain), gate: chainGate(chain), bar }
   return {
     wallets,
     talk: new WalletTalk({ wallets, journal, touch }),

@@ -6,6 +6,7 @@ import type { Log } from '../../ports/log.js'
 import type { Enrollment } from '../enrollment/enrollment.js'
 import type { Accounting } from './accounting.js'
 import type { AllotmentDesk } from './allotment-desk.js'
+import type { Checks } from './checks.js'
 import type { ControlLinkComponents } from './control-link.js'
 import type { Drains } from './drains.js'
 import type { Pause } from './pause.js'
@@ -24,6 +25,8 @@ interface DeskComponents extends ControlLinkComponents {
   readonly accounting: Accounting
   readonly policy: () => PolicyView
   readonly pause: Pick<Pause, 'why' | 'submitFault'>
+  /** Left out where it is not known who owns a worker: without a signed policy. */
+  readonly checks?: Pick<Checks, 'done' | 'unwanted' | 'refused'> | undefined
 }
 
 export interface WorkerDeskComponents extends DeskComponents {

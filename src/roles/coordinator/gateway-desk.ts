@@ -4,6 +4,7 @@ import type { Link } from '../../ports/network.js'
 import { frames } from '../../wire/frame.js'
 import type { GatewayToCoordinator } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import { capacityOf } from './capacity.js'
+import type { Case } from './case-record.js'
 import type { CoordinatorLimits } from './constants.js'
 import { type Greeting, listen } from './control-link.js'
 import type { GatewayDeskComponents } from './desk-components.js'
@@ -55,6 +56,14 @@ export class GatewayDesk {
     const session = this.#sessions.get(shown.header.gateway)
     if (session === undefined) return
     tellGateway(session.link, { case: 'state', value: this.#standing(entry) })
+  }
+
+  /** Asks a gateway for a check. @returns false when it is not here, or too old to understand */
+  check({ gateway, task: taskId, fence, checkId }: Case): boolean {
+    const session = this.#sessions.get(gateway)
+    if (session?.checks !== true) return false
+    tellGateway(session.link, { case: 'check', value: { taskId, fence, checkId } })
+    return true
   }
 
   /** Drops gateways that fell silent. */
@@ -132,6 +141,7 @@ export class GatewayDesk {
       peerId: link.peerId,
       link,
       addresses: hello.addresses,
+      checks: hello.checks,
       heardMs: clock.monotonicMs(),
     }
     this.#sessions.set(link.peerId, session)

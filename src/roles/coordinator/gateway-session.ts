@@ -11,6 +11,8 @@ export interface GatewaySession {
   readonly link: Link
   /** Where workers can dial it. */
   readonly addresses: readonly string[]
+  /** It understands being asked for checks. */
+  readonly checks: boolean
   /** A clock that never goes back. */
   heardMs: number
 }

@@ -1,11 +1,12 @@
 import { equals } from 'uint8arrays/equals'
-import { isRefusal, type Refusal, refusal, toWire } from '../../core/refusal.js'
+import { fromWire, isRefusal, type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { TaskHeader } from '../../core/task/task.js'
 import type { Link } from '../../ports/network.js'
 import { open, statements, type Verified } from '../../wire/envelope.js'
 import { isMalformed } from '../../wire/frame.js'
 import type {
   Cancel,
+  CheckRefused,
   ExplainAsk,
   GatewayToCoordinator,
   Submit,
@@ -78,6 +79,8 @@ class GatewayTalk {
         return this.#components.transfers.asked(this.#link, body.value)
       case 'allot':
         return this.#components.allotments.asked(this.#link, body.value)
+      case 'checkRefused':
+        return () => this.#checkRefused(body.value)
       case 'ping':
         return () => tellGateway(this.#link, { case: 'pong', value: { ask: body.value.ask } })
       default:
@@ -162,9 +165,17 @@ class GatewayTalk {
     const why =
       headerFault(header, this.#link.peerId, clock.nowMs()) ??
       policy().blacklist?.account(header.account) ??
+      this.#checkFault(header) ??
       pause.submitFault(header) ??
       scheduler.admit(header)
     return why === undefined ? { taskId, header, wire, again: undefined } : { taskId, why }
+  }
+
+  /** A check that nobody asked for would be paid by nobody. */
+  #checkFault(header: TaskHeader): Refusal | undefined {
+    if (header.checkOf === undefined) return undefined
+    const { checks } = this.#components
+    return checks?.unwanted(header) ?? (checks === undefined ? notFound(header.id) : undefined)
   }
 
   /** Those of the same order that were taken before it count, too. */
@@ -223,6 +234,10 @@ class GatewayTalk {
       const no = isRefusal(result) ? { refusal: toWire(result) } : {}
       tellGateway(this.#link, { case: 'cancelled', value: { ask, state, ...no } })
     })
+  }
+
+  #checkRefused({ checkId, why }: CheckRefused): void {
+    if (why !== undefined) this.#components.checks?.refused(this.#link.peerId, checkId, fromWire(why))
   }
 
   #sync({ ask, taskIds }: Sync): void {

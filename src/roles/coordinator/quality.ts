@@ -1,6 +1,7 @@
 import type { Task } from '../../core/task/task.js'
 import type { Clock } from '../../ports/clock.js'
 import { RecentMap } from '../ledger/recent-map.js'
+import type { CheckCounts } from './check-meter.js'
 import {
   QUALITY_ATTEMPTS,
   QUALITY_MODELS,
@@ -44,6 +45,21 @@ export interface QualityView {
     /** Why attempts failed, by code, the most frequent first. */
     readonly reasons: readonly { readonly code: string; readonly count: number }[]
   })[]
+  /** What independent workers said of results; left out where nobody is asked. */
+  readonly checks?: ChecksView
+}
+
+/** Judgements since this coordinator started; what is known of workers is kept over restarts. */
+export interface ChecksView extends CheckCounts {
+  /** Results that others are asked about now. */
+  readonly open: number
+  readonly workers: readonly {
+    readonly peerId: string
+    readonly agreed: number
+    readonly wrong: number
+    /** Of its next results, the share that others are asked about. */
+    readonly sampledShare: number
+  }[]
 }
 
 type Outcome = keyof AttemptCounts

@@ -69,7 +69,9 @@ const TOLD_CODES = 3
 export class Resumption {
   readonly #components: Components
   readonly #gauges: readonly [staged: Gauge, held: Gauge]
+  /** Failures of this stage, by code and by worker. */
   readonly #codes = new Map<string, number>()
+  readonly #workers = new Map<string, number>()
   #resume: StagedResume = OVER
   /** Why it goes no further. */
   #held: string | undefined
@@ -179,7 +181,10 @@ export class Resumption {
     const resume = this.#resume
     if (resume.state !== 'staged') return
     const code = (task.state === 'queued' ? task.lastFailure?.code : undefined) ?? outcome
-    if (outcome !== 'success') this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1)
+    if (outcome !== 'success') {
+      count(this.#codes, code)
+      count(this.#workers, worker)
+    }
     const facts = { task: task.header.id, peer: worker, stage: resume.stage, outcome, code }
     this.#components.log.info('staged-attempt', facts)
     this.#step({ type: 'ended', failed: outcome !== 'success' })
@@ -209,13 +214,16 @@ export class Resumption {
 
   #worsened({ stage, ended, failed }: StagedResume & { readonly state: 'held' }): void {
     const { log, audit } = this.#components
-    const codes = [...this.#codes].toSorted((a, b) => b[1] - a[1]).slice(0, TOLD_CODES)
-    const why = codes.map(([code, count]) => `${code} ${count}`).join(', ')
-    const detail = `${failed} of ${ended} attempts at ${stage} failed: ${why}`
+    const why = mostOf(this.#codes)
+      .slice(0, TOLD_CODES)
+      .map(([code, times]) => `${code} ${times}`)
+      .join(', ')
+    const [[worker, times] = ['', 0]] = mostOf(this.#workers)
+    const detail = `${failed} of ${ended} attempts at ${stage} failed: ${why}; ${times} of worker ${worker}`
     this.#hold(detail)
     this.#show()
     log.error('resume-held', { stage, ended, failed, detail })
-    const facts = { stage, ended, failed, why }
+    const facts = { stage, ended, failed, why, worker }
     audit.note({ kind: 'resume-held', by: 'node', of: stage, outcome: 'done', facts })
     this.#keep(this.#resume, detail)
   }
@@ -230,6 +238,7 @@ export class Resumption {
     this.#resume = resume
     this.#held = undefined
     this.#codes.clear()
+    this.#workers.clear()
     this.#show()
     this.#components.touch()
   }
@@ -261,6 +270,14 @@ export class Resumption {
     this.#turn = mine.catch(() => {})
     return mine
   }
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
+
+function mostOf(counts: ReadonlyMap<string, number>): readonly (readonly [key: string, times: number])[] {
+  return [...counts].toSorted((a, b) => b[1] - a[1])
 }
 
 function heldRefusal(detail: string): Refusal {

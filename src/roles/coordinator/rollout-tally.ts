@@ -20,7 +20,7 @@ interface Components {
   readonly log: Log
   readonly metrics: Metrics
   readonly policy: () => PolicyView
-  readonly desk: () => Pick<WorkerDesk, 'session' | 'sessions'>
+  readonly desk: () => Pick<WorkerDesk, 'known' | 'sessions'>
 }
 
 interface Tally {
@@ -53,7 +53,7 @@ export class RolloutTally {
   }
 
   recorded(peerId: string, outcome: 'success' | 'failure' | 'lost'): void {
-    const worker = this.#components.desk().session(peerId)
+    const worker = this.#components.desk().known(peerId)
     if (worker === undefined) return
     const tally = this.#tallyOf(worker)
     if (outcome === 'success') tally.done++

@@ -1,3 +1,6 @@
+import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
+import { judge, type Vote } from '../../core/verification/judgement.js'
+import { outcomeOf } from '../../core/verification/outcome.js'
 import type { Signer } from '../../ports/signer.js'
 import {
   envelopeCodec,
@@ -11,7 +14,7 @@ import {
 import { isMalformed } from '../../wire/frame.js'
 import { type Suspension, SuspensionReason } from '../../wire/generated/edgecoder/control/v1/suspension_pb.js'
 import type { Envelope } from '../../wire/generated/edgecoder/envelope/v1/envelope_pb.js'
-import type { Malformed } from '../../wire/malformed.js'
+import { type Malformed, malformed } from '../../wire/malformed.js'
 
 /** What a worker is suspended for; also reasons of the blacklist, where an admin makes it last. */
 export const CHARGES = {
@@ -80,7 +83,8 @@ export async function checkSuspension(evidence: Uint8Array): Promise<CheckedSusp
   const envelope = envelopeCodec.decode(evidence)
   const network = isMalformed(envelope) ? '' : envelope.network
   const { worker, detail } = opened.value
-  const reason = chargeReasonOf(opened.value) ?? 'bad-signature'
+  const reason = chargeReasonOf(opened.value)
+  if (reason === undefined) return malformed('unknown-kind', 'for a reason that this version does not know')
   const said = await Promise.all(
     opened.value.statements.map(async (each) => ({
       type: each.type,
@@ -88,7 +92,10 @@ export async function checkSuspension(evidence: Uint8Array): Promise<CheckedSusp
       holds: each.network === network && (await envelopeHolds(each)),
     })),
   )
-  const faults = reason === 'bad-signature' ? signedFaults(said, worker) : unprovenFaults(said, worker)
+  const faults =
+    reason === 'bad-signature'
+      ? signedFaults(said, worker)
+      : await forgedFaults(said, worker, opened.value.statements)
   const by = { network, coordinator: opened.signer, atMs: opened.issuedMs }
   return { ...by, worker, reason, detail, statements: said, faults }
 }
@@ -100,17 +107,37 @@ function signedFaults(said: readonly Said[], worker: string): readonly string[] 
   )
 }
 
-function unprovenFaults(said: readonly Said[], worker: string): readonly string[] {
-  const [receipt, ...others] = said
-  const isReceipt = receipt?.type === statements.receipt.schema.typeName
-  const own = receipt?.holds === true && isReceipt && receipt.signer === worker
-  const forged = others
-    .filter(({ holds }) => !holds)
-    .map(({ signer }) => `what ${signer} says is not signed by it`)
-  const judges = new Set(others.map(({ signer }) => signer).filter((signer) => signer !== worker))
+/**
+ * Who the owners are stands in no file: that those who say so are independent of the worker and of each other
+ * is for whoever knows the network's policy to see.
+ */
+async function forgedFaults(
+  said: readonly Said[],
+  worker: string,
+  receipts: readonly Envelope[],
+): Promise<readonly string[]> {
+  const forged = said.filter(({ holds }) => !holds)
+  if (forged.length > 0) return forged.map(({ signer }) => `what ${signer} says is not signed by it`)
+  const opened = await Promise.all(receipts.map((each) => open(each, each.network, statements.receipt)))
+  const votes: Vote[] = []
+  const runs = new Map<string, Uint8Array>()
+  for (const each of opened) {
+    if (isMalformed(each) || each.signer !== each.value.worker || each.value.checkDigest.length === 0) {
+      return ['a statement is no receipt of whoever signed it, or says nothing of tests']
+    }
+    const { taskId, checkDigest, verdict } = each.value
+    runs.set(taskId, checkDigest)
+    votes.push({ worker: each.signer, owner: each.signer, outcome: outcomeOf(verdict) })
+  }
+  const [first, ...others] = [...runs.values()]
+  const judgement = judge(votes)
+  const isWrong = judgement.type === 'wrong' && judgement.worker === worker
   return [
-    ...(own ? [] : ['the first statement is no receipt that the worker signed']),
-    ...forged,
-    ...(judges.size > 0 ? [] : ['nobody else says that the result is false']),
+    ...(votes[0]?.worker === worker ? [] : ['the first statement is no receipt that the worker signed']),
+    ...(runs.size === votes.length ? [] : ['one run is told of twice']),
+    ...(others.every((each) => first !== undefined && sameBytes(each, first))
+      ? []
+      : ['they ran other tests']),
+    ...(isWrong ? [] : ['too few others say that the tests came to something else']),
   ]
 }

@@ -181,6 +181,9 @@ export class Suspensions {
 
   async #keep(kept: Kept, evidence: Uint8Array, dropped: readonly string[]): Promise<void> {
     const { worker, reason, detail, sinceMs, untilMs } = kept
+    // What could not be read back would keep the coordinator from starting.
+    const opened = await openSuspension(evidence)
+    if (isMalformed(opened)) throw new EdgeCoderError(opened.code, `its evidence: ${opened.detail}`)
     const times = { sinceMs: BigInt(sinceMs), untilMs: BigInt(untilMs) }
     await this.#components.store.commit([
       ...dropped.map((each) => ({ type: 'del' as const, key: suspensionKey(each) })),
@@ -235,9 +238,11 @@ async function keptOf(worker: string, bytes: Uint8Array): Promise<Kept> {
   const { sinceMs, untilMs, endedMs, evidence } = decoded(worker, bytes)
   const opened = await openSuspension(evidence)
   if (isMalformed(opened)) throw corrupt(worker, opened.detail)
+  const reason = chargeReasonOf(opened.value)
+  if (reason === undefined) throw corrupt(worker, 'for a reason that this version does not know')
   return {
     worker,
-    reason: chargeReasonOf(opened.value) ?? 'bad-signature',
+    reason,
     detail: opened.value.detail,
     sinceMs: Number(sinceMs),
     untilMs: Number(untilMs),

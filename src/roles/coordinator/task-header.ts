@@ -35,6 +35,8 @@ export function fromWireHeader(wire: WireHeader): TaskHeader {
     gateway: wire.gateway,
     submittedMs: Number(wire.submittedMs),
     fenceFloor: wire.fenceFloor,
+    ...(wire.checkOf === '' ? {} : { checkOf: wire.checkOf }),
+    ...(wire.hiddenOf === '' ? {} : { hiddenOf: wire.hiddenOf }),
   }
 }
 

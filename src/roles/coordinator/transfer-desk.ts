@@ -30,6 +30,8 @@ interface Ledger extends Pick<PolicyStatements, 'isGateway' | 'gate'> {
   /** The log that an account is spent in. */
   readonly logOf: (account: string) => SendingLog | Refusal
   readonly library: LogLibrary
+  /** Why an account may send nothing; undefined = it may. */
+  readonly bar: (account: string) => Refusal | undefined
 }
 
 interface Components {
@@ -96,8 +98,8 @@ export class TransferDesk {
       this.#onceDurable(link, ask, () => void this.#again(link, ask, known.index, transfer, log.log))
       return undefined
     }
-    const closed = ledger.gate(log.view, 'transfers')
-    if (closed !== undefined) return closed
+    const barred = ledger.bar(transfer.account) ?? ledger.gate(log.view, 'transfers')
+    if (barred !== undefined) return barred
     const timeMs = this.#components.clock.nowMs()
     const statement = envelopeCodec.encode(envelope)
     const entry: EntryOf<'transfer-out'> = { kind: 'transfer-out', id, timeMs, ...evidence, statement }

@@ -86,7 +86,7 @@ export function queueOf(parts: Parts, clock: Clock, limit: number): QueueView {
     accounts: book.accounts(SHOWN_ACCOUNTS),
     tasks: tasks.map((task) => {
       const away = gateways.attached(task.header.gateway) ? undefined : gatewayAway(task.header.gateway)
-      return taskOf(task, held ?? away)
+      return taskOf(task, held ?? scheduler.held(task.header.kind) ?? away)
     }),
   }
 }

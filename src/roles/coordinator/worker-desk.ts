@@ -50,6 +50,10 @@ export class WorkerDesk implements WorkerOutlets {
     return { account: accountOf(peerId), policy: policy() }
   }
 
+  session(worker: string): WorkerSession | undefined {
+    return this.#sessions.get(worker)
+  }
+
   /** Workers that are attached, or may come back at once. */
   get size(): number {
     return this.#sessions.size
@@ -68,12 +72,12 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   /** Also of a worker that has just gone. */
-  session(worker: string): WorkerSession | undefined {
+  known(worker: string): WorkerSession | undefined {
     return this.#sessions.get(worker) ?? this.#gone.get(worker)
   }
 
   agentId(worker: string): string {
-    return this.session(worker)?.agentId ?? ''
+    return this.known(worker)?.agentId ?? ''
   }
 
   /** Judges everybody's silence; leases of the lost go back to the queue. */
@@ -163,7 +167,8 @@ export class WorkerDesk implements WorkerOutlets {
     tellWorker(link, {
       case: 'lease',
       value: {
-        header: toWireHeader(header),
+        // No worker can tell a check from a task.
+        header: { ...toWireHeader(header), checkOf: '', hiddenOf: '' },
         fence,
         attempt: attempts,
         leaseMs,

@@ -190,14 +190,16 @@ class WorkerTalk {
   }
 
   #settle(entry: TaskEntry, outcome: Outcome): Refusal | undefined {
-    const { book, network, accounting } = this.#components
+    const { book, network, accounting, checks } = this.#components
     const worker = this.#session.peerId
     const { lastFence: fence, header } = entry.task
     const lease = { header, worker, fence, coordinator: network.peerId }
     const unpaid = outcomeMismatch(outcome, lease) ?? accounting.judge(header, outcome)
     if (unpaid !== undefined) return this.#unsettled(entry, unpaid)
     const result = book.step(entry, { type: 'complete', worker, fence }, outcome)
-    return isRefusal(result) ? result : undefined
+    if (isRefusal(result)) return result
+    checks?.done(header, worker, this.#session.capabilities.sandbox, outcome)
+    return undefined
   }
 
   /** What was handed in cannot be paid: the attempt failed, by the fault of who handed it in. */

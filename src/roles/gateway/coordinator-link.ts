@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { EdgeCoderError } from '../../core/errors.js'
-import { fromWire, type Refusal, refusal } from '../../core/refusal.js'
+import { fromWire, type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Link, Network, PeerAddress } from '../../ports/network.js'
 import { frames, isMalformed } from '../../wire/frame.js'
@@ -9,6 +9,7 @@ import type {
   AllotAnswer,
   CancelAnswer,
   Capacity,
+  CheckAsk,
   CoordinatorToGateway,
   Explanation,
   GatewayToCoordinatorSchema,
@@ -27,6 +28,8 @@ import { CONTROL_FRAME_BYTES } from '../../wire/limits.js'
 export interface CoordinatorSpeech {
   state(link: CoordinatorLink, state: TaskState): void
   capacity(link: CoordinatorLink, capacity: Capacity): void
+  /** Somebody else is to run the tests of a result again. */
+  check(link: CoordinatorLink, ask: CheckAsk): void
   /** Exactly once, after the link was attached. */
   closed(link: CoordinatorLink, reason: string): void
 }
@@ -195,6 +198,11 @@ export class CoordinatorLink {
     return answer.value
   }
 
+  /** No check is ordered under this id. */
+  refuseCheck(checkId: string, why: Refusal): void {
+    this.#send({ case: 'checkRefused', value: { checkId, why: toWire(why) } })
+  }
+
   /** Sends what is queued, then closes. */
   async close(): Promise<void> {
     await this.#link.close()
@@ -220,7 +228,10 @@ export class CoordinatorLink {
       })
       const addresses = this.#components.network.addresses().filter((a) => a.length <= ADDRESS_BYTES)
       const { version } = this.#init
-      this.#send({ case: 'hello', value: { addresses: addresses.slice(0, ADDRESSES), version } })
+      this.#send({
+        case: 'hello',
+        value: { addresses: addresses.slice(0, ADDRESSES), version, checks: true },
+      })
     })
   }
 
@@ -239,6 +250,7 @@ export class CoordinatorLink {
   #said(body: Body): void {
     if (body.case === 'state') this.#speech.state(this, body.value)
     else if (body.case === 'capacity') this.#speech.capacity(this, body.value)
+    else if (body.case === 'check') this.#speech.check(this, body.value)
     else if (body.case === 'refused') this.abort(`refused: ${body.value.code}`)
     else if (body.case === 'welcome') this.#offended('protocol-violation', 'a second welcome')
     else if (body.case !== 'pong' && body.case !== undefined) this.#answer(body)

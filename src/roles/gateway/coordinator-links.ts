@@ -3,7 +3,7 @@ import { isRefusal, type Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { PeerAddress } from '../../ports/network.js'
-import type { Capacity, TaskState } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
+import type { Capacity, CheckAsk, TaskState } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import type { CoordinatorLink, CoordinatorSpeech } from './coordinator-link.js'
 import { wait } from './wait.js'
 
@@ -25,6 +25,7 @@ export interface LinkEvents {
   lost(link: CoordinatorLink): void
   state(link: CoordinatorLink, state: TaskState): void
   capacity(link: CoordinatorLink, capacity: Capacity): void
+  check(link: CoordinatorLink, ask: CheckAsk): void
 }
 
 /** A link that is wanted by whoever has this. */
@@ -148,7 +149,7 @@ export class CoordinatorLinks {
 
   async #attachOnce(peer: PeerAddress, signal: AbortSignal): Promise<Open | Refusal> {
     const { clock, log, attach } = this.#components
-    const { lost, state, capacity } = this.#events
+    const { lost, state, capacity, check } = this.#events
     const ended = Promise.withResolvers<void>()
     const closed = (link: CoordinatorLink, reason: string): void => {
       if (this.#open.get(peer.peerId)?.link === link) {
@@ -158,7 +159,7 @@ export class CoordinatorLinks {
       }
       ended.resolve()
     }
-    const link = await attach(peer, { state, capacity, closed }, signal)
+    const link = await attach(peer, { state, capacity, check, closed }, signal)
     if (isRefusal(link)) return link
     const open = { link, sinceMs: clock.nowMs(), closed: ended.promise, holders: 0, isTold: false }
     if (link.open) this.#open.set(peer.peerId, open)

@@ -9,6 +9,7 @@ import type { Store } from '../../ports/store.js'
 import { protocolIds } from '../../wire/protocol-ids.js'
 import type { PolicyChain } from '../policy/policy-chain.js'
 import { AccountHomes } from './account-homes.js'
+import { CheckOrders } from './check-orders.js'
 import { CoordinatorAttachment } from './coordinator-attachment.js'
 import { CoordinatorLink, type CoordinatorSpeech } from './coordinator-link.js'
 import { CoordinatorLinks } from './coordinator-links.js'
@@ -68,7 +69,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
   const life: GatewayLife = { started: false, stopping: false }
   const archive = new TaskArchive(store)
   const book = new TaskBook({ archive, clock, log, metrics, limits })
-  const inner = { ...components, store, log, gatewayMetrics: metrics, limits, archive, book }
+  const inner = { ...components, store, log, gatewayMetrics: metrics, limits, archive, book, life }
   const facing = coordinatorParts(inner, init)
   const { attachment, links, routes, side, errands, delivered, batcher, mesh, homes, slices } = facing
   const admitsWorker = (peerId: string): boolean => admits(policy(), { peerId, role: 'worker' }) === undefined
@@ -82,6 +83,8 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       log,
       metrics,
       signer,
+      random,
+      order: (task) => batcher.enqueue(task),
       admits: admitsWorker,
       inSync: (coordinator) => side.inSync(coordinator),
     },
@@ -140,6 +143,7 @@ interface Inner extends GatewayComponents {
   readonly limits: GatewayLimits
   readonly archive: TaskArchive
   readonly book: TaskBook
+  readonly life: GatewayLife
 }
 
 /** All that faces coordinators. */
@@ -162,6 +166,7 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
       lost: (link) => side.lost(link),
       state: (link, state) => side.state(link, state),
       capacity: (link, capacity) => mesh.told(link.peerId, capacity),
+      check: (link, ask) => checks.asked(link, ask),
     },
   )
   const attachment: CoordinatorAttachment = new CoordinatorAttachment(
@@ -197,6 +202,7 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
     { archive, book, errands, clock, log, metrics, signer, routes },
     { networkId },
   )
+  const checks = new CheckOrders({ archive, book, batcher, clock, log, stopping: () => inner.life.stopping })
   const side: CoordinatorSide = new CoordinatorSide({
     store,
     archive,

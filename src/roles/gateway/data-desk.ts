@@ -3,23 +3,28 @@ import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Link, Network } from '../../ports/network.js'
+import type { Random } from '../../ports/random.js'
 import type { Signer } from '../../ports/signer.js'
 import { envelopeCodec } from '../../wire/envelope.js'
 import { isMalformed } from '../../wire/frame.js'
 import type { LeaseRef } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
 import type { Chunk, Finish, Open, Output } from '../../wire/generated/edgecoder/data/v1/data_pb.js'
+import type { Result } from '../../wire/generated/edgecoder/task/v1/payload_pb.js'
 import { DATA_FRAME_BYTES, STREAMS_PER_PEER } from '../../wire/limits.js'
+import { type CheckPayload, checkPayload } from '../verification/check-payload.js'
 import { ByteBudget } from './byte-budget.js'
 import { type DataDeskSide, DataLink, type OpenAttempt } from './data-link.js'
 import type { DeliveredTasks } from './delivered-tasks.js'
 import type { GatewayLimits } from './gateway-limits.js'
 import type { GatewayMetrics } from './gateway-metrics.js'
+import { hiddenRun } from './hidden-run.js'
 import { awaitLease } from './lease-wait.js'
 import type { LiveTask } from './live-task.js'
-import { acceptanceOf, checkReceipt, checkResult, ResultIntake } from './result-intake.js'
+import { acceptanceOf, checkMismatch, checkReceipt, checkResult, ResultIntake } from './result-intake.js'
 import type { TaskArchive } from './task-archive.js'
 import type { TaskBook } from './task-book.js'
 import { splitWireId } from './task-record.js'
+import type { PreparedTask } from './task-request.js'
 
 interface Components {
   readonly network: Network
@@ -31,6 +36,9 @@ interface Components {
   readonly metrics: GatewayMetrics
   readonly signer: Signer
   readonly admits: (workerPeerId: string) => boolean
+  readonly random: Random
+  /** Orders a task that is in the book. */
+  readonly order: (task: LiveTask) => void
   /** Has this coordinator told, since it was attached, how its tasks stand? */
   readonly inSync: (coordinator: string) => boolean
 }
@@ -255,23 +263,33 @@ export class DataDesk implements DataDeskSide {
     const expected = { networkId, header, coordinator, lease, resultDigest: whole.digest }
     const receipt = await checkReceipt(finish.receipt, expected)
     const result = isRefusal(receipt) ? receipt : checkResult(header, whole.bytes)
+    const check = isRefusal(result) ? undefined : await this.#checkOf(task, result)
     if (attempt.over || task.lease !== lease || task.ending) return
     if (isRefusal(receipt)) return this.#broke(attempt, receipt)
     if (isRefusal(result)) return this.#broke(attempt, result)
+    const unlike = checkMismatch(receipt.value, check)
+    if (unlike !== undefined) return this.#broke(attempt, unlike)
     const usage = receipt.value.usage ?? result.usage
     if (usage === undefined)
       return this.#broke(attempt, refusal('result-mismatch', 'The result counts no usage.'))
     const counted = { completionTokens: lease.tokens, iterations: usage.iterations, model: usage.model }
     const acceptance = acceptanceOf(signer, networkId, receipt, counted, clock.nowMs())
+    // Nobody checks a check.
+    const checks = header.checkOf === '' && check?.bytes !== undefined ? { check: check.bytes } : {}
+    const run = await this.#hiddenRun(task, check)
+    if (attempt.over || task.lease !== lease || task.ending) return
     const delivery = {
       usage,
       resultBytes: whole.bytes,
       text: result.body.case === 'chat' ? result.body.value.text : undefined,
       acceptance: envelopeCodec.encode(acceptance),
+      ...checks,
+      ...(run === undefined ? {} : { run }),
     }
     const more = delivered.writes(coordinator, task.key, lease.fence)
     try {
-      await book.complete(task, lease, delivery, more)
+      const next = await book.complete(task, lease, delivery, more)
+      if (next !== undefined) this.#components.order(next)
     } finally {
       attempt.finishing = false
     }
@@ -279,6 +297,23 @@ export class DataDesk implements DataDeskSide {
     link.drop(attempt)
     link.accept(ref, acceptance)
     await delivered.added(coordinator, task.key, lease.fence, more)
+  }
+
+  /** What its result says of tests, and what runs them again; undefined = there are none. */
+  async #checkOf({ record }: LiveTask, { body }: Result): Promise<CheckPayload | undefined> {
+    if (body.case === 'chat') return undefined
+    return checkPayload(await this.#components.archive.payload(record), body)
+  }
+
+  /** Tries an answer that passed its own tests on those that its worker did not get. */
+  async #hiddenRun({ record }: LiveTask, check: CheckPayload | undefined): Promise<PreparedTask | undefined> {
+    if (record.hiddenDigest.length === 0 || check?.bytes === undefined || check.verdict !== 'passed') {
+      return undefined
+    }
+    const { archive, random, clock } = this.#components
+    const hidden = await archive.hidden(record)
+    const tests = hidden && { check: check.bytes, hidden }
+    return tests && hiddenRun(record, tests, { id: random.id(), nowMs: clock.nowMs() })
   }
 
   /** Ends an attempt whose worker broke the protocol or brought what is not the result; its others go on. */

@@ -75,6 +75,12 @@ export interface SuiteRequest {
   readonly limits?: Partial<SandboxLimits>
 }
 
+export interface HiddenTests {
+  /** Laid over the files of the suite and of the answer. */
+  readonly files: readonly SandboxFile[]
+  readonly command: readonly string[]
+}
+
 export interface ChatRequest extends TaskRequestBase {
   readonly kind: 'chat'
   /** Empty = any. */
@@ -89,6 +95,8 @@ export interface SolveRequest extends TaskRequestBase {
   readonly model: string
   readonly instructions: string
   readonly suite: SuiteRequest
+  /** Tests that its worker never sees: tried by another one once those of the suite have passed. */
+  readonly hidden?: HiddenTests
   /** File to write when the instructions name none. */
   readonly target?: string
   /** Default 4. */
@@ -130,8 +138,15 @@ export interface TaskView {
   /** Why it waits, was put back, failed, was cancelled or expired. */
   readonly why?: Refusal
   readonly usage?: UsageView
+  /** What hidden tests came to, of a solve that had some and passed its own. */
+  readonly hidden?: HiddenView
   /** When each step happened, wall clock. */
   readonly steps: readonly { readonly name: string; readonly atMs: number }[]
+}
+
+/** `passed`, `failed`, the bound that ended the run, `pending`; or `untried` when nobody could run them. */
+export interface HiddenView {
+  readonly verdict: string
 }
 
 export interface UsageView {

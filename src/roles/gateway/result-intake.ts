@@ -8,6 +8,7 @@ import type { Envelope } from '../../wire/generated/edgecoder/envelope/v1/envelo
 import type { Result } from '../../wire/generated/edgecoder/task/v1/payload_pb.js'
 import type { Receipt, TaskHeader, Usage } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { RESULT_BYTES } from '../../wire/limits.js'
+import type { CheckPayload } from '../verification/check-payload.js'
 import type { ByteBudget } from './byte-budget.js'
 import type { Lease } from './live-task.js'
 import { resultBroken } from './result-view.js'
@@ -93,6 +94,16 @@ export async function checkReceipt(
     (!equals(value.resultDigest, expected.resultDigest) && 'result_digest')
   if (differs === false) return receipt
   return refusal('result-mismatch', `The receipt's ${differs} is not that of this lease and result.`)
+}
+
+/** @returns `result-mismatch` when the receipt says else of the tests than the result, or nothing */
+export function checkMismatch(receipt: Receipt, check: CheckPayload | undefined): Refusal | undefined {
+  const { verdict = '', digest = new Uint8Array() } = check ?? {}
+  if (receipt.verdict === verdict && equals(receipt.checkDigest, digest)) return undefined
+  const differs = receipt.verdict === verdict ? 'check_digest' : 'verdict'
+  return refusal('result-mismatch', `The receipt's ${differs} is not that of this result.`, {
+    next: 'Bring the worker up to date.',
+  })
 }
 
 /** @returns the result, or why it is not one of this task: `result-mismatch` */

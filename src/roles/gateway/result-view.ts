@@ -63,6 +63,8 @@ export function resultBroken(kind: TaskKind, result: Result): string | undefined
   if (body.case === 'chat' && body.value.finishReason !== 'stop' && body.value.finishReason !== 'length')
     return 'its finish reason is neither "stop" nor "length"'
   if (body.case !== 'solve') return undefined
+  if (body.value.solved !== (body.value.report?.verdict === 'passed'))
+    return 'it says else of the tests than its own report'
   const named = namesBroken(body.value.files)
   return named === undefined ? undefined : `the name of its file ${named.index} ${named.why}`
 }

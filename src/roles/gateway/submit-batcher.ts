@@ -283,8 +283,9 @@ function orderLength(queue: readonly LiveTask[]): number {
   for (let length = 0; length < ORDER_HEADERS; length++) {
     const task = queue[length]
     if (task === undefined) return length
-    const { id, account, model, gateway, languages } = task.record.header
+    const { id, account, model, gateway, languages, checkOf, hiddenOf } = task.record.header
     bytes += HEADER_BYTES + id.length + account.length + model.length + gateway.length
+    bytes += checkOf.length + hiddenOf.length
     bytes += languages.reduce((sum, language) => sum + language.length + 2, 0)
     if (bytes > ORDER_BYTES) return length
   }

@@ -4,6 +4,7 @@ import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Random } from '../../ports/random.js'
 import { type TaskHeader, TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
+import { sha256 } from '../../wire/sha256.js'
 import { ByteBudget } from './byte-budget.js'
 import type { CoordinatorRoutes } from './coordinator-routes.js'
 import type { Submission, TaskRequest } from './gateway.js'
@@ -194,8 +195,9 @@ function repeated(
   })
 }
 
-function isSame({ header: a }: TaskRecord, { header: b }: PreparedTask): boolean {
+function isSame({ header: a, hiddenDigest }: TaskRecord, { header: b, hidden }: PreparedTask): boolean {
   return (
+    equals(hiddenDigest, hidden === undefined ? new Uint8Array() : sha256(hidden)) &&
     equals(a.payloadDigest, b.payloadDigest) &&
     a.kind === (b.kind ?? TaskKind.UNSPECIFIED) &&
     a.model === b.model &&

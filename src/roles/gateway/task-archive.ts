@@ -14,6 +14,14 @@ export interface Retention {
   readonly maxBytes: number
 }
 
+/** What comes with a result. */
+export interface Delivered {
+  /** What a check of it runs; left out = it has no tests. */
+  readonly check?: Uint8Array
+  /** The task that tries it on hidden tests. */
+  readonly run?: { readonly record: TaskRecord; readonly payload: Uint8Array }
+}
+
 export interface RecordPage {
   readonly records: readonly TaskRecord[]
   /** Where the next page goes on; absent = no more. */
@@ -63,21 +71,34 @@ export class TaskArchive {
     return records
   }
 
-  /** A new task with its payload, durable when it resolves. */
-  async begin(record: TaskRecord, payload: Uint8Array): Promise<void> {
+  /** A new task with its payload, and the tests hidden from its worker; durable when it resolves. */
+  async begin(record: TaskRecord, payload: Uint8Array, hidden?: Uint8Array): Promise<void> {
     const { header } = record
     this.#unfinishedBytes += payload.length
+    const more: Write[] =
+      hidden === undefined ? [] : [{ type: 'put', key: keys.hidden(header), value: hidden }]
     try {
-      await this.#store.commit([
-        this.saved(record),
-        { type: 'put', key: keys.payload(header), value: payload },
-        { type: 'put', key: keys.listed(header), value: PRESENT },
-        { type: 'put', key: keys.unfinished(header), value: PRESENT },
-      ])
+      await this.#store.commit([...this.#begun(record, payload), ...more])
     } catch (cause) {
       this.#unfinishedBytes -= payload.length
       throw cause
     }
+  }
+
+  #begun(record: TaskRecord, payload: Uint8Array): readonly Write[] {
+    const { header } = record
+    // Checks and runs of hidden tests are no tasks of their user's.
+    const isListed = header.checkOf === '' && header.hiddenOf === ''
+    return [
+      this.saved(record),
+      { type: 'put', key: keys.payload(header), value: payload },
+      ...(isListed ? [{ type: 'put', key: keys.listed(header), value: PRESENT } as const] : []),
+      { type: 'put', key: keys.unfinished(header), value: PRESENT },
+    ]
+  }
+
+  async hidden(record: TaskRecord): Promise<Uint8Array | undefined> {
+    return this.#store.get(keys.hidden(record.header))
   }
 
   /** The record as it stands now, to be written with others. */
@@ -89,20 +110,33 @@ export class TaskArchive {
     await this.#store.commit(writes)
   }
 
-  /** The record, which says how it ended, with its result when it has one; the payload goes. */
-  async end(record: TaskRecord, result: Uint8Array | undefined, more: readonly Write[] = []): Promise<void> {
+  /**
+   * The record, which says how it ended, with its result when it has one; the payload goes.
+   *
+   * @param delivered.check what a check of the result runs
+   * @param delivered.run a task that begins with this end
+   */
+  async end(
+    record: TaskRecord,
+    result: Uint8Array | undefined,
+    more: readonly Write[] = [],
+    { check, run }: Pick<Delivered, 'check' | 'run'> = {},
+  ): Promise<void> {
     const { header } = record
-    const bytes = result?.length ?? 0
+    const bytes = (result?.length ?? 0) + (check?.length ?? 0)
     const writes: Write[] = [
       this.saved(record),
       { type: 'del', key: keys.payload(header) },
+      { type: 'del', key: keys.hidden(header) },
       { type: 'del', key: keys.unfinished(header) },
       { type: 'put', key: keys.ended(header, endedMs(record)), value: Buffer.from(String(bytes)) },
       ...more,
     ]
     if (result !== undefined) writes.push({ type: 'put', key: keys.result(header), value: result })
+    if (check !== undefined) writes.push({ type: 'put', key: keys.check(header), value: check })
+    if (run !== undefined) writes.push(...this.#begun(run.record, run.payload))
     await this.#store.commit(writes)
-    this.#unfinishedBytes -= header.payloadBytes
+    this.#unfinishedBytes += (run?.payload.length ?? 0) - header.payloadBytes
     this.#endedTasks++
     this.#endedBytes += bytes
   }
@@ -113,10 +147,16 @@ export class TaskArchive {
     await this.#store.commit([
       { type: 'del', key: keys.record(header) },
       { type: 'del', key: keys.payload(header) },
+      { type: 'del', key: keys.hidden(header) },
       { type: 'del', key: keys.listed(header) },
       { type: 'del', key: keys.unfinished(header) },
     ])
     this.#unfinishedBytes -= header.payloadBytes
+  }
+
+  /** What a check of its result runs. @returns undefined = it has none, or it was pruned */
+  async check(record: TaskRecord): Promise<Uint8Array | undefined> {
+    return this.#store.get(keys.check(record.header))
   }
 
   async record(account: string, id: string): Promise<TaskRecord | undefined> {
@@ -190,7 +230,9 @@ export class TaskArchive {
       bytes -= size
       const record = await this.record(account, id)
       const drops =
-        record === undefined ? [] : [keys.record, keys.result, keys.listed].map((of) => of(record.header))
+        record === undefined
+          ? []
+          : [keys.record, keys.result, keys.check, keys.listed].map((of) => of(record.header))
       batch.push({ bytes: size, writes: [key, ...drops].map((drop) => ({ type: 'del', key: drop })) })
     }
     return batch

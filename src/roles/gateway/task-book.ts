@@ -9,12 +9,13 @@ import {
   GatewayTaskSchema,
 } from '../../wire/generated/edgecoder/store/v1/gateway_pb.js'
 import { TaskHeaderSchema, TaskKind, type Usage } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
+import { sha256 } from '../../wire/sha256.js'
 import { EventFeed, type FeedBudget } from './event-feed.js'
 import type { GatewayLimits } from './gateway-limits.js'
 import type { GatewayMetrics } from './gateway-metrics.js'
 import { type Lease, LiveTask } from './live-task.js'
 import { type Ended, isEnded, STANDINGS, stateName, whyView } from './result-view.js'
-import type { TaskArchive } from './task-archive.js'
+import type { Delivered, TaskArchive } from './task-archive.js'
 import { refenced, type TaskRecord } from './task-record.js'
 import type { PreparedTask } from './task-request.js'
 
@@ -32,13 +33,15 @@ interface Components {
 }
 
 /** What was delivered, checked. */
-export interface Delivery {
+export interface Delivery extends Pick<Delivered, 'check'> {
   readonly usage: Usage
   readonly resultBytes: Uint8Array
   /** The whole answer, of a chat. */
   readonly text: string | undefined
   /** Envelope of the acceptance, as bytes. */
   readonly acceptance: Uint8Array
+  /** Tries it on hidden tests, from the same commit on. */
+  readonly run?: PreparedTask
 }
 
 /** All unfinished tasks of this gateway, and the only place where they change. */
@@ -86,12 +89,10 @@ export class TaskBook {
   /** @returns a task that is in the book from now on, durable when the promise resolves */
   async begin(prepared: PreparedTask, coordinator: string): Promise<LiveTask> {
     const { archive, clock } = this.#components
-    const header = create(TaskHeaderSchema, prepared.header)
-    const made = create(GatewayTaskSchema, { coordinator, bornAtStart: this.#start })
-    const record: TaskRecord = Object.assign(made, { header })
+    const { header, record } = this.#recordOf(prepared, coordinator)
     const task = this.#made(record, clock.monotonicMs())
     task.step('submitted', Number(header.submittedMs))
-    await archive.begin(record, prepared.payload)
+    await archive.begin(record, prepared.payload, prepared.hidden)
     this.#live.set(task.key, task)
     task.tell()
     return task
@@ -204,10 +205,19 @@ export class TaskBook {
    * Ends a task with its result.
    *
    * @param more written in the same commit
+   * @returns the task that tries it on hidden tests, which is still to be ordered
    * @throws EdgeCoderError of the store; the task then stands as before
    */
-  async complete(task: LiveTask, lease: Lease, delivery: Delivery, more: readonly Write[]): Promise<void> {
+  async complete(
+    task: LiveTask,
+    lease: Lease,
+    delivery: Delivery,
+    more: readonly Write[],
+  ): Promise<LiveTask | undefined> {
     const { archive, clock } = this.#components
+    const { run, check } = delivery
+    const next = run && this.#recordOf(run, task.record.coordinator).record
+    task.record.hiddenRun = run?.id ?? ''
     await this.#end(task, () => {
       const nowMs = clock.nowMs()
       task.step('done', nowMs, true)
@@ -222,12 +232,30 @@ export class TaskBook {
         acceptance: new Uint8Array(delivery.acceptance),
         resultBytes: delivery.resultBytes.length,
       })
-      return archive.end(task.record, delivery.resultBytes, more)
+      return archive.end(task.record, delivery.resultBytes, more, {
+        ...(check === undefined ? {} : { check }),
+        ...(run === undefined || next === undefined ? {} : { run: { record: next, payload: run.payload } }),
+      })
     })
     task.state = 'done'
     task.why = undefined
     task.position = undefined
     this.#gone(task, task.record.header.kind === TaskKind.CHAT ? delivery.text : undefined)
+    if (next === undefined) return undefined
+    const begun = this.#made(next, clock.monotonicMs())
+    // It is on the disk, and its user was told of what it belongs to.
+    begun.promised = true
+    this.#live.set(begun.key, begun)
+    return begun
+  }
+
+  #recordOf(prepared: PreparedTask, coordinator: string) {
+    const header = create(TaskHeaderSchema, prepared.header)
+    const { hidden } = prepared
+    const hiddenDigest = hidden === undefined ? {} : { hiddenDigest: new Uint8Array(sha256(hidden)) }
+    const made = create(GatewayTaskSchema, { coordinator, bornAtStart: this.#start, ...hiddenDigest })
+    const record: TaskRecord = Object.assign(made, { header })
+    return { header, record }
   }
 
   async #end(task: LiveTask, write: () => Promise<void>): Promise<void> {

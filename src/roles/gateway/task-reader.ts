@@ -27,7 +27,20 @@ export class TaskReader {
     const live = this.#book.get(wireId(account, id))
     if (live !== undefined) return live.view()
     const record = await this.#record(account, id)
-    return record === undefined ? undefined : recordView(record)
+    return record && this.#withHidden(record)
+  }
+
+  /** With what its hidden tests came to so far. */
+  async #withHidden(record: TaskRecord): Promise<TaskView> {
+    const view = recordView(record)
+    if (record.hiddenRun === '') return view
+    const run = await this.#record(record.header.account, record.hiddenRun)
+    if (run?.end === undefined)
+      return { ...view, hidden: { verdict: run === undefined ? 'untried' : 'pending' } }
+    const bytes = await this.#archive.result(run)
+    const result = bytes && frames.result.decode(bytes)
+    const body = result === undefined || isMalformed(result) ? undefined : result.body
+    return { ...view, hidden: { verdict: body?.case === 'test' ? body.value.verdict : 'untried' } }
   }
 
   /** @throws EdgeCoderError `bad-request` when the cursor is none of ours */
@@ -57,7 +70,7 @@ export class TaskReader {
     }
     const record = await this.#record(account, id)
     if (record === undefined) return notFound(id)
-    const view = recordView(record)
+    const view = await this.#withHidden(record)
     if (view.why !== undefined) return view.why
     const bytes = await this.#archive.result(record)
     // Pruned between the two reads.

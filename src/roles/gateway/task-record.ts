@@ -9,13 +9,17 @@ import {
   type GatewayTask,
   GatewayTaskSchema,
 } from '../../wire/generated/edgecoder/store/v1/gateway_pb.js'
+import { SuiteSchema } from '../../wire/generated/edgecoder/task/v1/payload_pb.js'
 import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
+import { PAYLOAD_BYTES } from '../../wire/limits.js'
 
 /** What a gateway keeps. @see protocols/edgecoder/store/v1/gateway.proto */
 const RECORD_BYTES = 64 * 1024
 const tasks = codec(GatewayTaskSchema, RECORD_BYTES)
 const errands = codec(GatewayErrandSchema, 1024)
 const meta = codec(GatewayMetaSchema, 8192)
+/** Hidden tests: files and command, with language and limits of the suite. */
+export const hiddenCodec = codec(SuiteSchema, PAYLOAD_BYTES)
 
 /** More than one coordinator can grant for a task: 10 attempts that count and 20 that do not. */
 const FENCES_PER_HOLDER = 1_024n
@@ -78,6 +82,10 @@ export const keys = {
   record: (header: TaskHeader): string => `g|t|${path(header)}`,
   payload: (header: TaskHeader): string => `g|p|${path(header)}`,
   result: (header: TaskHeader): string => `g|r|${path(header)}`,
+  /** Payload of the TEST that runs the tests of its result again, until it is pruned. */
+  check: (header: TaskHeader): string => `g|c|${path(header)}`,
+  /** Tests that its worker does not get, until its end. */
+  hidden: (header: TaskHeader): string => `g|h|${path(header)}`,
   /** By time of submit, for lists. */
   listed: (header: TaskHeader): string =>
     `g|i|${header.account}|${time(header.submittedMs)}|${clientId(header)}`,

@@ -6,8 +6,15 @@ import type { PayloadSchema } from '../../wire/generated/edgecoder/task/v1/paylo
 import { type TaskHeaderSchema, TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { PAYLOAD_BYTES } from '../../wire/limits.js'
 import { nameBroken, namesBroken } from './file-name.js'
-import type { ChatRequest, SamplingRequest, SolveRequest, SuiteRequest, TaskRequest } from './gateway.js'
-import { NAME, wireId } from './task-record.js'
+import type {
+  ChatRequest,
+  HiddenTests,
+  SamplingRequest,
+  SolveRequest,
+  SuiteRequest,
+  TaskRequest,
+} from './gateway.js'
+import { hiddenCodec, NAME, wireId } from './task-record.js'
 
 /** A request that passed: what goes to the coordinator, and what goes to the worker. */
 export interface PreparedTask {
@@ -16,6 +23,8 @@ export interface PreparedTask {
   readonly header: HeaderInit
   /** Bytes of an edgecoder.task.v1.Payload; its digest is in the header. */
   readonly payload: Uint8Array
+  /** Bytes of the hidden tests of a solve, which no payload holds. */
+  readonly hidden?: Uint8Array
 }
 
 type HeaderInit = MessageInitShape<typeof TaskHeaderSchema> & {
@@ -39,6 +48,8 @@ const ROLES = ['system', 'user', 'assistant']
 const LANGUAGES = ['javascript', 'typescript', 'python']
 /** One file or message; the whole payload has PAYLOAD_BYTES. */
 const PART_BYTES = 4 * 1024 * 1024
+/** All files of hidden tests. */
+const HIDDEN_BYTES = 1024 * 1024
 const DEFAULT_OUTPUT_TOKENS = 1024
 /** Output that a context window must leave room for when the user set no bound of their own. */
 const LEAST_OUTPUT_TOKENS = 128
@@ -69,11 +80,13 @@ export function prepareTask(request: TaskRequest, context: Context): PreparedTas
   const key = wireId(request.account, id)
   const payload = encoded(request, seedOf(key))
   if (!(payload instanceof Uint8Array)) return payload
+  const hidden = request.kind === 'solve' && request.hidden !== undefined ? encodeHidden(request) : undefined
   const modelled = request.kind !== 'test'
   return {
     account: request.account,
     id,
     payload,
+    ...(hidden === undefined ? {} : { hidden }),
     header: {
       id: key,
       kind: KINDS[request.kind],
@@ -134,7 +147,22 @@ function solveBroken(request: SolveRequest): Refusal | undefined {
   if (Buffer.byteLength(instructions) > 262_144) return tooLarge('instructions', 262_144)
   const name = target === undefined ? undefined : nameBroken(target)
   if (name !== undefined) return refusal('bad-file-name', `target ${name}.`)
-  return whole('maxIterations', request.maxIterations, 1, 32) ?? suiteBroken(request.suite)
+  const count = whole('maxIterations', request.maxIterations, 1, 32)
+  return (
+    count ?? suiteBroken(request.suite) ?? (request.hidden && hiddenBroken(request.hidden, request.suite))
+  )
+}
+
+function hiddenBroken({ files, command }: HiddenTests, suite: SuiteRequest): Refusal | undefined {
+  const bytes = files.reduce((sum, { content }) => sum + content.length, 0)
+  if (bytes > HIDDEN_BYTES) return tooLarge('hidden.files', HIDDEN_BYTES)
+  const broken = suiteBroken({ ...suite, files, command })
+  return broken && { ...broken, detail: broken.detail.replace(/^suite\./, 'hidden.') }
+}
+
+function encodeHidden({ suite, hidden }: SolveRequest): Uint8Array {
+  const { files = [], command = [] } = hidden ?? {}
+  return hiddenCodec.encode(suiteInit({ ...suite, files, command }))
 }
 
 function suiteBroken(suite: SuiteRequest): Refusal | undefined {

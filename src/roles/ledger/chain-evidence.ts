@@ -16,6 +16,7 @@ import type { LogStates } from './log-library.js'
 import type { GatewayAdmission, PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
 import { proveTransfer } from './transfer-evidence.js'
 import { ArrivalProofs } from './transfer-in-evidence.js'
+import { proveVerdict } from './verdict-evidence.js'
 
 const KINDS = {
   [TaskKind.CHAT]: 'chat',
@@ -62,6 +63,9 @@ export function chainStatements(chain: PolicyChain, library?: () => LogStates): 
       if (entry.kind === 'allot') {
         const proven = proveAllotment(entry, chain.head?.network ?? '', isGateway)
         return proven as Promise<Proven<Kind> | Refusal>
+      }
+      if (entry.kind === 'verdict') {
+        return proveVerdict(entry, chain.head?.network ?? '') as Promise<Proven<Kind> | Refusal>
       }
       if (entry.kind === 'transfer-in') return arrivals.prove(entry) as Promise<Proven<Kind> | Refusal>
       const issued = issuedEvidence(entry, sources, gate)

@@ -144,9 +144,14 @@ export class Delivery {
     this.#watch?.cancel()
     this.#reopen?.cancel()
     this.#wake()
-    this.#lost ??= clock.after(limits.gatewayLostMs, () => {
-      this.#fail(`it could not be reached for ${Math.round(limits.gatewayLostMs / 1000)} s`)
-    })
+    this.#lost ??= clock.after(limits.gatewayLostMs, () => this.#stillLost())
+  }
+
+  /** While the coordinator is away too, it is this worker that is cut off, and its lease says for how long. */
+  #stillLost(): void {
+    const { clock, limits } = this.#components
+    if (this.run.isCutOff) this.#lost = clock.after(limits.gatewayLostMs, () => this.#stillLost())
+    else this.#fail(`it could not be reached for ${Math.round(limits.gatewayLostMs / 1000)} s`)
   }
 
   /** The gateway can never be reached. */

@@ -223,11 +223,13 @@ export class LeaseDesk implements AttachmentOwner {
 
   #newRun(ref: LeaseId, lease: Lease, header: TaskHeader, coordinator: string): LeaseRun {
     const attachment = (): Attachment | undefined => this.#attachments.get(coordinator)
+    const { clock, limits } = this.#components
     const components = {
-      clock: this.#components.clock,
+      clock,
       moved: () => attachment()?.beatSoon(),
       // A coordinator that is away may be restarting, and then gives its live leases one more whole lease.
-      graceMs: () => attachment()?.graceMs ?? lease.leaseMs,
+      graceMs: () => attachment()?.graceMs ?? Math.max(lease.leaseMs, limits.coordinatorLostMs),
+      cutOff: () => attachment() === undefined,
     }
     return new LeaseRun(components, ref, lease, header, coordinator)
   }

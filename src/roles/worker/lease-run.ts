@@ -25,6 +25,8 @@ interface RunComponents {
   readonly moved: () => void
   /** How long past its end a lease that was not renewed may still be renewed. */
   readonly graceMs: () => number
+  /** Its coordinator is away. */
+  readonly cutOff: () => boolean
 }
 
 /** One attempt under its lease: when it must stop, and why it did. */
@@ -78,6 +80,11 @@ export class LeaseRun {
   /** Why it was stopped from outside, if it was. */
   get stopped(): AttemptEnd | undefined {
     return this.#stopped
+  }
+
+  /** Its coordinator is away: what else is away may come back together with it. */
+  get isCutOff(): boolean {
+    return this.#components.cutOff()
   }
 
   renew(leaseMs: number): void {

@@ -7,6 +7,7 @@ import { Fault } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
 import type { Envelope } from '../../wire/generated/edgecoder/envelope/v1/envelope_pb.js'
 import { TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { RESULT_BYTES } from '../../wire/limits.js'
+import { checkPayload } from '../verification/check-payload.js'
 import type { AttemptComponents, AttemptContext, AttemptResult } from './attempts/attempt.js'
 import { badRequest } from './attempts/attempt.js'
 import { runChat } from './attempts/chat.js'
@@ -61,7 +62,7 @@ async function carryThrough(
     return failed(refusal('payload-too-large', `the result is over ${RESULT_BYTES} bytes`))
   }
   headway.enter('delivering')
-  const receipt = sealReceipt(components, run, bytes, result)
+  const receipt = sealReceipt(components, run, payload, bytes, result)
   const acceptance = await delivery.finish(bytes, receipt)
   return (await isAcceptance(components, run, receipt, acceptance))
     ? { type: 'done', receipt, acceptance }
@@ -86,11 +87,13 @@ function runKind(
 function sealReceipt(
   components: RunComponents,
   run: LeaseRun,
+  payloadBytes: Uint8Array,
   resultBytes: Uint8Array,
   result: Exclude<AttemptResult, { refused: true }>,
 ): Envelope {
   const { signer, networkId, clock } = components
   const finishedMs = clock.nowMs()
+  const check = checkPayload(payloadBytes, result.body)
   const receipt = {
     taskId: run.ref.taskId,
     fence: run.ref.fence,
@@ -102,6 +105,7 @@ function sealReceipt(
     ...(result.usage === undefined ? {} : { usage: result.usage }),
     startedMs: BigInt(run.startedMs),
     finishedMs: BigInt(finishedMs),
+    ...(check === undefined ? {} : { verdict: check.verdict, checkDigest: check.digest }),
   }
   return seal(signer, networkId, statements.receipt, receipt, finishedMs)
 }

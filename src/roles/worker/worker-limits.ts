@@ -21,7 +21,12 @@ export interface WorkerLimits {
   readonly pendingOutcomes: number
   /** How long they keep this worker from leaving that coordinator for another. */
   readonly outcomeWaitMs: number
-  /** How long a lost gateway is dialled again before an attempt is given up. */
+  /**
+   * How long past its end a lease is held on to while its coordinator is away. That one may be cut off from
+   * many workers at once, and then waits for them; it says at the next hello if it did not.
+   */
+  readonly coordinatorLostMs: number
+  /** How long a lost gateway is dialled again before an attempt is given up; longer while both are away. */
   readonly gatewayLostMs: number
   /** How long a gateway may owe the next payload part, or the answer to a result. */
   readonly gatewayAnswerMs: number
@@ -61,6 +66,8 @@ export const WORKER_LIMITS: WorkerLimits = {
   earlyBeatMs: 150,
   pendingOutcomes: 256,
   outcomeWaitMs: 60_000,
+  // A storm is waited out for two minutes, and workers have twelve seconds to come back after it.
+  coordinatorLostMs: 150_000,
   gatewayLostMs: 20_000,
   // A gateway that has just restarted holds an Open for up to 20 s.
   gatewayAnswerMs: 30_000,

@@ -21,6 +21,18 @@ import {
   uint,
 } from './field.js'
 
+/** Why somebody may be kept out; only ever add words at the end. */
+export const BLACKLIST_REASONS = [
+  'abuse-spam',
+  'abuse-malware',
+  'policy-violation',
+  'credential-abuse',
+  'dos-behaviour',
+  'forged-results',
+  'tampered-binary',
+  'manual-review',
+] as const
+
 const some = amount(1n)
 const orNone = amount(0n)
 const digest = bytes(32, 32)
@@ -186,16 +198,7 @@ export const ENTRY_SHAPES = {
     shape: {
       subject: name,
       action: choice('add', 'remove'),
-      reason: choice(
-        'abuse-spam',
-        'abuse-malware',
-        'policy-violation',
-        'credential-abuse',
-        'dos-behaviour',
-        'forged-results',
-        'tampered-binary',
-        'manual-review',
-      ),
+      reason: choice(...BLACKLIST_REASONS),
       evidence: digest,
       /** 0 = it does not expire. */
       expiresMs: uint(),

@@ -1,4 +1,5 @@
 import { ACCOUNT_GATEWAYS, ISSUANCE_LOGS } from '../limits.js'
+import { BLACKLIST_REASONS } from './entry-shapes.js'
 import { amount, balance, bytes, choice, flag, group, list, optional, text, uint } from './field.js'
 
 /** Longest text in a record: an origin, an account's name with its home, a task. */
@@ -119,16 +120,7 @@ export const RECORD_FIELDS = {
     state: choice('pending', 'active', 'suspended', 'draining', 'isolated', 'revoked'),
   }),
   blacklist: group({
-    reason: choice(
-      'abuse-spam',
-      'abuse-malware',
-      'policy-violation',
-      'credential-abuse',
-      'dos-behaviour',
-      'forged-results',
-      'tampered-binary',
-      'manual-review',
-    ),
+    reason: choice(...BLACKLIST_REASONS),
     evidence: digest,
     expiresMs: number,
   }),

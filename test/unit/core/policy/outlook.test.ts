@@ -122,3 +122,21 @@ it('a message of the chain is told of as it was, and one from beyond it is refus
   const last = sample.at(-1)?.bytes ?? new Uint8Array()
   expect(() => forecastOf(last, new PolicyChain())).toThrow('does not follow')
 })
+
+it('an incident tells what is closed then, and reopened', async () => {
+  const closes = { closed: ['transfers', 'code'], reason: 'x', reconciled: [], override: '' } as const
+  const { outlook, fields } = await forecast('account', 'incident', closes)
+  expect(outlook.closed).toEqual({ before: [], after: ['transfers', 'code'] })
+  expect(outlook).toMatchObject({ cut: [], drained: [], prices: [] })
+  expect(fields).toContainEqual({
+    record: 'incident',
+    field: 'closed',
+    before: undefined,
+    after: 'transfers, code',
+  })
+  const opens = { ...closes, closed: ['code'], override: 'mended' } as const
+  expect((await forecast('incident', 'incident', opens)).outlook.closed).toEqual({
+    before: ['transfers', 'code'],
+    after: ['code'],
+  })
+})

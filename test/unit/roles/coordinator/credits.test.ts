@@ -42,6 +42,7 @@ let copies: Map<string, LibraryLog>
 let offences: string[]
 let said: Said[]
 let closed: Refusal | undefined
+let barred: string | undefined
 
 /** The parts of a coordinator that are about credits, over its log; as after a start. */
 async function start(): Promise<void> {
@@ -68,7 +69,9 @@ async function start(): Promise<void> {
   const library: LogLibrary = { find: (origin) => copies.get(origin), finalSize: () => finalSize }
   const network = { penalise: (_peer: string, offence: string) => void offences.push(offence) }
   const isGateway = () => true
-  const ledger = { logOf: () => desk, library, isGateway, gate: () => closed }
+  const bar = (account: string) =>
+    account === barred ? refusal('blacklisted', `account:${account} is on the blacklist`) : undefined
+  const ledger = { logOf: () => desk, library, isGateway, gate: () => closed, bar }
   transfers = new TransferDesk({ ledger, network, clock, journal }, NETWORK)
   const chain = new PolicyChain(NETWORK)
   wallets = new WalletDesk({
@@ -184,6 +187,16 @@ describe('a transfer at its coordinator', () => {
     expect(refused.refusal?.detail).toContain('7 microcredits to bob')
     const elsewhere = await send(signed({ ...WISH, to: 'cid' }))
     expect(elsewhere.refusal).toMatchObject({ code: 'entry-conflict' })
+  })
+
+  it('is refused of an account that is on the blacklist, and not to one', async () => {
+    const before = balance('ann') ?? 0n
+    barred = 'ann'
+    expect((await send(signed())).refusal).toMatchObject({ code: 'blacklisted' })
+    expect(balance('ann')).toBe(before)
+    barred = 'bob'
+    expect(await send(signed())).toMatchObject({ existed: false })
+    barred = undefined
   })
 
   it('is refused while an incident closes transfers; one that was made before is answered as it was', async () => {

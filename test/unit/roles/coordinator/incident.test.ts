@@ -39,6 +39,10 @@ test('while an incident closes code, what runs code is called off and waits, and
       summary: expect.stringContaining('a way out of the sandbox'),
     })
   }
+  expect(world.coordinator.queue(10).tasks.filter(({ kind }) => kind === 'test')).toMatchObject([
+    { state: 'queued', why: { code: 'incident-closed' } },
+    { state: 'queued', why: { code: 'incident-closed' } },
+  ])
   worker.say({ case: 'whyIdle', value: { id: 1 } })
   expect((await worker.hears('whyIdle')).value.reasons).toContainEqual(
     expect.objectContaining({ code: 'incident-closed', tasks: 2 }),

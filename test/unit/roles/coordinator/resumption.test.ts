@@ -72,7 +72,10 @@ test('when too much fails it holds, says why, and gives out nothing, over kill -
   const other = await world.worker({ slots: SLOTS })
   expect(await leases(world, other)).toEqual([])
   expect(world.coordinator.status()).toMatchObject({
-    resuming: { held: '2 of 2 attempts at probe failed: engine-failed 2', mostLeases: 0 },
+    resuming: {
+      held: `2 of 2 attempts at probe failed: engine-failed 2; 2 of worker ${worker.peerId}`,
+      mostLeases: 0,
+    },
   })
   expect(world.coordinator.explain('alice', 't30')).toMatchObject({
     summary: expect.stringContaining('engine-failed 2'),

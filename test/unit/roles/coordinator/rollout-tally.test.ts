@@ -47,7 +47,7 @@ function world(rollouts: readonly RolloutRecord[] = [ROLLOUT]) {
       gauge: (name) => ({ set: (value, labels = {}) => gauges.set(`${name} ${labels['rollout']}`, value) }),
     },
     policy: () => policy,
-    desk: () => ({ sessions: () => sessions.values(), session: (peerId) => sessions.get(peerId) }),
+    desk: () => ({ sessions: () => sessions.values(), known: (peerId) => sessions.get(peerId) }),
   })
   const attach = (peerId: string, version: string) => {
     const hello = create(WorkerHelloSchema, { agentId: peerId })

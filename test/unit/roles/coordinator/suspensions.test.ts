@@ -131,6 +131,9 @@ test('it ends by itself, and anew evidence begins another', async () => {
   await clock.advance(10)
   expect([first.bar('w'), first.list()[0]?.state]).toEqual([undefined, 'over'])
   await world.run(first.suspend('w', { ...charge, detail: 'again' }))
+  // Of what breaks its bounds nothing is on the disk, and no start fails for it.
+  await world.run(first.suspend('v', { ...charge, detail: 'x'.repeat(300) }))
+  expect(first.bar('v')?.code).toBe('worker-suspended')
   const second = open()
   await world.run(second.load())
   expect(second.list()).toMatchObject([{ worker: 'w', detail: 'again', state: 'stands' }])
@@ -165,24 +168,39 @@ test('what the gateway signed badly is not charged to the worker that shows it',
 })
 
 test('statements that do not show what they are charged with are found out', async () => {
-  const [coordinator, worker, judge] = [testSigner(), testSigner(), testSigner()]
+  const [coordinator, worker, ...others] = [testSigner(), testSigner(), testSigner(), testSigner()]
   const receipt = receiptOf(worker, worker.peerId)
-  const accepted = { taskId: 'alice:t1', fence: 1n, receiptDigest: new Uint8Array(32) }
-  const word = seal(judge, NETWORK, statements.acceptance, accepted, 6)
   const faultsOf = async (reason: Charge['reason'], ...said: Charge['statements']) => {
     const charge = { reason, detail: '', statements: said }
     return (await found(suspensionEvidence(coordinator, NETWORK, worker.peerId, charge, 9))).faults
   }
-  expect(await faultsOf('forged-results', receipt, word)).toEqual([])
-  expect(await faultsOf('forged-results', receipt)).toHaveLength(1)
-  expect(await faultsOf('forged-results', word, receipt)).not.toEqual([])
-  const unsigned = { ...word, signature: new Uint8Array(64) }
+  const ran = ({ verdict = 'passed', tests = 0 } = {}, by: readonly Signer[] = others) =>
+    Array.from({ length: 6 }, (_, at) => {
+      const run = { taskId: `alice:c${at}`, verdict, checkDigest: new Uint8Array(32).fill(tests) }
+      const signer = by[at % by.length] ?? worker
+      return receiptOf(signer, signer.peerId, run)
+    })
+  expect(await faultsOf('forged-results', receipt, ...ran())).toEqual([])
+  expect(await faultsOf('forged-results', receipt, ...ran().slice(1))).toHaveLength(1)
+  expect(await faultsOf('forged-results', receipt, ...ran({}, others.slice(1)))).toHaveLength(1)
+  expect(await faultsOf('forged-results', receipt, ...ran({ verdict: 'failed' }))).toHaveLength(1)
+  expect(await faultsOf('forged-results', receipt, ...ran({ tests: 1 }))).toEqual(['they ran other tests'])
+  expect(await faultsOf('forged-results', ...ran(), receipt)).toHaveLength(1)
+  expect(await faultsOf('forged-results', receipt, ...ran().fill(ran()[0] ?? receipt))).not.toEqual([])
+  const unsigned = { ...receipt, signature: new Uint8Array(64) }
   expect(await faultsOf('forged-results', receipt, unsigned)).toHaveLength(1)
   expect(await faultsOf('bad-signature', receipt)).toHaveLength(1)
   expect(await faultsOf('bad-signature', { ...receipt, signature: new Uint8Array(64) })).toEqual([])
 })
 
-function receiptOf(signer: Signer, worker: string) {
+/** What it says of tests. */
+interface Run {
+  readonly taskId: string
+  readonly verdict: string
+  readonly checkDigest: Uint8Array<ArrayBuffer>
+}
+
+function receiptOf(signer: Signer, worker: string, run: Partial<Run> = {}) {
   const value = {
     taskId: 'alice:t1',
     fence: 1n,
@@ -194,6 +212,9 @@ function receiptOf(signer: Signer, worker: string) {
     usage: { model: 'tiny' },
     startedMs: 1n,
     finishedMs: 2n,
+    verdict: 'failed',
+    checkDigest: new Uint8Array(32),
+    ...run,
   }
   return seal(signer, NETWORK, statements.receipt, value, 5)
 }

@@ -30,12 +30,17 @@ import type {
   Lease,
   WorkerToCoordinatorSchema,
 } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
-import type { TaskHeaderSchema } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
+import type {
+  ReceiptSchema,
+  TaskHeaderSchema,
+} from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { TaskKind } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { CONTROL_FRAME_BYTES } from '../../../../src/wire/limits.js'
 import { peerIdOf } from '../../../../src/wire/peer-id.js'
 import { protocolIds } from '../../../../src/wire/protocol-ids.js'
 import { memoryAudit } from '../../../helpers/memory-audit.js'
+import { Gate } from '../../../simulation/gate.js'
+import { ProcessClock } from '../../../simulation/process-clock.js'
 
 export const NETWORK = 'test-net'
 export const IDS = protocolIds(NETWORK)
@@ -85,6 +90,8 @@ export class World implements Surroundings {
   /** Made over the store of each start; answers workers that policy does not admit. */
   enrolledBy: ((store: Store) => Promise<CoordinatorComponents['enrollment']>) | undefined
   #init: Partial<CoordinatorInit>
+  /** Of the coordinator: its timers end with it. */
+  #time: ProcessClock | undefined
   #chain: PolicyChain | undefined
 
   constructor(init: Partial<CoordinatorInit> = {}, startMs = START_MS) {
@@ -113,13 +120,17 @@ export class World implements Surroundings {
 
   async start(): Promise<this> {
     this.store = this.disk.open()
+    const gate = new Gate(this.clock, (error) => {
+      throw error
+    })
+    this.#time = new ProcessClock(this.clock, gate, () => 0)
     const enrollment = this.enrolledBy && (await this.enrolledBy(this.store))
     this.coordinator = createCoordinator(
       {
         network: this.#watched(this.mesh.network(this.signer.peerId)),
         store: this.store,
         audit: this.audit,
-        clock: this.clock,
+        clock: this.#time,
         random: createSeededRandom(2, this.clock),
         signer: this.signer,
         log: this.#log(),
@@ -157,6 +168,7 @@ export class World implements Surroundings {
 
   /** kill -9: what is not on the disk is gone. */
   crash(): void {
+    this.#time?.die()
     this.disk.crash()
     this.mesh.kill(this.signer.peerId)
   }
@@ -327,7 +339,7 @@ export class FakeWorker extends FakePeer<CoordinatorToWorker> {
   outcome(
     lease: Lease,
     gateway: FakeGateway,
-    over: { fence?: bigint; worker?: string; payloadDigest?: Uint8Array } = {},
+    over: Omit<MessageInitShape<typeof ReceiptSchema>, '$typeName'> = {},
     accept: { fence?: bigint; receiptDigest?: Uint8Array } = {},
   ) {
     const { header, fence } = lease
@@ -357,9 +369,14 @@ export class FakeWorker extends FakePeer<CoordinatorToWorker> {
     return { receipt, acceptance }
   }
 
-  async done(lease: Lease, gateway: FakeGateway, free = this.slots) {
+  async done(
+    lease: Lease,
+    gateway: FakeGateway,
+    free = this.slots,
+    over: Parameters<FakeWorker['outcome']>[2] = {},
+  ) {
     const ref = { taskId: lease.header?.id ?? '', fence: lease.fence }
-    this.say({ case: 'done', value: { lease: ref, free, ...this.outcome(lease, gateway) } })
+    this.say({ case: 'done', value: { lease: ref, free, ...this.outcome(lease, gateway, over) } })
     return (await this.hears('doneAck')).value
   }
 
@@ -376,7 +393,7 @@ export class FakeGateway extends FakePeer<CoordinatorToGateway> {
 
   async attach(): Promise<void> {
     await this.dial(this.world.ids.gateway)
-    this.say({ case: 'hello', value: { addresses: [`/memory/${this.peerId}`], version: '1' } })
+    this.say({ case: 'hello', value: { addresses: [`/memory/${this.peerId}`], version: '1', checks: true } })
     await this.world.until(() => this.heard.length > 0 || this.closed !== undefined)
     this.#pings?.cancel()
     this.#pings = this.world.clock.every(2_000, () => this.say({ case: 'ping', value: {} }))

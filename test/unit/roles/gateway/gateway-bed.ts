@@ -92,6 +92,8 @@ export class FakeCoordinator {
   readonly orders: string[][] = []
   readonly received: Uint8Array[] = []
   readonly syncs: string[][] = []
+  /** Codes of checks that the gateway would not order. */
+  readonly refusedChecks: string[] = []
   attaches = 0
   /** Answers a header with this instead of taking it. */
   no: ((header: TaskHeader) => Refusal | undefined) | undefined
@@ -189,6 +191,8 @@ export class FakeCoordinator {
       answer({ case: 'synced', value: { ask, states } })
     } else if (body.case === 'explain') {
       answer({ case: 'explanation', value: { ask: body.value.ask, summary: 'It waits.', workers: 3 } })
+    } else if (body.case === 'checkRefused') {
+      this.refusedChecks.push(body.value.why?.code ?? '')
     } else if (body.case === 'allot') {
       answer({ case: 'allotted', value: { ask: body.value.ask, allotted: 0n } })
     }
@@ -219,6 +223,8 @@ interface ReceiptChange {
   readonly gateway?: string
   readonly payloadDigest?: Uint8Array<ArrayBuffer>
   readonly resultDigest?: Uint8Array<ArrayBuffer>
+  readonly verdict?: string
+  readonly checkDigest?: Uint8Array<ArrayBuffer>
 }
 
 /** Speaks the data protocol frame by frame. */

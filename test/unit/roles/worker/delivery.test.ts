@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { WORKER_LIMITS } from '../../../../src/roles/worker/worker-limits.js'
 import { Fault } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
 import { ScriptedEngine, ScriptedSandbox } from '../../../helpers/scripted-machinery.js'
+import { welcome } from './fake-coordinator.js'
 import { chat } from './fake-gateway.js'
 import { attachedWorld, type World } from './worker-world.js'
 
@@ -124,6 +126,36 @@ test('a gateway that does not come back is given up after a bounded time, at nob
   expect(world.worker.status().slots.busy).toBe(1)
   expect(await failure(world)).toMatchObject({ fault: Fault.GATEWAY, why: { code: 'gateway-unavailable' } })
   expect(world.worker.status().slots.busy).toBe(0)
+})
+
+test('a worker that is cut off from everybody for a minute goes on where it was', async () => {
+  const world = await attachedWorld(counting(400, 300))
+  world.home.lease(world.gateway.task('a:1', chat))
+  await world.until('tokens', () => world.gateway.outputs.length > 5)
+  world.home.greet = () => welcome({ keep: [lease] })
+  cutGateway(world)
+  world.mesh.cut(world.workerId, world.home.peerId, 'closed')
+  await world.clock.advance(60_000)
+  expect(world.worker.status().slots.busy).toBe(1)
+  world.mesh.heal(world.workerId, world.home.peerId)
+  healGateway(world)
+  await world.until('done', () => world.home.of('done').length === 1, 120_000)
+  expect(world.gateway.text()).toBe(counting(400, 300).text)
+  expect(world.home.of('failed')).toEqual([])
+})
+
+test('one that has its coordinator back gives a gateway no longer than usual', async () => {
+  const world = await attachedWorld(counting(10_000, 20))
+  world.home.lease(world.gateway.task('a:1', chat))
+  await world.until('tokens', () => world.gateway.outputs.length > 5)
+  world.home.greet = () => welcome({ keep: [lease] })
+  cutGateway(world)
+  world.mesh.cut(world.workerId, world.home.peerId, 'closed')
+  await world.clock.advance(60_000)
+  world.mesh.heal(world.workerId, world.home.peerId)
+  await world.until('back', () => world.worker.status().coordinators.length === 1)
+  await world.until('failed', () => world.home.of('failed').length === 1, 2 * WORKER_LIMITS.gatewayLostMs)
+  expect(world.home.of('failed')[0]).toMatchObject({ why: { code: 'gateway-unavailable' } })
 })
 
 test('a gateway behind its coordinator is asked again when it says so', async () => {

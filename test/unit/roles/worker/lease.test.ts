@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { DEFAULT_STORM } from '../../../../src/core/task/storm-guard.js'
+import { WORKER_LIMITS } from '../../../../src/roles/worker/worker-limits.js'
 import { Fault } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
 import { TaskKind } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { ScriptedEngine, ScriptedSandbox } from '../../../helpers/scripted-machinery.js'
@@ -129,15 +131,15 @@ test('an attempt whose lease is renewed goes on past it; one that is not stops, 
   expect(engines[0]?.aborted).toBe(1)
 })
 
-test('without its coordinator an attempt goes on for the lease and one more, then stops', async () => {
+test('without its coordinator an attempt goes on for as long as that may be cut off, then stops', async () => {
   const { engine, engines } = slow(500)
   const world = await attachedWorld({ engine })
   world.home.lease(world.gateway.task('a:1', chat))
   await world.until('running', () => world.worker.status().running.length === 1)
   world.mesh.kill(world.home.peerId)
-  await world.clock.advance(LEASE_MS + 5_000)
+  await world.clock.advance(DEFAULT_STORM.longestMs + DEFAULT_STORM.settleMs)
   expect(world.worker.status().slots.busy).toBe(1)
-  await world.clock.advance(LEASE_MS)
+  await world.clock.advance(WORKER_LIMITS.coordinatorLostMs + LEASE_MS)
   expect(world.worker.status().slots.busy).toBe(0)
   expect(engines[0]?.aborted).toBe(1)
 })

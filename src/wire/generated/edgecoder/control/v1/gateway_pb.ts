@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/control/v1/gateway.proto.
  */
 export const file_edgecoder_control_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("CiJlZGdlY29kZXIvY29udHJvbC92MS9nYXRld2F5LnByb3RvEhRlZGdlY29kZXIuY29udHJvbC52MSJDCgxHYXRld2F5SGVsbG8SHAoJYWRkcmVzc2VzGAEgAygJQgmItRiAApC1GBASFQoHdmVyc2lvbhgCIAEoCUIEiLUYQCJRCgZTdWJtaXQSEQoDYXNrGAEgASgNQgSgtRgBEjQKBW9yZGVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBImgKBkNhbmNlbBIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYARIcCgZyZWFzb24YAyABKAlCDIi1GECgtRgBsLUYARINCgVmZW5jZRgEIAEoBCI7CgRTeW5jEhEKA2FzaxgBIAEoDUIEoLUYARIgCgh0YXNrX2lkcxgCIAMoCUIOiLUYgQGQtRiACLC1GAEiPwoKRXhwbGFpbkFzaxIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYASI9CglXYWxsZXRBc2sSEQoDYXNrGAEgASgNQgSgtRgBEh0KB2FjY291bnQYAiABKAlCDIi1GECgtRgBsLUYASJxCgpIaXN0b3J5QXNrEhEKA2FzaxgBIAEoDUIEoLUYARIdCgdhY2NvdW50GAIgASgJQgyItRhAoLUYAbC1GAESGwoGYmVmb3JlGAMgASgEQguYtRj/////////DxIUCgVsaW1pdBgEIAEoDUIFmLUYyAEiPwoKUGF5bWVudEFzaxIRCgNhc2sYASABKA1CBKC1GAESHgoHdGFza19pZBgCIAEoCUINiLUYgQGgtRgBsLUYASJZCgtUcmFuc2ZlckFzaxIRCgNhc2sYASABKA1CBKC1GAESNwoIdHJhbnNmZXIYAiABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEiUwoIQWxsb3RBc2sSEQoDYXNrGAEgASgNQgSgtRgBEjQKBW9yZGVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBIsUEChRHYXRld2F5VG9Db29yZGluYXRvchIzCgVoZWxsbxgBIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkdhdGV3YXlIZWxsb0gAEi4KBnN1Ym1pdBgCIAEoCzIcLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN1Ym1pdEgAEi4KBmNhbmNlbBgDIAEoCzIcLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhbmNlbEgAEioKBHN5bmMYBCABKAsyGi5lZGdlY29kZXIuY29udHJvbC52MS5TeW5jSAASMwoHZXhwbGFpbhgFIAEoCzIgLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkV4cGxhaW5Bc2tIABIqCgRwaW5nGAYgASgLMhouZWRnZWNvZGVyLmNvbnRyb2wudjEuUGluZ0gAEjEKBndhbGxldBgHIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLldhbGxldEFza0gAEjMKB2hpc3RvcnkYCCABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5IaXN0b3J5QXNrSAASMwoHcGF5bWVudBgJIAEoCzIgLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBheW1lbnRBc2tIABI1Cgh0cmFuc2ZlchgKIAEoCzIhLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRyYW5zZmVyQXNrSAASLwoFYWxsb3QYFCABKAsyHi5lZGdlY29kZXIuY29udHJvbC52MS5BbGxvdEFza0gAQgYKBGJvZHkiEwoEUGluZxILCgNhc2sYASABKA0iLAoOR2F0ZXdheVdlbGNvbWUSGgoMaGVhcnRiZWF0X21zGAEgASgNQgSgtRgBIvQBCglUYXNrU3RhdGUSHgoHdGFza19pZBgBIAEoCUINiLUYgQGgtRgBsLUYARI2CghzdGFuZGluZxgCIAEoDjIeLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN0YW5kaW5nQgSgtRgBEg8KB2F0dGVtcHQYAyABKA0SGAoGd29ya2VyGAQgASgJQgiItRhAsLUYARIaCghhZ2VudF9pZBgFIAEoCUIIiLUYQLC1GAESDQoFZmVuY2UYBiABKAQSEAoIcG9zaXRpb24YByABKA0SJwoDd2h5GAggASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbCKZAQoJU3VibWl0dGVkEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSDwoHZXhpc3RlZBgDIAEoCBIuCgVzdGF0ZRgEIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZSKHAQoMU3VibWl0QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARI3CgdyZXN1bHRzGAIgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuU3VibWl0dGVkQgWQtRiAAhIrCgdyZWZ1c2FsGAMgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbCJ+CgxDYW5jZWxBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEi4KBXN0YXRlGAMgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlIlcKClN5bmNBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEjYKBnN0YXRlcxgCIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZUIFkLUYgAgifgoJQ2FuZGlkYXRlEhQKBndvcmtlchgBIAEoCUIEiLUYQBIWCghhZ2VudF9pZBgCIAEoCUIEiLUYQBIQCghlbGlnaWJsZRgDIAEoCBIxCgdyZWFzb25zGAQgAygLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEIEkLUYECLhAQoLRXhwbGFuYXRpb24SEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEi4KBXN0YXRlGAMgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlEhYKB3N1bW1hcnkYBCABKAlCBYi1GIAIEjkKCmNhbmRpZGF0ZXMYBSADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5DYW5kaWRhdGVCBJC1GEASDwoHd29ya2VycxgGIAEoDSJmCg1Nb2RlbENhcGFjaXR5EjAKBW1vZGVsGAEgASgLMhsuZWRnZWNvZGVyLmNvbnRyb2wudjEuTW9kZWxCBKC1GAESDwoHd29ya2VycxgCIAEoDRISCgpmcmVlX3Nsb3RzGAMgASgNIpgBCghDYXBhY2l0eRI6CgZtb2RlbHMYASADKAsyIy5lZGdlY29kZXIuY29udHJvbC52MS5Nb2RlbENhcGFjaXR5QgWQtRiAAhIPCgd3b3JrZXJzGAIgASgNEhIKCmZyZWVfc2xvdHMYAyABKA0SDgoGcXVldWVkGAQgASgNEhsKCWxhbmd1YWdlcxgFIAMoCUIIiLUYEJC1GAgi7wEKDFdhbGxldEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSFgoEaG9tZRgDIAEoCUIIiLUYQLC1GAESDwoHaXNfaG9tZRgEIAEoCBIfCglhdmFpbGFibGUYBSABKARCDJi1GP//////////fxIaCgRoZWxkGAYgASgEQgyYtRj//////////38SGwoFZmluYWwYByABKARCDJi1GP//////////fxIcCgZzbGljZXMYCCABKARCDJi1GP//////////fyLZAQoJV2FsbGV0Um93EhoKBWVudHJ5GAEgASgEQguYtRj/////////DxIcCgd0aW1lX21zGAIgASgEQguYtRj/////////DxIaCgRraW5kGAMgASgJQgyItRggoLUYAbC1GAESDgoGYW1vdW50GAQgASgSEh0KB2JhbGFuY2UYBSABKARCDJi1GP//////////fxIUCgVhYm91dBgGIAEoCUIFiLUYgAISDQoFY291bnQYByABKA0SDQoFZmluYWwYCCABKAgSEwoEbm90ZRgJIAEoCUIFiLUYgAIioAEKDUhpc3RvcnlBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEjQKBHJvd3MYAyADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5XYWxsZXRSb3dCBZC1GMgBEhkKBG5leHQYBCABKARCC5i1GP////////8PIukBCg1QYXltZW50QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIxCgVzdGF0ZRgDIAEoDjIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBheW1lbnRTdGF0ZRIaCgRoZWxkGAQgASgEQgyYtRj//////////38SGgoEY29zdBgFIAEoBEIMmLUY//////////9/Eh4KCHJldmVyc2VkGAYgASgEQgyYtRj//////////38SDQoFZmluYWwYByABKAgiuwEKDlRyYW5zZmVyQW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIaCgVlbnRyeRgDIAEoBEILmLUY/////////w8SDwoHZXhpc3RlZBgEIAEoCBIZCgd0b19ob21lGAUgASgJQgiItRhAsLUYARISCgppbl90cmFuc2l0GAYgASgIEg0KBWZpbmFsGAcgASgIIm0KC0FsbG90QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIeCghhbGxvdHRlZBgDIAEoBEIMmLUY//////////9/Io8GChRDb29yZGluYXRvclRvR2F0ZXdheRI3Cgd3ZWxjb21lGAEgASgLMiQuZWRnZWNvZGVyLmNvbnRyb2wudjEuR2F0ZXdheVdlbGNvbWVIABItCgdyZWZ1c2VkGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEgAEjcKCXN1Ym1pdHRlZBgDIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN1Ym1pdEFuc3dlckgAEjcKCWNhbmNlbGxlZBgEIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhbmNlbEFuc3dlckgAEjIKBnN5bmNlZBgFIAEoCzIgLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN5bmNBbnN3ZXJIABI4CgtleHBsYW5hdGlvbhgGIAEoCzIhLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkV4cGxhbmF0aW9uSAASMAoFc3RhdGUYByABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGVIABIyCghjYXBhY2l0eRgIIAEoCzIeLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhcGFjaXR5SAASKgoEcG9uZxgJIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBpbmdIABI0CgZ3YWxsZXQYCiABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5XYWxsZXRBbnN3ZXJIABI2CgdoaXN0b3J5GAsgASgLMiMuZWRnZWNvZGVyLmNvbnRyb2wudjEuSGlzdG9yeUFuc3dlckgAEjYKB3BheW1lbnQYDCABKAsyIy5lZGdlY29kZXIuY29udHJvbC52MS5QYXltZW50QW5zd2VySAASOAoIdHJhbnNmZXIYDSABKAsyJC5lZGdlY29kZXIuY29udHJvbC52MS5UcmFuc2ZlckFuc3dlckgAEjUKCGFsbG90dGVkGBQgASgLMiEuZWRnZWNvZGVyLmNvbnRyb2wudjEuQWxsb3RBbnN3ZXJIAEIGCgRib2R5KtABCghTdGFuZGluZxIYChRTVEFORElOR19VTlNQRUNJRklFRBAAEhQKEFNUQU5ESU5HX1VOS05PV04QARITCg9TVEFORElOR19RVUVVRUQQAhITCg9TVEFORElOR19MRUFTRUQQAxIUChBTVEFORElOR19SVU5OSU5HEAQSEQoNU1RBTkRJTkdfRE9ORRAFEhMKD1NUQU5ESU5HX0ZBSUxFRBAGEhYKElNUQU5ESU5HX0NBTkNFTExFRBAHEhQKEFNUQU5ESU5HX0VYUElSRUQQCCp8CgxQYXltZW50U3RhdGUSHQoZUEFZTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElBBWU1FTlRfU1RBVEVfSEVMRBABEhkKFVBBWU1FTlRfU1RBVEVfU0VUVExFRBACEhoKFlBBWU1FTlRfU1RBVEVfUkVMRUFTRUQQA2IGcHJvdG8z", [file_edgecoder_control_v1_worker, file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
+  fileDesc("CiJlZGdlY29kZXIvY29udHJvbC92MS9nYXRld2F5LnByb3RvEhRlZGdlY29kZXIuY29udHJvbC52MSJTCgxHYXRld2F5SGVsbG8SHAoJYWRkcmVzc2VzGAEgAygJQgmItRiAApC1GBASFQoHdmVyc2lvbhgCIAEoCUIEiLUYQBIOCgZjaGVja3MYAyABKAgiUQoGU3VibWl0EhEKA2FzaxgBIAEoDUIEoLUYARI0CgVvcmRlchgCIAEoCzIfLmVkZ2Vjb2Rlci5lbnZlbG9wZS52MS5FbnZlbG9wZUIEoLUYASJoCgZDYW5jZWwSEQoDYXNrGAEgASgNQgSgtRgBEh4KB3Rhc2tfaWQYAiABKAlCDYi1GIEBoLUYAbC1GAESHAoGcmVhc29uGAMgASgJQgyItRhAoLUYAbC1GAESDQoFZmVuY2UYBCABKAQiOwoEU3luYxIRCgNhc2sYASABKA1CBKC1GAESIAoIdGFza19pZHMYAiADKAlCDoi1GIEBkLUYgAiwtRgBIj8KCkV4cGxhaW5Bc2sSEQoDYXNrGAEgASgNQgSgtRgBEh4KB3Rhc2tfaWQYAiABKAlCDYi1GIEBoLUYAbC1GAEiPQoJV2FsbGV0QXNrEhEKA2FzaxgBIAEoDUIEoLUYARIdCgdhY2NvdW50GAIgASgJQgyItRhAoLUYAbC1GAEicQoKSGlzdG9yeUFzaxIRCgNhc2sYASABKA1CBKC1GAESHQoHYWNjb3VudBgCIAEoCUIMiLUYQKC1GAGwtRgBEhsKBmJlZm9yZRgDIAEoBEILmLUY/////////w8SFAoFbGltaXQYBCABKA1CBZi1GMgBIj8KClBheW1lbnRBc2sSEQoDYXNrGAEgASgNQgSgtRgBEh4KB3Rhc2tfaWQYAiABKAlCDYi1GIEBoLUYAbC1GAEiWQoLVHJhbnNmZXJBc2sSEQoDYXNrGAEgASgNQgSgtRgBEjcKCHRyYW5zZmVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBIlMKCEFsbG90QXNrEhEKA2FzaxgBIAEoDUIEoLUYARI0CgVvcmRlchgCIAEoCzIfLmVkZ2Vjb2Rlci5lbnZlbG9wZS52MS5FbnZlbG9wZUIEoLUYASJeCgxDaGVja1JlZnVzZWQSHwoIY2hlY2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESLQoDd2h5GAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEIEoLUYASKCBQoUR2F0ZXdheVRvQ29vcmRpbmF0b3ISMwoFaGVsbG8YASABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5HYXRld2F5SGVsbG9IABIuCgZzdWJtaXQYAiABKAsyHC5lZGdlY29kZXIuY29udHJvbC52MS5TdWJtaXRIABIuCgZjYW5jZWwYAyABKAsyHC5lZGdlY29kZXIuY29udHJvbC52MS5DYW5jZWxIABIqCgRzeW5jGAQgASgLMhouZWRnZWNvZGVyLmNvbnRyb2wudjEuU3luY0gAEjMKB2V4cGxhaW4YBSABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5FeHBsYWluQXNrSAASKgoEcGluZxgGIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBpbmdIABIxCgZ3YWxsZXQYByABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5XYWxsZXRBc2tIABIzCgdoaXN0b3J5GAggASgLMiAuZWRnZWNvZGVyLmNvbnRyb2wudjEuSGlzdG9yeUFza0gAEjMKB3BheW1lbnQYCSABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5QYXltZW50QXNrSAASNQoIdHJhbnNmZXIYCiABKAsyIS5lZGdlY29kZXIuY29udHJvbC52MS5UcmFuc2ZlckFza0gAEi8KBWFsbG90GBQgASgLMh4uZWRnZWNvZGVyLmNvbnRyb2wudjEuQWxsb3RBc2tIABI7Cg1jaGVja19yZWZ1c2VkGBUgASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2hlY2tSZWZ1c2VkSABCBgoEYm9keSITCgRQaW5nEgsKA2FzaxgBIAEoDSIsCg5HYXRld2F5V2VsY29tZRIaCgxoZWFydGJlYXRfbXMYASABKA1CBKC1GAEi9AEKCVRhc2tTdGF0ZRIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEjYKCHN0YW5kaW5nGAIgASgOMh4uZWRnZWNvZGVyLmNvbnRyb2wudjEuU3RhbmRpbmdCBKC1GAESDwoHYXR0ZW1wdBgDIAEoDRIYCgZ3b3JrZXIYBCABKAlCCIi1GECwtRgBEhoKCGFnZW50X2lkGAUgASgJQgiItRhAsLUYARINCgVmZW5jZRgGIAEoBBIQCghwb3NpdGlvbhgHIAEoDRInCgN3aHkYCCABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsIpkBCglTdWJtaXR0ZWQSHgoHdGFza19pZBgBIAEoCUINiLUYgQGgtRgBsLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIPCgdleGlzdGVkGAMgASgIEi4KBXN0YXRlGAQgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlIocBCgxTdWJtaXRBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEjcKB3Jlc3VsdHMYAiADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5TdWJtaXR0ZWRCBZC1GIACEisKB3JlZnVzYWwYAyABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsIn4KDENhbmNlbEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSLgoFc3RhdGUYAyABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGUiVwoKU3luY0Fuc3dlchIRCgNhc2sYASABKA1CBKC1GAESNgoGc3RhdGVzGAIgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlQgWQtRiACCJ+CglDYW5kaWRhdGUSFAoGd29ya2VyGAEgASgJQgSItRhAEhYKCGFnZW50X2lkGAIgASgJQgSItRhAEhAKCGVsaWdpYmxlGAMgASgIEjEKB3JlYXNvbnMYBCADKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsQgSQtRgQIuEBCgtFeHBsYW5hdGlvbhIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSLgoFc3RhdGUYAyABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGUSFgoHc3VtbWFyeRgEIAEoCUIFiLUYgAgSOQoKY2FuZGlkYXRlcxgFIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhbmRpZGF0ZUIEkLUYQBIPCgd3b3JrZXJzGAYgASgNImYKDU1vZGVsQ2FwYWNpdHkSMAoFbW9kZWwYASABKAsyGy5lZGdlY29kZXIuY29udHJvbC52MS5Nb2RlbEIEoLUYARIPCgd3b3JrZXJzGAIgASgNEhIKCmZyZWVfc2xvdHMYAyABKA0imAEKCENhcGFjaXR5EjoKBm1vZGVscxgBIAMoCzIjLmVkZ2Vjb2Rlci5jb250cm9sLnYxLk1vZGVsQ2FwYWNpdHlCBZC1GIACEg8KB3dvcmtlcnMYAiABKA0SEgoKZnJlZV9zbG90cxgDIAEoDRIOCgZxdWV1ZWQYBCABKA0SGwoJbGFuZ3VhZ2VzGAUgAygJQgiItRgQkLUYCCLvAQoMV2FsbGV0QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIWCgRob21lGAMgASgJQgiItRhAsLUYARIPCgdpc19ob21lGAQgASgIEh8KCWF2YWlsYWJsZRgFIAEoBEIMmLUY//////////9/EhoKBGhlbGQYBiABKARCDJi1GP//////////fxIbCgVmaW5hbBgHIAEoBEIMmLUY//////////9/EhwKBnNsaWNlcxgIIAEoBEIMmLUY//////////9/ItkBCglXYWxsZXRSb3cSGgoFZW50cnkYASABKARCC5i1GP////////8PEhwKB3RpbWVfbXMYAiABKARCC5i1GP////////8PEhoKBGtpbmQYAyABKAlCDIi1GCCgtRgBsLUYARIOCgZhbW91bnQYBCABKBISHQoHYmFsYW5jZRgFIAEoBEIMmLUY//////////9/EhQKBWFib3V0GAYgASgJQgWItRiAAhINCgVjb3VudBgHIAEoDRINCgVmaW5hbBgIIAEoCBITCgRub3RlGAkgASgJQgWItRiAAiKgAQoNSGlzdG9yeUFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSNAoEcm93cxgDIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLldhbGxldFJvd0IFkLUYyAESGQoEbmV4dBgEIAEoBEILmLUY/////////w8i6QEKDVBheW1lbnRBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEjEKBXN0YXRlGAMgASgOMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuUGF5bWVudFN0YXRlEhoKBGhlbGQYBCABKARCDJi1GP//////////fxIaCgRjb3N0GAUgASgEQgyYtRj//////////38SHgoIcmV2ZXJzZWQYBiABKARCDJi1GP//////////fxINCgVmaW5hbBgHIAEoCCK7AQoOVHJhbnNmZXJBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEhoKBWVudHJ5GAMgASgEQguYtRj/////////DxIPCgdleGlzdGVkGAQgASgIEhkKB3RvX2hvbWUYBSABKAlCCIi1GECwtRgBEhIKCmluX3RyYW5zaXQYBiABKAgSDQoFZmluYWwYByABKAgibQoLQWxsb3RBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEh4KCGFsbG90dGVkGAMgASgEQgyYtRj//////////38iYAoIQ2hlY2tBc2sSHgoHdGFza19pZBgBIAEoCUINiLUYgQGgtRgBsLUYARITCgVmZW5jZRgCIAEoBEIEoLUYARIfCghjaGVja19pZBgDIAEoCUINiLUYgQGgtRgBsLUYASLABgoUQ29vcmRpbmF0b3JUb0dhdGV3YXkSNwoHd2VsY29tZRgBIAEoCzIkLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkdhdGV3YXlXZWxjb21lSAASLQoHcmVmdXNlZBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxIABI3CglzdWJtaXR0ZWQYAyABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5TdWJtaXRBbnN3ZXJIABI3CgljYW5jZWxsZWQYBCABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5DYW5jZWxBbnN3ZXJIABIyCgZzeW5jZWQYBSABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5TeW5jQW5zd2VySAASOAoLZXhwbGFuYXRpb24YBiABKAsyIS5lZGdlY29kZXIuY29udHJvbC52MS5FeHBsYW5hdGlvbkgAEjAKBXN0YXRlGAcgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlSAASMgoIY2FwYWNpdHkYCCABKAsyHi5lZGdlY29kZXIuY29udHJvbC52MS5DYXBhY2l0eUgAEioKBHBvbmcYCSABKAsyGi5lZGdlY29kZXIuY29udHJvbC52MS5QaW5nSAASNAoGd2FsbGV0GAogASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuV2FsbGV0QW5zd2VySAASNgoHaGlzdG9yeRgLIAEoCzIjLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkhpc3RvcnlBbnN3ZXJIABI2CgdwYXltZW50GAwgASgLMiMuZWRnZWNvZGVyLmNvbnRyb2wudjEuUGF5bWVudEFuc3dlckgAEjgKCHRyYW5zZmVyGA0gASgLMiQuZWRnZWNvZGVyLmNvbnRyb2wudjEuVHJhbnNmZXJBbnN3ZXJIABI1CghhbGxvdHRlZBgUIAEoCzIhLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkFsbG90QW5zd2VySAASLwoFY2hlY2sYFSABKAsyHi5lZGdlY29kZXIuY29udHJvbC52MS5DaGVja0Fza0gAQgYKBGJvZHkq0AEKCFN0YW5kaW5nEhgKFFNUQU5ESU5HX1VOU1BFQ0lGSUVEEAASFAoQU1RBTkRJTkdfVU5LTk9XThABEhMKD1NUQU5ESU5HX1FVRVVFRBACEhMKD1NUQU5ESU5HX0xFQVNFRBADEhQKEFNUQU5ESU5HX1JVTk5JTkcQBBIRCg1TVEFORElOR19ET05FEAUSEwoPU1RBTkRJTkdfRkFJTEVEEAYSFgoSU1RBTkRJTkdfQ0FOQ0VMTEVEEAcSFAoQU1RBTkRJTkdfRVhQSVJFRBAIKnwKDFBheW1lbnRTdGF0ZRIdChlQQVlNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSUEFZTUVOVF9TVEFURV9IRUxEEAESGQoVUEFZTUVOVF9TVEFURV9TRVRUTEVEEAISGgoWUEFZTUVOVF9TVEFURV9SRUxFQVNFRBADYgZwcm90bzM", [file_edgecoder_control_v1_worker, file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
 
 /**
  * @generated from message edgecoder.control.v1.GatewayHello
@@ -34,6 +34,13 @@ export type GatewayHello = Message<"edgecoder.control.v1.GatewayHello"> & {
    * @generated from field: string version = 2;
    */
   version: string;
+
+  /**
+   * It understands CheckAsk.
+   *
+   * @generated from field: bool checks = 3;
+   */
+  checks: boolean;
 };
 
 /**
@@ -289,6 +296,30 @@ export const AllotAskSchema: GenMessage<AllotAsk> = /*@__PURE__*/
   messageDesc(file_edgecoder_control_v1_gateway, 9);
 
 /**
+ * The gateway orders no check: why.
+ *
+ * @generated from message edgecoder.control.v1.CheckRefused
+ */
+export type CheckRefused = Message<"edgecoder.control.v1.CheckRefused"> & {
+  /**
+   * @generated from field: string check_id = 1;
+   */
+  checkId: string;
+
+  /**
+   * @generated from field: edgecoder.task.v1.Refusal why = 2;
+   */
+  why?: Refusal | undefined;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.CheckRefused.
+ * Use `create(CheckRefusedSchema)` to create a new message.
+ */
+export const CheckRefusedSchema: GenMessage<CheckRefused> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 10);
+
+/**
  * @generated from message edgecoder.control.v1.GatewayToCoordinator
  */
 export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordinator"> & {
@@ -363,6 +394,12 @@ export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordi
      */
     value: AllotAsk;
     case: "allot";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.CheckRefused check_refused = 21;
+     */
+    value: CheckRefused;
+    case: "checkRefused";
   } | { case: undefined; value?: undefined };
 };
 
@@ -371,7 +408,7 @@ export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordi
  * Use `create(GatewayToCoordinatorSchema)` to create a new message.
  */
 export const GatewayToCoordinatorSchema: GenMessage<GatewayToCoordinator> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 10);
+  messageDesc(file_edgecoder_control_v1_gateway, 11);
 
 /**
  * @generated from message edgecoder.control.v1.Ping
@@ -388,7 +425,7 @@ export type Ping = Message<"edgecoder.control.v1.Ping"> & {
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 11);
+  messageDesc(file_edgecoder_control_v1_gateway, 12);
 
 /**
  * @generated from message edgecoder.control.v1.GatewayWelcome
@@ -405,7 +442,7 @@ export type GatewayWelcome = Message<"edgecoder.control.v1.GatewayWelcome"> & {
  * Use `create(GatewayWelcomeSchema)` to create a new message.
  */
 export const GatewayWelcomeSchema: GenMessage<GatewayWelcome> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 12);
+  messageDesc(file_edgecoder_control_v1_gateway, 13);
 
 /**
  * @generated from message edgecoder.control.v1.TaskState
@@ -465,7 +502,7 @@ export type TaskState = Message<"edgecoder.control.v1.TaskState"> & {
  * Use `create(TaskStateSchema)` to create a new message.
  */
 export const TaskStateSchema: GenMessage<TaskState> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 13);
+  messageDesc(file_edgecoder_control_v1_gateway, 14);
 
 /**
  * @generated from message edgecoder.control.v1.Submitted
@@ -501,7 +538,7 @@ export type Submitted = Message<"edgecoder.control.v1.Submitted"> & {
  * Use `create(SubmittedSchema)` to create a new message.
  */
 export const SubmittedSchema: GenMessage<Submitted> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 14);
+  messageDesc(file_edgecoder_control_v1_gateway, 15);
 
 /**
  * @generated from message edgecoder.control.v1.SubmitAnswer
@@ -530,7 +567,7 @@ export type SubmitAnswer = Message<"edgecoder.control.v1.SubmitAnswer"> & {
  * Use `create(SubmitAnswerSchema)` to create a new message.
  */
 export const SubmitAnswerSchema: GenMessage<SubmitAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 15);
+  messageDesc(file_edgecoder_control_v1_gateway, 16);
 
 /**
  * @generated from message edgecoder.control.v1.CancelAnswer
@@ -557,7 +594,7 @@ export type CancelAnswer = Message<"edgecoder.control.v1.CancelAnswer"> & {
  * Use `create(CancelAnswerSchema)` to create a new message.
  */
 export const CancelAnswerSchema: GenMessage<CancelAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 16);
+  messageDesc(file_edgecoder_control_v1_gateway, 17);
 
 /**
  * @generated from message edgecoder.control.v1.SyncAnswer
@@ -579,7 +616,7 @@ export type SyncAnswer = Message<"edgecoder.control.v1.SyncAnswer"> & {
  * Use `create(SyncAnswerSchema)` to create a new message.
  */
 export const SyncAnswerSchema: GenMessage<SyncAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 17);
+  messageDesc(file_edgecoder_control_v1_gateway, 18);
 
 /**
  * @generated from message edgecoder.control.v1.Candidate
@@ -613,7 +650,7 @@ export type Candidate = Message<"edgecoder.control.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 18);
+  messageDesc(file_edgecoder_control_v1_gateway, 19);
 
 /**
  * @generated from message edgecoder.control.v1.Explanation
@@ -659,7 +696,7 @@ export type Explanation = Message<"edgecoder.control.v1.Explanation"> & {
  * Use `create(ExplanationSchema)` to create a new message.
  */
 export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 19);
+  messageDesc(file_edgecoder_control_v1_gateway, 20);
 
 /**
  * @generated from message edgecoder.control.v1.ModelCapacity
@@ -686,7 +723,7 @@ export type ModelCapacity = Message<"edgecoder.control.v1.ModelCapacity"> & {
  * Use `create(ModelCapacitySchema)` to create a new message.
  */
 export const ModelCapacitySchema: GenMessage<ModelCapacity> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 20);
+  messageDesc(file_edgecoder_control_v1_gateway, 21);
 
 /**
  * What the attached workers can do together; sent at attach and when it changed, at most once a second.
@@ -725,7 +762,7 @@ export type Capacity = Message<"edgecoder.control.v1.Capacity"> & {
  * Use `create(CapacitySchema)` to create a new message.
  */
 export const CapacitySchema: GenMessage<Capacity> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 21);
+  messageDesc(file_edgecoder_control_v1_gateway, 22);
 
 /**
  * @generated from message edgecoder.control.v1.WalletAnswer
@@ -785,7 +822,7 @@ export type WalletAnswer = Message<"edgecoder.control.v1.WalletAnswer"> & {
  * Use `create(WalletAnswerSchema)` to create a new message.
  */
 export const WalletAnswerSchema: GenMessage<WalletAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 22);
+  messageDesc(file_edgecoder_control_v1_gateway, 23);
 
 /**
  * What one entry of the ledger did to one account.
@@ -860,7 +897,7 @@ export type WalletRow = Message<"edgecoder.control.v1.WalletRow"> & {
  * Use `create(WalletRowSchema)` to create a new message.
  */
 export const WalletRowSchema: GenMessage<WalletRow> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 23);
+  messageDesc(file_edgecoder_control_v1_gateway, 24);
 
 /**
  * @generated from message edgecoder.control.v1.HistoryAnswer
@@ -894,7 +931,7 @@ export type HistoryAnswer = Message<"edgecoder.control.v1.HistoryAnswer"> & {
  * Use `create(HistoryAnswerSchema)` to create a new message.
  */
 export const HistoryAnswerSchema: GenMessage<HistoryAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 24);
+  messageDesc(file_edgecoder_control_v1_gateway, 25);
 
 /**
  * @generated from message edgecoder.control.v1.PaymentAnswer
@@ -945,7 +982,7 @@ export type PaymentAnswer = Message<"edgecoder.control.v1.PaymentAnswer"> & {
  * Use `create(PaymentAnswerSchema)` to create a new message.
  */
 export const PaymentAnswerSchema: GenMessage<PaymentAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 25);
+  messageDesc(file_edgecoder_control_v1_gateway, 26);
 
 /**
  * @generated from message edgecoder.control.v1.TransferAnswer
@@ -998,7 +1035,7 @@ export type TransferAnswer = Message<"edgecoder.control.v1.TransferAnswer"> & {
  * Use `create(TransferAnswerSchema)` to create a new message.
  */
 export const TransferAnswerSchema: GenMessage<TransferAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 26);
+  messageDesc(file_edgecoder_control_v1_gateway, 27);
 
 /**
  * @generated from message edgecoder.control.v1.AllotAnswer
@@ -1027,7 +1064,41 @@ export type AllotAnswer = Message<"edgecoder.control.v1.AllotAnswer"> & {
  * Use `create(AllotAnswerSchema)` to create a new message.
  */
 export const AllotAnswerSchema: GenMessage<AllotAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 27);
+  messageDesc(file_edgecoder_control_v1_gateway, 28);
+
+/**
+ * Let somebody else run the tests of a result again: order a TEST under this id, whose payload has the check_digest of the receipt.
+ * Said again until it was ordered or refused; the coordinator pays for it.
+ *
+ * @generated from message edgecoder.control.v1.CheckAsk
+ */
+export type CheckAsk = Message<"edgecoder.control.v1.CheckAsk"> & {
+  /**
+   * @generated from field: string task_id = 1;
+   */
+  taskId: string;
+
+  /**
+   * Of the attempt that brought the result.
+   *
+   * @generated from field: uint64 fence = 2;
+   */
+  fence: bigint;
+
+  /**
+   * "<account>:<id>", of the account of the task.
+   *
+   * @generated from field: string check_id = 3;
+   */
+  checkId: string;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.CheckAsk.
+ * Use `create(CheckAskSchema)` to create a new message.
+ */
+export const CheckAskSchema: GenMessage<CheckAsk> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 29);
 
 /**
  * @generated from message edgecoder.control.v1.CoordinatorToGateway
@@ -1120,6 +1191,12 @@ export type CoordinatorToGateway = Message<"edgecoder.control.v1.CoordinatorToGa
      */
     value: AllotAnswer;
     case: "allotted";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.CheckAsk check = 21;
+     */
+    value: CheckAsk;
+    case: "check";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1128,7 +1205,7 @@ export type CoordinatorToGateway = Message<"edgecoder.control.v1.CoordinatorToGa
  * Use `create(CoordinatorToGatewaySchema)` to create a new message.
  */
 export const CoordinatorToGatewaySchema: GenMessage<CoordinatorToGateway> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 28);
+  messageDesc(file_edgecoder_control_v1_gateway, 30);
 
 /**
  * @generated from enum edgecoder.control.v1.Standing

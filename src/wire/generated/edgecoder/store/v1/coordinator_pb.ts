@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Envelope } from "../../envelope/v1/envelope_pb.js";
+import { file_edgecoder_envelope_v1_envelope } from "../../envelope/v1/envelope_pb.js";
 import { file_edgecoder_limits_v1_limits } from "../../limits/v1/limits_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -11,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/store/v1/coordinator.proto.
  */
 export const file_edgecoder_store_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJLCg9TdG9yZWRJc29sYXRpb24SFQoGcmVhc29uGAEgASgJQgWItRiACBIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBIlwKEFN0b3JlZFJlc3VtcHRpb24SFwoFc3RhZ2UYASABKAlCCIi1GBCgtRgBEhoKCHN0YWdlX21zGAIgASgEQgiYtRiAiLKgAhITCgRoZWxkGAMgASgJQgWItRiACCJpCgtTdG9yZWREcmFpbhIVCgZyZWFzb24YASABKAlCBYi1GIAIEiEKCHNpbmNlX21zGAIgASgEQg+YtRj/////////D6C1GAESIAoLZGVhZGxpbmVfbXMYAyABKARCC5i1GP////////8PIpUBChBTdG9yZWRTdXNwZW5zaW9uEiEKCHNpbmNlX21zGAEgASgEQg+YtRj/////////D6C1GAESIQoIdW50aWxfbXMYAiABKARCD5i1GP////////8PoLUYARIdCghlbmRlZF9tcxgDIAEoBEILmLUY/////////w8SHAoIZXZpZGVuY2UYBCABKAxCCoi1GICABKC1GAFiBnByb3RvMw", [file_edgecoder_limits_v1_limits]);
+  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJLCg9TdG9yZWRJc29sYXRpb24SFQoGcmVhc29uGAEgASgJQgWItRiACBIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBIlwKEFN0b3JlZFJlc3VtcHRpb24SFwoFc3RhZ2UYASABKAlCCIi1GBCgtRgBEhoKCHN0YWdlX21zGAIgASgEQgiYtRiAiLKgAhITCgRoZWxkGAMgASgJQgWItRiACCJpCgtTdG9yZWREcmFpbhIVCgZyZWFzb24YASABKAlCBYi1GIAIEiEKCHNpbmNlX21zGAIgASgEQg+YtRj/////////D6C1GAESIAoLZGVhZGxpbmVfbXMYAyABKARCC5i1GP////////8PIp4BCgpTdG9yZWRWb3RlEhwKBndvcmtlchgBIAEoCUIMiLUYQKC1GAGwtRgBEhsKBW93bmVyGAIgASgJQgyItRhAoLUYAbC1GAESHQoHb3V0Y29tZRgDIAEoCUIMiLUYEKC1GAGwtRgBEjYKB3JlY2VpcHQYBCABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEipQIKClN0b3JlZENhc2USHQoHZ2F0ZXdheRgBIAEoCUIMiLUYQKC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEh4KDGNoZWNrX2RpZ2VzdBgDIAEoDEIIoLUYAai1GCASHQoHc2FuZGJveBgEIAEoCUIMiLUYIKC1GAGwtRgBEiEKCHNpbmNlX21zGAUgASgEQg+YtRj/////////D6C1GAESNwoFdm90ZXMYBiADKAsyHi5lZGdlY29kZXIuc3RvcmUudjEuU3RvcmVkVm90ZUIIkLUYEKC1GAESGwoIY2hlY2tfaWQYByABKAlCCYi1GIEBsLUYARIXCgV3cm9uZxgIIAEoCUIIiLUYQLC1GAESEgoKc2FuZGJveF9tcxgJIAEoDSJ0ChJTdG9yZWRXb3JrZXJSZWNvcmQSDgoGYWdyZWVkGAEgASgNEg0KBXdyb25nGAIgASgNEg4KBnN0cmVhaxgDIAEoDRIRCglzdXNwaWNpb24YBCABKA0SHAoFY2FzZXMYBSADKAlCDYi1GIEBkLUYELC1GAEilQEKEFN0b3JlZFN1c3BlbnNpb24SIQoIc2luY2VfbXMYASABKARCD5i1GP////////8PoLUYARIhCgh1bnRpbF9tcxgCIAEoBEIPmLUY/////////w+gtRgBEh0KCGVuZGVkX21zGAMgASgEQguYtRj/////////DxIcCghldmlkZW5jZRgEIAEoDEIKiLUYgIAEoLUYAWIGcHJvdG8z", [file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits]);
 
 /**
  * There while the coordinator is paused.
@@ -131,6 +133,152 @@ export const StoredDrainSchema: GenMessage<StoredDrain> = /*@__PURE__*/
   messageDesc(file_edgecoder_store_v1_coordinator, 3);
 
 /**
+ * One worker's word on a result, in a case.
+ *
+ * @generated from message edgecoder.store.v1.StoredVote
+ */
+export type StoredVote = Message<"edgecoder.store.v1.StoredVote"> & {
+  /**
+   * @generated from field: string worker = 1;
+   */
+  worker: string;
+
+  /**
+   * @generated from field: string owner = 2;
+   */
+  owner: string;
+
+  /**
+   * "passed", "failed" or "stopped".
+   *
+   * @generated from field: string outcome = 3;
+   */
+  outcome: string;
+
+  /**
+   * @generated from field: edgecoder.envelope.v1.Envelope receipt = 4;
+   */
+  receipt?: Envelope | undefined;
+};
+
+/**
+ * Describes the message edgecoder.store.v1.StoredVote.
+ * Use `create(StoredVoteSchema)` to create a new message.
+ */
+export const StoredVoteSchema: GenMessage<StoredVote> = /*@__PURE__*/
+  messageDesc(file_edgecoder_store_v1_coordinator, 4);
+
+/**
+ * Key "v|c|<task id>": a result that others are asked about, while they are, and for good when somebody was wrong.
+ *
+ * @generated from message edgecoder.store.v1.StoredCase
+ */
+export type StoredCase = Message<"edgecoder.store.v1.StoredCase"> & {
+  /**
+   * @generated from field: string gateway = 1;
+   */
+  gateway: string;
+
+  /**
+   * @generated from field: uint64 fence = 2;
+   */
+  fence: bigint;
+
+  /**
+   * @generated from field: bytes check_digest = 3;
+   */
+  checkDigest: Uint8Array;
+
+  /**
+   * Kind of the sandbox that ran it: only the same runs it again.
+   *
+   * @generated from field: string sandbox = 4;
+   */
+  sandbox: string;
+
+  /**
+   * @generated from field: uint64 since_ms = 5;
+   */
+  sinceMs: bigint;
+
+  /**
+   * The first is that of the result itself.
+   *
+   * @generated from field: repeated edgecoder.store.v1.StoredVote votes = 6;
+   */
+  votes: StoredVote[];
+
+  /**
+   * Id of the check that is under way; empty = it is over.
+   *
+   * @generated from field: string check_id = 7;
+   */
+  checkId: string;
+
+  /**
+   * Who was wrong; empty = nobody was, or it is not known yet.
+   *
+   * @generated from field: string wrong = 8;
+   */
+  wrong: string;
+
+  /**
+   * How long its tests took, by who made it: a check is begun when that can be paid.
+   *
+   * @generated from field: uint32 sandbox_ms = 9;
+   */
+  sandboxMs: number;
+};
+
+/**
+ * Describes the message edgecoder.store.v1.StoredCase.
+ * Use `create(StoredCaseSchema)` to create a new message.
+ */
+export const StoredCaseSchema: GenMessage<StoredCase> = /*@__PURE__*/
+  messageDesc(file_edgecoder_store_v1_coordinator, 5);
+
+/**
+ * Key "v|w|<peer id>": how often the results of a worker agreed with those of others.
+ *
+ * @generated from message edgecoder.store.v1.StoredWorkerRecord
+ */
+export type StoredWorkerRecord = Message<"edgecoder.store.v1.StoredWorkerRecord"> & {
+  /**
+   * @generated from field: uint32 agreed = 1;
+   */
+  agreed: number;
+
+  /**
+   * @generated from field: uint32 wrong = 2;
+   */
+  wrong: number;
+
+  /**
+   * @generated from field: uint32 streak = 3;
+   */
+  streak: number;
+
+  /**
+   * @generated from field: uint32 suspicion = 4;
+   */
+  suspicion: number;
+
+  /**
+   * Tasks that it was wrong about since it was last suspended, the newest 16.
+   *
+   * @generated from field: repeated string cases = 5;
+   */
+  cases: string[];
+};
+
+/**
+ * Describes the message edgecoder.store.v1.StoredWorkerRecord.
+ * Use `create(StoredWorkerRecordSchema)` to create a new message.
+ */
+export const StoredWorkerRecordSchema: GenMessage<StoredWorkerRecord> = /*@__PURE__*/
+  messageDesc(file_edgecoder_store_v1_coordinator, 6);
+
+/**
  * There since a worker was suspended at this coordinator, also after that ended; its peer id is in the key.
  *
  * @generated from message edgecoder.store.v1.StoredSuspension
@@ -166,5 +314,5 @@ export type StoredSuspension = Message<"edgecoder.store.v1.StoredSuspension"> & 
  * Use `create(StoredSuspensionSchema)` to create a new message.
  */
 export const StoredSuspensionSchema: GenMessage<StoredSuspension> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 4);
+  messageDesc(file_edgecoder_store_v1_coordinator, 7);
 

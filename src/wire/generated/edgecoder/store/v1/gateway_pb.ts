@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/store/v1/gateway.proto.
  */
 export const file_edgecoder_store_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("CiBlZGdlY29kZXIvc3RvcmUvdjEvZ2F0ZXdheS5wcm90bxISZWRnZWNvZGVyLnN0b3JlLnYxIkkKD0dhdGV3YXlUYXNrU3RlcBIaCgRuYW1lGAEgASgJQgyItRgQoLUYAbC1GAESGgoFYXRfbXMYAiABKARCC5i1GP////////8PItQCCg5HYXRld2F5VGFza0VuZBI2CghzdGFuZGluZxgBIAEoDjIeLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN0YW5kaW5nQgSgtRgBEhoKBWF0X21zGAIgASgEQguYtRj/////////DxInCgN3aHkYAyABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEh0KCGxhc3Rfc2VxGAQgASgEQguYtRj/////////DxInCgV1c2FnZRgFIAEoCzIYLmVkZ2Vjb2Rlci50YXNrLnYxLlVzYWdlEhgKBndvcmtlchgGIAEoCUIIiLUYQLC1GAESGgoIYWdlbnRfaWQYByABKAlCCIi1GECwtRgBEg0KBWZlbmNlGAggASgEEhkKCmFjY2VwdGFuY2UYCSABKAxCBYi1GIBAEh0KDHJlc3VsdF9ieXRlcxgKIAEoDUIHmLUYgICACCKYAgoLR2F0ZXdheVRhc2sSMwoGaGVhZGVyGAEgASgLMh0uZWRnZWNvZGVyLnRhc2sudjEuVGFza0hlYWRlckIEoLUYARIhCgtjb29yZGluYXRvchgCIAEoCUIMiLUYQKC1GAGwtRgBEhcKD2F0dGVtcHRzX2JlZm9yZRgDIAEoDRIQCghhdHRlbXB0cxgEIAEoDRIbCg1ib3JuX2F0X3N0YXJ0GAUgASgNQgSgtRgBEjgKBXN0ZXBzGAYgAygLMiMuZWRnZWNvZGVyLnN0b3JlLnYxLkdhdGV3YXlUYXNrU3RlcEIEkLUYQBIvCgNlbmQYByABKAsyIi5lZGdlY29kZXIuc3RvcmUudjEuR2F0ZXdheVRhc2tFbmQiWwoNR2F0ZXdheUVycmFuZBIcCgZyZWFzb24YASABKAlCDIi1GECgtRgBsLUYARIdCghzaW5jZV9tcxgCIAEoBEILmLUY/////////w8SDQoFZmVuY2UYAyABKAQiWgoLR2F0ZXdheU1ldGESDgoGc3RhcnRzGAEgASgNEh0KC2Nvb3JkaW5hdG9yGAIgASgJQgiItRhAsLUYARIcCglhZGRyZXNzZXMYAyADKAlCCYi1GIACkLUYEGIGcHJvdG8z", [file_edgecoder_control_v1_gateway, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
+  fileDesc("CiBlZGdlY29kZXIvc3RvcmUvdjEvZ2F0ZXdheS5wcm90bxISZWRnZWNvZGVyLnN0b3JlLnYxIkkKD0dhdGV3YXlUYXNrU3RlcBIaCgRuYW1lGAEgASgJQgyItRgQoLUYAbC1GAESGgoFYXRfbXMYAiABKARCC5i1GP////////8PItQCCg5HYXRld2F5VGFza0VuZBI2CghzdGFuZGluZxgBIAEoDjIeLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN0YW5kaW5nQgSgtRgBEhoKBWF0X21zGAIgASgEQguYtRj/////////DxInCgN3aHkYAyABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEh0KCGxhc3Rfc2VxGAQgASgEQguYtRj/////////DxInCgV1c2FnZRgFIAEoCzIYLmVkZ2Vjb2Rlci50YXNrLnYxLlVzYWdlEhgKBndvcmtlchgGIAEoCUIIiLUYQLC1GAESGgoIYWdlbnRfaWQYByABKAlCCIi1GECwtRgBEg0KBWZlbmNlGAggASgEEhkKCmFjY2VwdGFuY2UYCSABKAxCBYi1GIBAEh0KDHJlc3VsdF9ieXRlcxgKIAEoDUIHmLUYgICACCLTAgoLR2F0ZXdheVRhc2sSMwoGaGVhZGVyGAEgASgLMh0uZWRnZWNvZGVyLnRhc2sudjEuVGFza0hlYWRlckIEoLUYARIhCgtjb29yZGluYXRvchgCIAEoCUIMiLUYQKC1GAGwtRgBEhcKD2F0dGVtcHRzX2JlZm9yZRgDIAEoDRIQCghhdHRlbXB0cxgEIAEoDRIbCg1ib3JuX2F0X3N0YXJ0GAUgASgNQgSgtRgBEjgKBXN0ZXBzGAYgAygLMiMuZWRnZWNvZGVyLnN0b3JlLnYxLkdhdGV3YXlUYXNrU3RlcEIEkLUYQBIvCgNlbmQYByABKAsyIi5lZGdlY29kZXIuc3RvcmUudjEuR2F0ZXdheVRhc2tFbmQSGwoNaGlkZGVuX2RpZ2VzdBgIIAEoDEIEqLUYIBIcCgpoaWRkZW5fcnVuGAkgASgJQgiItRhAsLUYASJbCg1HYXRld2F5RXJyYW5kEhwKBnJlYXNvbhgBIAEoCUIMiLUYQKC1GAGwtRgBEh0KCHNpbmNlX21zGAIgASgEQguYtRj/////////DxINCgVmZW5jZRgDIAEoBCJaCgtHYXRld2F5TWV0YRIOCgZzdGFydHMYASABKA0SHQoLY29vcmRpbmF0b3IYAiABKAlCCIi1GECwtRgBEhwKCWFkZHJlc3NlcxgDIAMoCUIJiLUYgAKQtRgQYgZwcm90bzM", [file_edgecoder_control_v1_gateway, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
 
 /**
  * @generated from message edgecoder.store.v1.GatewayTaskStep
@@ -155,6 +155,20 @@ export type GatewayTask = Message<"edgecoder.store.v1.GatewayTask"> & {
    * @generated from field: edgecoder.store.v1.GatewayTaskEnd end = 7;
    */
   end?: GatewayTaskEnd | undefined;
+
+  /**
+   * SHA-256 of the hidden tests that it was submitted with; empty = none.
+   *
+   * @generated from field: bytes hidden_digest = 8;
+   */
+  hiddenDigest: Uint8Array;
+
+  /**
+   * Once it is DONE and its own tests passed: the task of the same account that tries its answer on the hidden ones.
+   *
+   * @generated from field: string hidden_run = 9;
+   */
+  hiddenRun: string;
 };
 
 /**

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/task/v1/task.proto.
  */
 export const file_edgecoder_task_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChxlZGdlY29kZXIvdGFzay92MS90YXNrLnByb3RvEhFlZGdlY29kZXIudGFzay52MSKxBAoKVGFza0hlYWRlchIZCgJpZBgBIAEoCUINiLUYgQGgtRgBsLUYARIvCgRraW5kGAIgASgOMhsuZWRnZWNvZGVyLnRhc2sudjEuVGFza0tpbmRCBKC1GAESHQoHYWNjb3VudBgDIAEoCUIMiLUYQKC1GAGwtRgBEhQKBW1vZGVsGAQgASgJQgWItRiAARIfCg5jb250ZXh0X3Rva2VucxgFIAEoDUIHmLUYgICABRIhChFtYXhfb3V0cHV0X3Rva2VucxgGIAEoDUIGmLUYgIBAEh8KCWxhbmd1YWdlcxgHIAMoCUIMiLUYEJC1GASwtRgBEiwKFnByaWNlX2NhcF9taWNyb2NyZWRpdHMYCCABKARCDJi1GP//////////fxIgCgtkZWFkbGluZV9tcxgJIAEoBEILmLUY/////////w8SHgoMbWF4X2F0dGVtcHRzGAogASgNQgiYtRgKoLUYARIfCgptYXhfcnVuX21zGAsgASgNQguYtRiAurcDoLUYARIgCg5wYXlsb2FkX2RpZ2VzdBgMIAEoDEIIoLUYAai1GCASIgoNcGF5bG9hZF9ieXRlcxgNIAEoDUILmLUYgICABKC1GAESHQoHZ2F0ZXdheRgOIAEoCUIMiLUYQKC1GAGwtRgBEiUKDHN1Ym1pdHRlZF9tcxgPIAEoBEIPmLUY/////////w+gtRgBEiAKC2ZlbmNlX2Zsb29yGBAgASgEQguYtRj/////////DyJCCgVPcmRlchI5CgdoZWFkZXJzGAEgAygLMh0uZWRnZWNvZGVyLnRhc2sudjEuVGFza0hlYWRlckIJkLUYgAKgtRgBIrkBCghUcmFuc2ZlchIYCgJpZBgBIAEoCUIMiLUYQKC1GAGwtRgBEh0KB2FjY291bnQYAiABKAlCDIi1GECgtRgBsLUYARIYCgJ0bxgDIAEoCUIMiLUYQKC1GAGwtRgBEiAKBmFtb3VudBgEIAEoBEIQmLUY//////////9/oLUYARIjCgpjcmVhdGVkX21zGAUgASgEQg+YtRj/////////D6C1GAESEwoEbm90ZRgGIAEoCUIFiLUYgAIiigEKBVVzYWdlEhUKDXByb21wdF90b2tlbnMYASABKA0SGQoRY29tcGxldGlvbl90b2tlbnMYAiABKA0SEgoKc2FuZGJveF9tcxgDIAEoDRIRCgllbmdpbmVfbXMYBCABKA0SFAoFbW9kZWwYBSABKAlCBYi1GIABEhIKCml0ZXJhdGlvbnMYBiABKA0ixQIKB1JlY2VpcHQSHgoHdGFza19pZBgBIAEoCUINiLUYgQGgtRgBsLUYARITCgVmZW5jZRgCIAEoBEIEoLUYARIhCgtjb29yZGluYXRvchgDIAEoCUIMiLUYQKC1GAGwtRgBEhwKBndvcmtlchgEIAEoCUIMiLUYQKC1GAGwtRgBEh0KB2dhdGV3YXkYBSABKAlCDIi1GECgtRgBsLUYARIgCg5wYXlsb2FkX2RpZ2VzdBgGIAEoDEIIoLUYAai1GCASHwoNcmVzdWx0X2RpZ2VzdBgHIAEoDEIIoLUYAai1GCASLQoFdXNhZ2UYCCABKAsyGC5lZGdlY29kZXIudGFzay52MS5Vc2FnZUIEoLUYARIYCgpzdGFydGVkX21zGAkgASgEQgSgtRgBEhkKC2ZpbmlzaGVkX21zGAogASgEQgSgtRgBIowBCgpBY2NlcHRhbmNlEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESEwoFZmVuY2UYAiABKARCBKC1GAESIAoOcmVjZWlwdF9kaWdlc3QYAyABKAxCCKC1GAGotRggEicKBXVzYWdlGAQgASgLMhguZWRnZWNvZGVyLnRhc2sudjEuVXNhZ2UiaQoHUmVmdXNhbBIaCgRjb2RlGAEgASgJQgyItRhAoLUYAbC1GAESFQoGZGV0YWlsGAIgASgJQgWItRiACBITCgRuZXh0GAMgASgJQgWItRiABBIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDSpiCghUYXNrS2luZBIZChVUQVNLX0tJTkRfVU5TUEVDSUZJRUQQABISCg5UQVNLX0tJTkRfQ0hBVBABEhMKD1RBU0tfS0lORF9TT0xWRRACEhIKDlRBU0tfS0lORF9URVNUEANiBnByb3RvMw", [file_edgecoder_limits_v1_limits]);
+  fileDesc("ChxlZGdlY29kZXIvdGFzay92MS90YXNrLnByb3RvEhFlZGdlY29kZXIudGFzay52MSLsBAoKVGFza0hlYWRlchIZCgJpZBgBIAEoCUINiLUYgQGgtRgBsLUYARIvCgRraW5kGAIgASgOMhsuZWRnZWNvZGVyLnRhc2sudjEuVGFza0tpbmRCBKC1GAESHQoHYWNjb3VudBgDIAEoCUIMiLUYQKC1GAGwtRgBEhQKBW1vZGVsGAQgASgJQgWItRiAARIfCg5jb250ZXh0X3Rva2VucxgFIAEoDUIHmLUYgICABRIhChFtYXhfb3V0cHV0X3Rva2VucxgGIAEoDUIGmLUYgIBAEh8KCWxhbmd1YWdlcxgHIAMoCUIMiLUYEJC1GASwtRgBEiwKFnByaWNlX2NhcF9taWNyb2NyZWRpdHMYCCABKARCDJi1GP//////////fxIgCgtkZWFkbGluZV9tcxgJIAEoBEILmLUY/////////w8SHgoMbWF4X2F0dGVtcHRzGAogASgNQgiYtRgKoLUYARIfCgptYXhfcnVuX21zGAsgASgNQguYtRiAurcDoLUYARIgCg5wYXlsb2FkX2RpZ2VzdBgMIAEoDEIIoLUYAai1GCASIgoNcGF5bG9hZF9ieXRlcxgNIAEoDUILmLUYgICABKC1GAESHQoHZ2F0ZXdheRgOIAEoCUIMiLUYQKC1GAGwtRgBEiUKDHN1Ym1pdHRlZF9tcxgPIAEoBEIPmLUY/////////w+gtRgBEiAKC2ZlbmNlX2Zsb29yGBAgASgEQguYtRj/////////DxIbCghjaGVja19vZhgRIAEoCUIJiLUYgQGwtRgBEhwKCWhpZGRlbl9vZhgSIAEoCUIJiLUYgQGwtRgBIkIKBU9yZGVyEjkKB2hlYWRlcnMYASADKAsyHS5lZGdlY29kZXIudGFzay52MS5UYXNrSGVhZGVyQgmQtRiAAqC1GAEiuQEKCFRyYW5zZmVyEhgKAmlkGAEgASgJQgyItRhAoLUYAbC1GAESHQoHYWNjb3VudBgCIAEoCUIMiLUYQKC1GAGwtRgBEhgKAnRvGAMgASgJQgyItRhAoLUYAbC1GAESIAoGYW1vdW50GAQgASgEQhCYtRj//////////3+gtRgBEiMKCmNyZWF0ZWRfbXMYBSABKARCD5i1GP////////8PoLUYARITCgRub3RlGAYgASgJQgWItRiAAiKKAQoFVXNhZ2USFQoNcHJvbXB0X3Rva2VucxgBIAEoDRIZChFjb21wbGV0aW9uX3Rva2VucxgCIAEoDRISCgpzYW5kYm94X21zGAMgASgNEhEKCWVuZ2luZV9tcxgEIAEoDRIUCgVtb2RlbBgFIAEoCUIFiLUYgAESEgoKaXRlcmF0aW9ucxgGIAEoDSL8AgoHUmVjZWlwdBIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEiEKC2Nvb3JkaW5hdG9yGAMgASgJQgyItRhAoLUYAbC1GAESHAoGd29ya2VyGAQgASgJQgyItRhAoLUYAbC1GAESHQoHZ2F0ZXdheRgFIAEoCUIMiLUYQKC1GAGwtRgBEiAKDnBheWxvYWRfZGlnZXN0GAYgASgMQgigtRgBqLUYIBIfCg1yZXN1bHRfZGlnZXN0GAcgASgMQgigtRgBqLUYIBItCgV1c2FnZRgIIAEoCzIYLmVkZ2Vjb2Rlci50YXNrLnYxLlVzYWdlQgSgtRgBEhgKCnN0YXJ0ZWRfbXMYCSABKARCBKC1GAESGQoLZmluaXNoZWRfbXMYCiABKARCBKC1GAESGQoHdmVyZGljdBgLIAEoCUIIiLUYILC1GAESGgoMY2hlY2tfZGlnZXN0GAwgASgMQgSotRggIowBCgpBY2NlcHRhbmNlEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESEwoFZmVuY2UYAiABKARCBKC1GAESIAoOcmVjZWlwdF9kaWdlc3QYAyABKAxCCKC1GAGotRggEicKBXVzYWdlGAQgASgLMhguZWRnZWNvZGVyLnRhc2sudjEuVXNhZ2UiaQoHUmVmdXNhbBIaCgRjb2RlGAEgASgJQgyItRhAoLUYAbC1GAESFQoGZGV0YWlsGAIgASgJQgWItRiACBITCgRuZXh0GAMgASgJQgWItRiABBIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDSpiCghUYXNrS2luZBIZChVUQVNLX0tJTkRfVU5TUEVDSUZJRUQQABISCg5UQVNLX0tJTkRfQ0hBVBABEhMKD1RBU0tfS0lORF9TT0xWRRACEhIKDlRBU0tfS0lORF9URVNUEANiBnByb3RvMw", [file_edgecoder_limits_v1_limits]);
 
 /**
  * All a coordinator learns of a task. It must never hold a byte of a prompt, file or result.
@@ -119,6 +119,22 @@ export type TaskHeader = Message<"edgecoder.task.v1.TaskHeader"> & {
    * @generated from field: uint64 fence_floor = 16;
    */
   fenceFloor: bigint;
+
+  /**
+   * The task whose result this TEST runs again; empty = none. Not given to the owner of the worker that made it, and left out of
+   * the lease, so that no worker can tell a check from a task.
+   *
+   * @generated from field: string check_of = 17;
+   */
+  checkOf: string;
+
+  /**
+   * The SOLVE whose answer this TEST tries on tests that its worker has not seen; empty = none. Paid like any task, given and hidden
+   * as one with check_of.
+   *
+   * @generated from field: string hidden_of = 18;
+   */
+  hiddenOf: string;
 };
 
 /**
@@ -308,6 +324,21 @@ export type Receipt = Message<"edgecoder.task.v1.Receipt"> & {
    * @generated from field: uint64 finished_ms = 10;
    */
   finishedMs: bigint;
+
+  /**
+   * Of SOLVE and TEST: the verdict of the result's report, so that it can be compared with that of somebody else.
+   *
+   * @generated from field: string verdict = 11;
+   */
+  verdict: string;
+
+  /**
+   * Of SOLVE and TEST: SHA-256 of the payload of the TEST that runs the same again. Of TEST it is payload_digest; of SOLVE see
+   * "Checks" in the README.
+   *
+   * @generated from field: bytes check_digest = 12;
+   */
+  checkDigest: Uint8Array;
 };
 
 /**

@@ -1,0 +1,330 @@
+import { equals } from 'uint8arrays/equals'
+import { hexOf } from '../../core/ledger/hex.js'
+import { type Refusal, refusal } from '../../core/refusal.js'
+import type { TaskHeader } from '../../core/task/task.js'
+import { type Judgement, judge } from '../../core/verification/judgement.js'
+import { outcomeOf } from '../../core/verification/outcome.js'
+import { sampledShare } from '../../core/verification/worker-record.js'
+import type { Clock } from '../../ports/clock.js'
+import type { Log } from '../../ports/log.js'
+import type { Random } from '../../ports/random.js'
+import type { Store } from '../../ports/store.js'
+import type { Receipt } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
+import { RecentMap } from '../ledger/recent-map.js'
+import { CASES, type Case, caseKey, caseWrite, readCase, type Standing } from './case-record.js'
+import type { CheckMeter, Unchecked } from './check-meter.js'
+import {
+  ACCOUNT_CASES,
+  CASE_MS,
+  CHARGE_STATEMENTS,
+  CHECK_ASK_MS,
+  JUDGED_TESTS,
+  KEPT_CASES,
+  OPEN_CASES,
+} from './constants.js'
+import type { Journal } from './journal.js'
+import type { Outcome } from './outcome-check.js'
+import type { ChecksView } from './quality.js'
+import type { Standings } from './standings.js'
+import type { Charge } from './suspension-evidence.js'
+import type { Verifiers } from './verifiers.js'
+
+export interface CheckComponents {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly journal: Journal
+  readonly meter: CheckMeter
+  readonly standings: Standings
+  readonly verifiers: Verifiers
+  /** Why a check that takes so long cannot be paid now. */
+  readonly unpayable: (sandboxMs: number) => Refusal | undefined
+  /** Asks the gateway for a check. @returns false when it is not here, or too old for that */
+  readonly ask: (each: Case) => boolean
+  /** Is the check a task here that has not ended? */
+  readonly isUnderWay: (checkId: string) => boolean
+  /** A check is not wanted any more. */
+  readonly drop: (checkId: string) => void
+  /** A result was refuted: whoever reads the ledger is to know. Said again after a restart. */
+  readonly refuted: (each: Case) => void
+  /** A worker gets nothing from now on; never rejects. */
+  readonly suspend: (worker: string, charge: Charge) => Promise<void>
+  /** Raises how often results are looked at; 1 = as ever. */
+  readonly factor: () => number
+}
+
+/**
+ * Lets independent workers run the tests of results again: samples what is done, counts what they say, and
+ * suspends who was wrong too often. The result is its user's before anybody is asked, and stays so.
+ */
+export class Checks {
+  readonly #components: CheckComponents
+  readonly #open = new Map<string, Case>()
+  /** Cases that tell who was wrong, the oldest first. */
+  readonly #kept = new Map<string, Case>()
+  readonly #judged = new RecentMap<string, true>(JUDGED_TESTS)
+  /** When a gateway was asked last, by check. */
+  readonly #askedMs = new Map<string, number>()
+
+  constructor(components: CheckComponents) {
+    this.#components = components
+  }
+
+  /** @throws EdgeCoderError `store-corrupt`, `store-failed` */
+  async load(): Promise<void> {
+    const { store, standings } = this.#components
+    await standings.load()
+    for await (const [key, bytes] of store.range(CASES)) {
+      const each = readCase(key, bytes)
+      if (each.checkId === '') this.#kept.set(each.task, each)
+      else this.#open.set(each.task, each)
+    }
+  }
+
+  /** @param limit of workers, those that were wrong most first */
+  view(limit: number): ChecksView {
+    const { meter, standings, factor } = this.#components
+    const workers = [...standings.entries()]
+      .toSorted(([, a], [, b]) => b.wrong - a.wrong || b.agreed - a.agreed)
+      .slice(0, limit)
+      .map(([peerId, standing]) => {
+        const { agreed, wrong } = standing
+        const share = sampledShare(standing, factor())
+        return { peerId, agreed, wrong, sampledShare: share }
+      })
+    return { open: this.#open.size, ...meter.counts(), workers }
+  }
+
+  /** Why a task that says that it is a check is none; undefined = it was asked for. */
+  unwanted(header: TaskHeader): Refusal | undefined {
+    const each = this.#open.get(header.checkOf ?? '')
+    const wanted =
+      each?.checkId === header.id &&
+      header.kind === 'test' &&
+      header.gateway === each.gateway &&
+      equals(header.payloadDigest, each.checkDigest)
+    return wanted ? undefined : refusal('task-not-found', `nobody asked for the check ${header.id}`)
+  }
+
+  /** Is this the check of a case that is open? */
+  isCheck(taskId: string): boolean {
+    return this.#caseOf(taskId) !== undefined
+  }
+
+  /** Whom a task bars; undefined = it is no check. */
+  choosy(header: TaskHeader): ((worker: string) => Refusal | undefined) | undefined {
+    const { checkOf, id } = header
+    if (checkOf === undefined) return undefined
+    return (worker) => {
+      const each = this.#open.get(checkOf)
+      if (each?.checkId !== id) return refusal('not-independent', 'the check is over')
+      return this.#components.verifiers.bar(each, worker)
+    }
+  }
+
+  /** A task was done by both signatures. In the commit of that. */
+  done(header: TaskHeader, worker: string, sandbox: string, outcome: Outcome): void {
+    if (header.checkOf === undefined) this.#sample(header, worker, sandbox, outcome)
+    else this.#voted(header, worker, outcome)
+  }
+
+  /** A check ended without a result: nobody could run it. */
+  ended(taskId: string): void {
+    const each = this.#caseOf(taskId)
+    if (each !== undefined) this.#close(each, 'check-failed')
+  }
+
+  /** The gateway orders no such check. */
+  refused(gateway: string, checkId: string, why: Refusal): void {
+    const each = this.#caseOf(checkId)
+    if (each?.gateway !== gateway || why.retryAfterMs !== undefined) return
+    this.#components.log.info('check-refused', { task: each.task, peer: gateway, code: why.code })
+    this.#close(each, 'gateway-refused')
+  }
+
+  /** The ledger is open: what a crash may have kept from it is said again. */
+  start(): void {
+    for (const task of this.#kept.keys()) this.#tellRefuted(task)
+  }
+
+  /** Asks again what was not answered, and lets go what took too long. Called every second. */
+  round(): void {
+    const { clock, isUnderWay, verifiers, meter } = this.#components
+    for (const each of this.#open.values()) {
+      if (clock.nowMs() - each.sinceMs >= CASE_MS) this.#close(each, this.#whyLate(each))
+      else if (!isUnderWay(each.checkId)) this.#ask(each)
+    }
+    verifiers.round(this.#open.size > 0)
+    meter.open(this.#open.size)
+  }
+
+  #sample(header: TaskHeader, worker: string, sandbox: string, outcome: Outcome): void {
+    const { receipt, worker: signed } = outcome
+    const { verdict, checkDigest, fence } = signed.value
+    if (verdict === '' || checkDigest.length === 0) return
+    const { clock, verifiers, meter } = this.#components
+    const owner = verifiers.ownerOf(worker)
+    const why = owner === undefined ? 'owner-unknown' : this.#undrawn(worker, signed.value)
+    if (owner === undefined || why !== undefined) {
+      meter.unchecked(why ?? 'owner-unknown')
+      return
+    }
+    const each: Case = {
+      task: header.id,
+      gateway: header.gateway,
+      fence,
+      checkDigest,
+      sandbox,
+      sandboxMs: signed.value.usage?.sandboxMs ?? 0,
+      sinceMs: clock.nowMs(),
+      votes: [{ worker, owner, outcome: outcomeOf(verdict), receipt }],
+      checkId: this.#nextId(header.id),
+      wrong: '',
+    }
+    const unaskable = this.#unaskable(each)
+    if (unaskable === undefined) this.#put(each)
+    else meter.unchecked(unaskable)
+  }
+
+  /** Why nobody need be asked. Drawn after the result, so that no worker can tell what is looked at. */
+  #undrawn(worker: string, { verdict, checkDigest }: Receipt): Unchecked | undefined {
+    const { random, standings, factor } = this.#components
+    if (outcomeOf(verdict) === 'stopped') return 'stopped'
+    if (this.#judged.get(hexOf(checkDigest)) !== undefined) return 'judged-lately'
+    return random.fraction() >= sampledShare(standings.get(worker), factor()) ? 'trusted' : undefined
+  }
+
+  /** Nothing is begun that could only wait. */
+  #unaskable(each: Case): Unchecked | undefined {
+    if (this.#open.size >= OPEN_CASES || this.#ofAccount(each.task) >= ACCOUNT_CASES) return 'too-many'
+    if (!this.#components.verifiers.any(each)) return 'no-independent-worker'
+    return this.#components.unpayable(each.sandboxMs) === undefined ? undefined : 'unpayable'
+  }
+
+  #voted(header: TaskHeader, worker: string, { receipt, worker: signed }: Outcome): void {
+    const each = this.#caseOf(header.id)
+    const owner = this.#components.verifiers.ownerOf(worker)
+    if (each === undefined || owner === undefined) return
+    const vote = { worker, owner, outcome: outcomeOf(signed.value.verdict), receipt }
+    const next = { ...each, votes: [...each.votes, vote] }
+    const judgement = judge(next.votes)
+    if (judgement.type === 'open') this.#again(next)
+    else this.#judge(next, judgement)
+  }
+
+  #judge(each: Case, judgement: Exclude<Judgement, { readonly type: 'open' }>): void {
+    const { meter, standings, log, journal } = this.#components
+    meter.judged(judgement.type)
+    if (judgement.type === 'flaky' || judgement.type === 'undecided') {
+      log.info('check-undecided', { task: each.task, why: judgement.type })
+      this.#judged.set(hexOf(each.checkDigest), true)
+      this.#remove(each)
+      return
+    }
+    const wrong = judgement.type === 'wrong' ? judgement.worker : ''
+    if (wrong === '') this.#remove(each)
+    else this.#keep({ ...each, checkId: '', wrong })
+    journal.afterwards(() => this.#tellRefuted(each.task))
+    for (const worker of new Set(each.votes.map((vote) => vote.worker))) {
+      const suspect = standings.compared(worker, worker === wrong ? 'wrong' : 'agreed', each.task)
+      if (suspect !== undefined) this.#suspend(worker, suspect, each)
+    }
+  }
+
+  /** Of a check that was wrong the ledger knows nothing: no user's credits were held for it. */
+  #tellRefuted(task: string): void {
+    const each = this.#kept.get(task)
+    if (each !== undefined && each.wrong === each.votes[0]?.worker) this.#components.refuted(each)
+  }
+
+  /** On what it said of tests, and others of the same ones; an admin decides what becomes of it. */
+  #suspend(worker: string, { wrong, agreed, cases }: Standing, each: Case): void {
+    const own = each.votes.filter((vote) => vote.worker === worker)
+    const others = each.votes.filter((vote) => vote.worker !== worker)
+    const all = [...own, ...others].map(({ receipt }) => receipt)
+    const charge: Charge = {
+      reason: 'forged-results',
+      detail: `others refuted ${wrong} of ${wrong + agreed} results, lately of ${cases.slice(-2).join(', ')}`,
+      statements: all.slice(0, CHARGE_STATEMENTS),
+    }
+    const { journal, suspend } = this.#components
+    // When it is durable that they were wrong; should that be lost, so is the word about them.
+    journal.afterwards(() => void suspend(worker, charge))
+  }
+
+  #again(each: Case): void {
+    this.#put({ ...each, checkId: this.#nextId(each.task) })
+  }
+
+  #put(each: Case): void {
+    const { journal } = this.#components
+    this.#askedMs.delete(this.#open.get(each.task)?.checkId ?? '')
+    this.#open.set(each.task, each)
+    journal.record({ key: caseKey(each.task), write: () => caseWrite(each) })
+    journal.afterwards(() => this.#ask(each))
+  }
+
+  /** At most once in a while, until the check is a task here; nobody works for what cannot be paid. */
+  #ask(each: Case): void {
+    if (this.#open.get(each.task) !== each) return
+    if (this.#components.unpayable(each.sandboxMs) !== undefined) return
+    const nowMs = this.#components.clock.monotonicMs()
+    const askedMs = this.#askedMs.get(each.checkId)
+    if (askedMs !== undefined && nowMs - askedMs < CHECK_ASK_MS) return
+    if (this.#components.ask(each)) this.#askedMs.set(each.checkId, nowMs)
+  }
+
+  #close(each: Case, why: Unchecked): void {
+    this.#components.meter.unchecked(why)
+    this.#remove(each)
+    this.#components.drop(each.checkId)
+  }
+
+  #whyLate(each: Case): Unchecked {
+    const { verifiers, unpayable } = this.#components
+    if (!verifiers.any(each)) return 'no-independent-worker'
+    return unpayable(each.sandboxMs) === undefined ? 'late' : 'unpayable'
+  }
+
+  #remove({ task, checkId }: Case): void {
+    this.#open.delete(task)
+    this.#askedMs.delete(checkId)
+    const key = caseKey(task)
+    this.#components.journal.record({ key, write: () => ({ type: 'del', key }) })
+  }
+
+  #keep(each: Case): void {
+    const { journal } = this.#components
+    this.#askedMs.delete(this.#open.get(each.task)?.checkId ?? '')
+    this.#open.delete(each.task)
+    this.#kept.set(each.task, each)
+    this.#judged.set(hexOf(each.checkDigest), true)
+    journal.record({ key: caseKey(each.task), write: () => caseWrite(each) })
+    for (const [oldest] of this.#kept) {
+      if (this.#kept.size <= KEPT_CASES) return
+      this.#kept.delete(oldest)
+      const key = caseKey(oldest)
+      journal.record({ key, write: () => ({ type: 'del', key }) })
+    }
+  }
+
+  #caseOf(checkId: string): Case | undefined {
+    for (const each of this.#open.values()) if (each.checkId === checkId) return each
+    return undefined
+  }
+
+  #ofAccount(task: string): number {
+    const account = accountOf(task)
+    return [...this.#open.keys()].filter((each) => accountOf(each) === account).length
+  }
+
+  /** Looks like any other id of the account. */
+  #nextId(task: string): string {
+    return `${accountOf(task)}:${this.#components.random.id()}`
+  }
+}
+
+function accountOf(task: string): string {
+  return task.slice(0, task.indexOf(':'))
+}
