@@ -122,6 +122,18 @@ payload('an incident without a reason', items(12, [[0], '', [], '']))
 payload('an incident that closes one path twice', items(12, [[1, 1], 'so', [], '']))
 payload('an incident that closes a path to come', items(12, [[99], 'so', [], '']))
 payload('an incident with a report of 31 bytes', items(12, [[], 'so', [REPORT.subarray(1)], '']))
+const model = (name: string, digest: Uint8Array, source: string) => [name, digest, source]
+payload('a model without a name', items(16, [[model('', REPORT, 'ollama')], 0, 0]))
+payload('a model with a digest of 31 bytes', items(16, [[model('m', REPORT.subarray(1), 'ollama')], 0, 0]))
+payload('a model from a file of the node', items(16, [[model('m', REPORT, 'file:///m.gguf')], 0, 0]))
+payload('a model twice', items(16, [[0, 0].map(() => model('m', REPORT, 'ollama')), 0, 0]))
+payload(
+  '49 models',
+  items(16, [Array.from({ length: 49 }, (_, n) => model(`m${n}`, REPORT, 'ollama')), 0, 0]),
+)
+payload('a rollout without an id', items(15, ['', 0, '', '1.0.0', 0, 50, 100, 5, '']))
+payload('a rollout to more than all', items(15, ['r', 0, '', '1.0.0', 0, 101, 100, 5, '']))
+payload('a rollout of a version with a space', items(15, ['r', 0, '', '1 0', 0, 50, 100, 5, '']))
 payload('a genesis with a network', encode(replaced(again, 1, 'lab')))
 payload('a genesis at sequence 1', encode(replaced(again, 2, 1)))
 
@@ -250,6 +262,20 @@ await take(
     closed: [...SAMPLE_BODIES.incident.closed, 'payouts'],
     reconciled: [REPORT],
   }),
+)
+const step = (over: Partial<typeof SAMPLE_BODIES.rollout>) =>
+  signed(messageOf('rollout', { ...SAMPLE_BODIES.rollout, ...over }, closed), ANN, BOB)
+await take('a rollout that skips its batch', step({ stage: 'full' }))
+await take('a second rollout of the runtime meanwhile', step({ id: 'dec', version: '0.3.0' }))
+await take('a rollout that becomes another version', step({ stage: 'batch', version: '0.2.1' }))
+await take('a rollout of the runtime that names a model', step({ id: 'm', model: 'coder' }))
+await take(
+  'a rollout of a model that is no digest',
+  step({ id: 'm', target: 'model', model: 'coder', version: '2' }),
+)
+await take(
+  'a rollout of a model that begins with its batch',
+  step({ id: 'm', target: 'model', model: 'coder', version: 'ab'.repeat(32), stage: 'batch' }),
 )
 await take(
   'another message for an old place, signed as it must be then',

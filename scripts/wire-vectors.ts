@@ -80,6 +80,23 @@ add(
   frames.workerToCoordinator.encode({ body: { case: 'slots', value: { free: 0, reason: 'outside-hours' } } }),
 )
 add(
+  'a worker with a model whose engine tells its digest',
+  frames.workerToCoordinator,
+  frames.workerToCoordinator.encode({
+    body: {
+      case: 'capabilities',
+      value: { models: [{ name: 'coder', digest: new Uint8Array(32).fill(5) }] },
+    },
+  }),
+)
+add(
+  'a model with a digest of 31 bytes',
+  frames.workerToCoordinator,
+  frames.workerToCoordinator.encode({
+    body: { case: 'capabilities', value: { models: [{ name: 'coder', digest: new Uint8Array(31) }] } },
+  }),
+)
+add(
   'a worker that takes tasks of its own account first',
   frames.workerToCoordinator,
   frames.workerToCoordinator.encode({

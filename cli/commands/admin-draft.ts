@@ -1,13 +1,6 @@
 import { Argument, type Command, Option } from 'commander'
 import { EdgeCoderError } from '../../src/core/errors.js'
-import {
-  INCIDENT_PATHS,
-  type IncidentPath,
-  openAdminKey,
-  type PolicyBody,
-  type PolicyChain,
-  type PolicyKind,
-} from '../../src/node/admin-policy.js'
+import { INCIDENT_PATHS, type IncidentPath, openAdminKey } from '../../src/node/admin-policy.js'
 import {
   BLACKLIST_REASONS,
   type BlacklistReason,
@@ -19,18 +12,17 @@ import {
 } from '../../src/node/blacklist.js'
 import { memberOf, withTerms } from '../../src/node/policy-text.js'
 import { credits } from '../credits.js'
+import { drafts } from '../draft-command.js'
 import { readWhole } from '../files.js'
 import { positive, whole } from '../number-option.js'
 import { passphraseSource, readPassphrase } from '../passphrase.js'
-import { chainOf, type DraftOptions, withChain, withDraft, writeDraft } from '../policy-files.js'
 import { changedPowers, gathered, keyOption, membersOf, namedKeys, powerOption } from '../policy-parts.js'
 import { cleanFileDigest } from '../reconcile-report.js'
+import { draftFleet } from './admin-draft-fleet.js'
 import { withPassphrase } from './admin-key.js'
 
 const NODE_STATES = ['pending', 'active', 'suspended', 'draining', 'isolated', 'revoked'] as const
 const LARGEST_EPOCH = 1_000_000
-
-type Options = DraftOptions & { readonly chain: string }
 
 /** `edgecoder admin policy draft <kind>`: one command a kind, each an unsigned message for the next place. */
 export function registerAdminDraft(policy: Command): void {
@@ -46,25 +38,7 @@ export function registerAdminDraft(policy: Command): void {
   draftHandover(draft)
   draftIncident(draft)
   draftBlacklist(draft)
-}
-
-/** Ends a command that drafts: its arguments and options become a body, given the chain. */
-function drafts<Kind extends PolicyKind, O extends object>(
-  command: Command,
-  kind: Kind,
-  bodyOf: (
-    chain: PolicyChain,
-    args: readonly string[],
-    options: O & Options,
-  ) => PolicyBody<Kind> | Promise<PolicyBody<Kind>>,
-): void {
-  withDraft(withChain(command)).action(async (...given: unknown[]) => {
-    // Commander gives the arguments, the options and the command, in this order.
-    const self = given.pop() as Command
-    const options = given.pop() as O & Options
-    const chain = await chainOf(options.chain)
-    await writeDraft(chain, kind, await bodyOf(chain, given as string[], options), options, self)
-  })
+  draftFleet(draft)
 }
 
 interface MemberOptions {

@@ -5,6 +5,7 @@ import { registerAdminIncident } from './admin-incident.js'
 import { registerAdminKey } from './admin-key.js'
 import { registerAdminNodes } from './admin-nodes.js'
 import { registerAdminPolicy } from './admin-policy.js'
+import { registerAdminRollout } from './admin-rollout.js'
 
 /** `edgecoder admin …`: for the people who decide what holds in a network. */
 export function registerAdmin(program: Command): void {
@@ -15,4 +16,5 @@ export function registerAdmin(program: Command): void {
   registerAdminNodes(admin)
   registerAdminIncident(admin)
   registerAdminBlacklist(admin)
+  registerAdminRollout(admin)
 }

@@ -55,8 +55,24 @@ function workerText(worker: NonNullable<Answer<'status'>['worker']>): string {
     ['Models', models.join('\n              ') || 'none'],
     ['Sandbox', worker.sandbox === '' ? 'none' : `${worker.sandbox}: ${worker.languages.join(', ')}`],
     ['Running', running.join('\n              ') || 'nothing'],
+    [
+      'Offered',
+      worker.offers.length === 0 ? undefined : worker.offers.map(offerText).join('\n              '),
+    ],
     ['Finished', `${worker.finished.done} done, ${worker.finished.failed} failed`],
   ])
+}
+
+/** A version that policy has for a worker, and what its contributor does about it. */
+function offerText(offer: NonNullable<Answer<'status'>['worker']>['offers'][number]): string {
+  const { rollout, cohort, target, model, version, rolledBack } = offer
+  const by = `rollout ${rollout}, ${cohort}`
+  if (rolledBack) {
+    const back = version === '' ? 'what was there before' : version
+    return `${by}: ROLLED BACK, go back to ${target === 'model' ? `model ${model} ` : ''}${back}`
+  }
+  if (target === 'runtime') return `${by}: runtime ${version}; install it and start the node anew`
+  return `${by}: model ${model}; run: edgecoder model pull ${model} --digest ${version}`
 }
 
 /** `coordinator status` for people. */

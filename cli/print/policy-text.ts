@@ -72,6 +72,8 @@ export function saysOf(message: PolicyMessage, chain: PolicyChain): readonly str
       ]
     case 'incident':
       return incidentSays(message, chain)
+    case 'model-sources':
+      return modelsSay(message)
     default:
       return [memberSays(message)]
   }
@@ -80,7 +82,7 @@ export function saysOf(message: PolicyMessage, chain: PolicyChain): readonly str
 function memberSays(
   message: Exclude<
     PolicyMessage,
-    { kind: 'genesis' | 'keys' | 'terms' | 'coordinators' | 'gateways' | 'incident' }
+    { kind: 'genesis' | 'keys' | 'terms' | 'coordinators' | 'gateways' | 'incident' | 'model-sources' }
   >,
 ): string {
   switch (message.kind) {
@@ -115,7 +117,36 @@ function memberSays(
       const until = expiresMs === 0 ? 'for good' : `until ${dateText(expiresMs)}`
       return `keeps ${subject} out ${until}: ${reason}, ${on}`
     }
+    case 'rollout':
+      return rolloutSays(message.body)
   }
+}
+
+const STAGE_SAYS = {
+  canary: 'is offered to the canaries, 10 % of the workers',
+  batch: 'is offered to the batch',
+  full: 'is offered to all',
+  paused: 'is offered to nobody for now; who has it keeps it',
+  'rolled-back': 'is ROLLED BACK: who was offered it is to go back',
+} as const
+
+function rolloutSays(body: Extract<PolicyMessage, { kind: 'rollout' }>['body']): string {
+  const { id, target, model, version, stage, batchPercent, failureBasisPoints, leastAttempts, reason } = body
+  const what = target === 'runtime' ? `runtime ${version}` : `model ${wordsOf(model)} with SHA-256 ${version}`
+  const gate = `gate: ${failureBasisPoints / 100} % of at least ${leastAttempts} attempts`
+  const why = reason === '' ? '' : `: ${wordsOf(reason)}`
+  return `rollout ${id}: ${what} ${STAGE_SAYS[stage]} (batch ${batchPercent} %, ${gate})${why}`
+}
+
+function modelsSay({ body }: Extract<PolicyMessage, { kind: 'model-sources' }>): readonly string[] {
+  return [
+    ...body.models.map(
+      ({ name, digest, source }) =>
+        `model ${wordsOf(name)} may serve: SHA-256 ${hexOf(digest)}, from ${source}`,
+    ),
+    `models that are not listed: ${body.unlisted}`,
+    `listed ones whose digest the engine does not tell: ${body.untold}`,
+  ]
 }
 
 /** Whether something is reopened shows against what was closed before. */

@@ -130,6 +130,16 @@ export const ERRORS = {
   'in-use': { http: 503, exit: 1, means: 'Somebody uses the machine, which is lent only when nobody does.' },
   'on-battery': { http: 503, exit: 1, means: 'The machine runs on battery, on which it is not lent.' },
   'too-hot': { http: 503, exit: 1, means: 'The machine is hotter than its contributor lets it get.' },
+  'rollout-held': {
+    http: 409,
+    exit: 4,
+    means: 'The health gate of a rollout does not hold, so that it does not go on.',
+  },
+  'model-refused': {
+    http: 403,
+    exit: 4,
+    means: 'The signed policy does not let this model serve, or not as it is here.',
+  },
   'over-terms': { http: 503, exit: 1, means: 'The task needs more memory than the contributor lends.' },
   // ledger
   'insufficient-credits': { http: 402, exit: 4, means: 'The account does not have the credits for this.' },

@@ -4,6 +4,7 @@ import { createApiKeys } from '../bridge/api-keys.js'
 import { createBridge } from '../bridge/bridge.js'
 import type { NodeControl } from '../bridge/node-control.js'
 import { EdgeCoderError } from '../core/errors.js'
+import type { PolicyView } from '../core/policy/policy-view.js'
 import type { Audit } from '../ports/audit.js'
 import type { Coordinator } from '../roles/coordinator/coordinator.js'
 import { createCoordinator } from '../roles/coordinator/create-coordinator.js'
@@ -14,15 +15,17 @@ import { createGateway } from '../roles/gateway/create-gateway.js'
 import type { Gateway } from '../roles/gateway/gateway.js'
 import { enrolledNode } from '../roles/policy/enrolled-nodes.js'
 import { createWorker } from '../roles/worker/create-worker.js'
+import { ModelPulls } from '../roles/worker/model-pulls.js'
 import type { Worker } from '../roles/worker/worker.js'
 import { systemWallClock } from '../services/clock/system-wall-clock.js'
-import { measureEngine } from '../services/engine/measure-engine.js'
+import { ModelWatch } from '../services/engine/model-watch.js'
+import { createModelSource } from '../services/models/model-source.js'
 import type { RegistrationToken } from '../wire/registration-token.js'
 import type { LoadedConfig } from './config.js'
 import { makeDataFolder, writeAdminFile } from './data-folder.js'
 import { enrollmentOf, enrollmentParts } from './enrollment.js'
 import { Guests } from './guests.js'
-import { asError, type Part, startParts, stopParts } from './lifecycle.js'
+import { type Part, startParts, stopParts } from './lifecycle.js'
 import { checkAddresses, listenOf } from './listen.js'
 import { MODES, type Mode, rolesOf } from './mode.js'
 import { readNetworkFile } from './network-file.js'
@@ -123,6 +126,7 @@ async function assemble(
   const { log, clock, random, metrics, store, libp2p, audit } = services
   const roles = createRoles(config, mode, networkId, services, policies)
   const keys = createApiKeys({ store, clock, random, log })
+  const models = modelsOf(config, roles, services, policies.policy.view)
   const stopAsked = Promise.withResolvers<void>()
   const drained = new AbortController()
   const bridge = bridgeOf(config, roles, keys, services)
@@ -147,6 +151,7 @@ async function assemble(
     {
       ...roles,
       ...(bridge === undefined ? {} : { keys }),
+      ...(models && { pulls: models.pulls }),
       log,
       audit,
       metrics,
@@ -164,7 +169,7 @@ async function assemble(
     ...policyParts(policies.signed),
     startable('keys', keys),
     ...roleParts(config, roles),
-    ...measuringParts(roles, services),
+    ...(models === undefined ? [] : [models.part]),
     ...(bridge === undefined ? [] : [bridge.part]),
   ]
   const names = rolesOf(mode)
@@ -323,19 +328,26 @@ function roleParts(config: Config, { coordinator, gateway, worker }: Roles): rea
   ]
 }
 
-/** Measures the models once the worker is up: a worker that waited for it would be idle for nothing. */
-function measuringParts({ worker }: Roles, { capabilities, clock, log }: Services): readonly Part[] {
+/** Of a worker: what it may fetch, and a look at its engine now and then. */
+function modelsOf(
+  config: Config,
+  { worker }: Roles,
+  { capabilities, clock, log }: Services,
+  policy: () => PolicyView,
+): { readonly pulls: ModelPulls; readonly part: Part } | undefined {
+  if (worker === undefined) return undefined
   const { engine } = capabilities
-  if (worker === undefined || engine === undefined) return []
-  const stop = new AbortController()
-  const start = async () => {
-    measureEngine({ clock, log }, engine, { signal: stop.signal })
-      .then((models) => worker.learnModels(models))
-      .catch((error: unknown) => {
-        if (!stop.signal.aborted) log.warn('models-not-measured', { error: asError(error) })
-      })
+  const learn = worker.learnModels.bind(worker)
+  const watch = engine && new ModelWatch({ clock, log, engine, learn })
+  const source = createModelSource(capabilities, { folder: join(config.dataDir, 'models') })
+  const pulls = new ModelPulls({ clock, log, policy, source, came: async () => watch?.look() })
+  // Once the worker is up, and not waited for: measuring loads each model.
+  const start = async () => void watch?.look()
+  const stop = async () => {
+    pulls.stop()
+    watch?.stop()
   }
-  return [quick('measuring', start, async () => stop.abort())]
+  return { pulls, part: quick('models', start, stop) }
 }
 
 /** The bridge of a gateway, as a part; its URL is known once it listens. */

@@ -54,6 +54,6 @@ function overdue(part: Part, signal: AbortSignal): Promise<never> {
 }
 
 /** Whatever was thrown, as an error. */
-export function asError(error: unknown): Error {
+function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }

@@ -10,6 +10,7 @@ export function policyJson(message: PolicyMessage): Readonly<Record<string, unkn
   return JSON.parse(
     JSON.stringify(message, (name, value: unknown) => {
       if (typeof value === 'bigint') return String(value)
+      if (name === 'digest' && value instanceof Uint8Array) return hexOf(value)
       if (name === 'previous') return hexOf(message.previous)
       if (name === 'reconciled' && message.kind === 'incident') return message.body.reconciled.map(hexOf)
       return value instanceof Uint8Array ? keyText(value) : value

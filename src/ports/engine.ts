@@ -6,6 +6,11 @@ export interface EngineModel {
   readonly contextTokens: number
   /** In memory now, so that the first token is not kept waiting. */
   readonly warm: boolean
+  /**
+   * SHA-256 in hexadecimal by which the engine tells it from another one of that name: of the file, or of
+   * what the engine calls its manifest. Left out = it does not tell, or not yet.
+   */
+  readonly digest?: string
 }
 
 export interface ChatMessage {
@@ -52,5 +57,15 @@ export interface Engine {
    *   (the worker's), `cancelled` when `signal` aborts; the engine then stops making tokens.
    */
   generate(generation: Generation, signal: AbortSignal): AsyncIterable<GenerationEvent>
+  /**
+   * Has the engine fetch a model from where it gets its models; left out = it gets none by itself.
+   *
+   * @throws EdgeCoderError `model-missing` (nobody has it), `engine-failed`, `engine-unavailable`,
+   *   `cancelled`
+   */
+  pull?(name: string, signal: AbortSignal, onProgress: PullProgress): Promise<void>
   close(): Promise<void>
 }
+
+/** @param bytes here so far @param ofBytes in all; 0 = not known yet */
+export type PullProgress = (bytes: number, ofBytes: number) => void

@@ -51,3 +51,5 @@ export const POWER_KEYS = 16
 export const POLICY_COORDINATORS = 64
 /** Gateways in one policy message, for the same reason. */
 export const POLICY_GATEWAYS = 128
+/** Models that one message of a signed policy lists: with their sources they fit into one envelope. */
+export const POLICY_MODELS = 48

@@ -89,6 +89,13 @@ export class NaivePolicy {
     return new Set(this.of('incident').at(-1)?.body.closed)
   }
 
+  /** Every step of the rollouts of one thing, oldest first. */
+  rollout(target: string, model: string): readonly Body<'rollout'>[] {
+    return this.of('rollout')
+      .map(({ body }) => body)
+      .filter((body) => body.target === target && body.model === model)
+  }
+
   epochOf(home: string): number | undefined {
     const begun = [...this.of('genesis').map(({ body }) => body.coordinators)]
     const later = this.of('coordinators').map(({ body }) => body.admit)
@@ -190,6 +197,41 @@ export class NaivePolicy {
           message.body.epoch === (this.epochOf(message.body.home) ?? -5) + 1 &&
           this.admitted('coordinators').has(message.body.coordinator)
         )
+      case 'model-sources': {
+        if (!this.closed.has('model-sources')) return true
+        const before = this.of('model-sources').at(-1)?.body
+        const text = (each: Body<'model-sources'>['models'][number]) =>
+          JSON.stringify([each.name, each.source, [...each.digest]])
+        const known = (before?.models ?? []).map(text)
+        if (message.body.models.some((each) => !known.includes(text(each)))) return false
+        const looser = (was: string | undefined, is: string) => was === 'refused' && is === 'allowed'
+        return (
+          !looser(before?.unlisted, message.body.unlisted) && !looser(before?.untold, message.body.untold)
+        )
+      }
+      case 'rollout': {
+        const { id, target, model, version, stage, batchPercent } = message.body
+        if ((target === 'model') !== (model !== '') || batchPercent < 10) return false
+        if (target === 'model' && (version.length !== 64 || /[^0-9a-f]/.test(version))) return false
+        const goesOn = stage !== 'paused' && stage !== 'rolled-back'
+        if (goesOn && target === 'model' && this.closed.has('model-sources')) return false
+        const steps = this.rollout(target, model)
+        const last = steps.at(-1)
+        if (last === undefined || last.id !== id) {
+          return stage === 'canary' && (last === undefined || ['full', 'rolled-back'].includes(last.stage))
+        }
+        // From the last time that it began: an id may be used again.
+        if (version !== last.version || batchPercent < last.batchPercent) return false
+        const widest = steps.findLast((each) => ['canary', 'batch', 'full'].includes(each.stage))?.stage
+        const next: Record<string, readonly (string | undefined)[]> = {
+          canary: ['batch', 'paused', 'rolled-back'],
+          batch: ['full', 'paused', 'rolled-back'],
+          full: ['rolled-back'],
+          paused: [widest, 'rolled-back'],
+          'rolled-back': [],
+        }
+        return next[last.stage]?.includes(stage) === true
+      }
       case 'incident': {
         const { closed, reconciled, override } = message.body
         const proofs = Number(reconciled.length > 0) + Number(override !== '')

@@ -40,6 +40,8 @@ export interface OpenAiServerInit {
   readonly flavour?: ServerFlavour
   /** Asked of every request when given. */
   readonly key?: string
+  /** What an Ollama does when it is told to fetch a model: the lines of its answer. */
+  readonly pull?: (name: string) => AsyncIterable<object>
   /** Default: any free one. */
   readonly port?: number
 }
@@ -79,6 +81,12 @@ export async function startOpenAiServer(init: OpenAiServerInit): Promise<OpenAiS
       requests.push(chat)
       if (requests.length > 100) requests.shift()
       return answerChat(chat, response)
+    }
+    if (request.url === '/api/pull' && init.pull !== undefined) {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+      for await (const line of init.pull(JSON.parse(body).model)) response.write(`${JSON.stringify(line)}\n`)
+      response.end()
+      return
     }
     const models = await init.engine.models()
     const json = describe(init.flavour ?? 'plain', request.url ?? '', models, body)
@@ -243,6 +251,11 @@ function describe(
   if (flavour === 'ollama' && path === '/api/ps') {
     const loaded = models.filter((model) => model.warm)
     return { models: loaded.map(({ name, contextTokens }) => ({ name, context_length: contextTokens })) }
+  }
+  if (flavour === 'ollama' && path === '/api/tags') {
+    return {
+      models: models.map(({ name, digest }) => ({ name, ...(digest === undefined ? {} : { digest }) })),
+    }
   }
   if (flavour === 'ollama' && path === '/api/show') {
     const asked = models.find(({ name }) => name === JSON.parse(body).model)

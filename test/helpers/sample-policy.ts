@@ -87,6 +87,25 @@ export const SAMPLE_BODIES: { readonly [Kind in PolicyKind]: PolicyBody<Kind> } 
     reconciled: [],
     override: '',
   },
+  rollout: {
+    id: 'nov',
+    target: 'runtime',
+    model: '',
+    version: '0.2.0',
+    stage: 'canary',
+    batchPercent: 50,
+    failureBasisPoints: 500,
+    leastAttempts: 20,
+    reason: 'faster streams',
+  },
+  'model-sources': {
+    models: [
+      { name: 'coder', digest: new Uint8Array(32).fill(1), source: 'https://models.example/coder.gguf' },
+      { name: 'writer', digest: new Uint8Array(32).fill(2), source: 'ollama' },
+    ],
+    unlisted: 'refused',
+    untold: 'refused',
+  },
 }
 
 export const SAMPLE_KINDS = Object.keys(SAMPLE_BODIES) as readonly PolicyKind[]

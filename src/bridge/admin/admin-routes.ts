@@ -33,10 +33,12 @@ import {
   WorkersJson,
 } from '../schemas/node.js'
 import { accountName, KeyParams, queryInteger, taskId } from '../schemas/parameters.js'
+import { RolloutsJson } from '../schemas/rollout.js'
 import { TermsJson, TermsRequestJson } from '../schemas/terms.js'
 import { HistoryJson, WalletJson } from '../schemas/wallet.js'
 import { ENROLLMENT_ROUTES } from './enrollment-routes.js'
 import { LEDGER_ROUTES } from './ledger-routes.js'
+import { MODEL_ROUTES } from './model-routes.js'
 import { POLICY_ROUTES } from './policy-routes.js'
 import { SUSPENSION_ROUTES } from './suspension-routes.js'
 
@@ -167,6 +169,12 @@ export const ADMIN_ROUTES = {
     summary: 'What became of attempts, by model and by worker, and how long tasks waited.',
     response: QualityJson,
   },
+  coordinatorRollouts: {
+    ...get,
+    path: '/coordinator/rollouts',
+    summary: 'How far versions that policy rolls out have come among the workers here, and how they do.',
+    response: RolloutsJson,
+  },
   coordinatorPeers: {
     ...get,
     path: '/coordinator/peers',
@@ -187,6 +195,7 @@ export const ADMIN_ROUTES = {
     response: LedgerStatusJson,
   },
   ...LEDGER_ROUTES,
+  ...MODEL_ROUTES,
   ...POLICY_ROUTES,
   ...ENROLLMENT_ROUTES,
   ...SUSPENSION_ROUTES,

@@ -2,6 +2,7 @@ import { isRefusal, type Refusal } from '../../core/refusal.js'
 import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Enrollment } from '../../roles/enrollment/enrollment.js'
+import type { ModelPulls } from '../../roles/worker/model-pulls.js'
 import type { ApiKeys } from '../api-keys.js'
 import type { Roles } from '../health.js'
 import { mount, type Surface } from '../mount.js'
@@ -12,7 +13,8 @@ import { ADMIN_ROUTES as ROUTES } from './admin-routes.js'
 import { audited } from './audited.js'
 import { mountEconomy } from './economy-handlers.js'
 import { mountEnrollment } from './enrollment-handlers.js'
-import { ledgerJson, models, nodeStatus, statusJson } from './node-status.js'
+import { mountModels } from './model-handlers.js'
+import { ledgerJson, modelJson, models, nodeStatus, statusJson } from './node-status.js'
 import { notHere, unpaid, unsigned } from './not-here.js'
 import { mountOperations } from './operation-handlers.js'
 import { mountPolicy } from './policy-handlers.js'
@@ -22,6 +24,8 @@ const QUEUE_ROWS = 100
 export interface NodeComponents extends Roles {
   readonly node: NodeControl
   readonly keys?: ApiKeys
+  /** Of a worker. */
+  readonly pulls?: ModelPulls
   /** Of a coordinator in a network with a signed policy. */
   readonly enrollment?: Enrollment
   readonly clock: Clock
@@ -43,6 +47,7 @@ export function mountNode(surface: Surface, components: NodeComponents): void {
   })
   mountCoordinator(surface, components)
   mountOperations(surface, components)
+  mountModels(surface, components)
   mountLedger(surface, components)
   mountEconomy(surface, audit, () => components.coordinator?.economy() ?? noEconomy(components))
   mountPolicy(surface, { network: node.network, clock, audit, policy: components.policy })
@@ -68,7 +73,11 @@ function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponent
     return { ...view, tasks }
   })
   mount(surface, ROUTES.coordinatorWorkers, () =>
-    coordinator === undefined ? none() : { workers: coordinator.workers() },
+    coordinator === undefined
+      ? none()
+      : {
+          workers: coordinator.workers().map((each) => ({ ...each, models: each.models.map(modelJson) })),
+        },
   )
   mount(surface, ROUTES.coordinatorQuality, () => {
     if (coordinator === undefined) return none()
@@ -81,6 +90,9 @@ function mountCoordinator(surface: Surface, { node, coordinator }: NodeComponent
     const checked = checks && { checks: { ...checks, workers: checks.workers.map(named) } }
     return { ...quality, workers: workers.map(named), ...checked }
   })
+  mount(surface, ROUTES.coordinatorRollouts, () =>
+    coordinator === undefined ? none() : { rollouts: coordinator.rollouts() },
+  )
   mount(surface, ROUTES.coordinatorPeers, () =>
     coordinator === undefined ? none() : { peers: node.peers() },
   )

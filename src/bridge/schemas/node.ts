@@ -2,44 +2,9 @@ import { z } from 'zod'
 import { ChecksJson } from './checks.js'
 import { CoordinatorStatusJson } from './coordinator.js'
 import { ProblemJson } from './problem.js'
-import { ClosedJson } from './terms.js'
-
-const ModelJson = z.object({
-  name: z.string(),
-  contextTokens: z.number(),
-  tokensPerS: z.number(),
-  warm: z.boolean(),
-})
+import { ModelJson, WorkerStatusJson } from './worker.js'
 
 const texts = z.array(z.string()).readonly()
-
-const WorkerStatusJson = z.object({
-  agentId: z.string(),
-  notReady: ProblemJson.optional(),
-  closed: ClosedJson.meta({ description: 'Why its contributor’s terms keep it from work; it is ready.' }),
-  coordinators: z
-    .array(z.object({ peerId: z.string(), sinceMs: z.number(), slotsOffered: z.number() }))
-    .readonly(),
-  slots: z.object({ total: z.number(), busy: z.number() }),
-  running: z
-    .array(
-      z.object({
-        taskId: z.string(),
-        kind: z.string(),
-        model: z.string(),
-        fence: z.string(),
-        stage: z.string(),
-        sinceMs: z.number(),
-        tokens: z.number(),
-      }),
-    )
-    .readonly(),
-  engine: z.string(),
-  sandbox: z.string(),
-  languages: texts,
-  models: z.array(ModelJson).readonly(),
-  finished: z.object({ done: z.number(), failed: z.number() }),
-})
 
 const GatewayStatusJson = z.object({
   notReady: ProblemJson.optional(),
@@ -250,6 +215,14 @@ export const ModelsJson = z.object({
         tokensPerS: z.number(),
         workers: z.number(),
         freeSlots: z.number(),
+        digests: texts
+          .optional()
+          .meta({ description: 'SHA-256s that engines tell it by; a gateway has none.' }),
+        barredWorkers: z
+          .number()
+          .optional()
+          .meta({ description: 'Workers that have it, and that policy does not let serve it.' }),
+        bar: ProblemJson.optional().meta({ description: 'Why not, of one of them.' }),
       }),
     )
     .readonly(),

@@ -39,6 +39,7 @@ export const AUDIT_KINDS = [
   'fees-drawn',
   'slice-returned',
   'terms-changed',
+  'model-pulled',
   'backup-created',
   'backup-restored',
   'worker-suspended',

@@ -5,6 +5,7 @@ import { type Refusal, refusal } from '../refusal.js'
 import { PolicyDraft } from './policy-draft.js'
 import type { KeyTable, LinkRecord, PolicyChange, PolicyReader } from './policy-records.js'
 import { type Requirement, requirementsOf, unsignedFault } from './requirement.js'
+import { modelSources, rollout } from './rules/fleet-rules.js'
 import { incident } from './rules/incident-rule.js'
 import { account, blacklist, enrol, grant, nodeState, reverse } from './rules/member-rules.js'
 import { coordinators, gateways, genesis, handover, keys, terms } from './rules/network-rules.js'
@@ -51,6 +52,8 @@ const RULES: { readonly [Kind in PolicyKind]: PolicyRule<Kind> } = {
   handover,
   incident,
   blacklist,
+  rollout,
+  'model-sources': modelSources,
 }
 
 /**

@@ -6,6 +6,7 @@ import type {
   PolicyReader,
   PolicyRecords,
   PolicyTable,
+  RolloutRecord,
 } from './policy-records.js'
 import type { PolicyView } from './policy-view.js'
 
@@ -27,6 +28,7 @@ export class PolicyBook implements PolicyReader {
   readonly #rosters: { readonly sequence: number; readonly coordinators: ReadonlySet<string> }[] = []
   readonly #incidents: IncidentRecord[] = []
   readonly #blacklisted = new Set<string>()
+  readonly #rollouts = new Map<string, RolloutRecord>()
   readonly #members = {
     coordinators: new Set<string>(),
     gateways: new Set<string>(),
@@ -49,6 +51,7 @@ export class PolicyBook implements PolicyReader {
       if (table === 'home' && value !== undefined) {
         this.#logs.set(`${key}/${value.epoch}`, { home: key, ...value })
       }
+      if (table === 'rollout' && value !== undefined) this.#rollouts.set(key, value)
       if (table === 'incident' && value !== undefined) this.#incidents.push(value)
       if (table === 'blacklist') list(this.#blacklisted, key, value !== undefined)
       if (table === 'coordinator' || table === 'gateway' || table === 'node') this.#place(key)
@@ -86,8 +89,15 @@ export class PolicyBook implements PolicyReader {
     const chain = this.get('chain', '')
     if (chain === undefined) return undefined
     const incident = this.get('incident', '')
-    const closed = incident === undefined ? {} : { incident }
-    return { network: chain.network, admission: 'listed', ...this.#members, ...closed }
+    const models = this.get('models', '')
+    return {
+      network: chain.network,
+      admission: 'listed',
+      ...this.#members,
+      ...(incident === undefined ? {} : { incident }),
+      ...(models === undefined ? {} : { models }),
+      ...(this.#rollouts.size === 0 ? {} : { rollouts: [...this.#rollouts.values()] }),
+    }
   }
 
   /** The terms in force after a message. @param sequence left out = the newest */

@@ -62,10 +62,12 @@ function fieldsOf(value: unknown, name = '', fields = new Map<string, string>())
   return fields
 }
 
-/** Powers are told apart by their name, not by their place in the list. */
+/** Powers and models are told apart by their names, not by their place in the list. */
 function nameOf(value: unknown): string | undefined {
-  const named = typeof value === 'object' && value !== null && 'power' in value
-  return named ? String(value.power) : undefined
+  if (typeof value !== 'object' || value === null) return undefined
+  if ('power' in value) return String(value.power)
+  if (!('name' in value && 'digest' in value && value.digest instanceof Uint8Array)) return undefined
+  return `${value.name}@${hexOf(value.digest)}`
 }
 
 function withoutName(value: unknown): unknown {

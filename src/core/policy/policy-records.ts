@@ -53,6 +53,25 @@ export interface BlacklistEntry extends BlacklistRecord {
   readonly sequence: number
 }
 
+/** Which models may serve. */
+export interface ModelSourcesRecord extends PolicyBody<'model-sources'> {
+  /** Of the message that said so. */
+  readonly sequence: number
+}
+
+type RolloutStage = PolicyBody<'rollout'>['stage']
+
+/** How far a version has come. Key: `runtime`, or `model` and its name. */
+export interface RolloutRecord extends PolicyBody<'rollout'> {
+  readonly sequence: number
+  /** When the message was issued that brought it here. */
+  readonly sinceMs: number
+  /** The widest cohort that it was offered to: where it goes on after a pause. */
+  readonly reached: Extract<RolloutStage, 'canary' | 'batch' | 'full'>
+  /** What was there in full before; empty = whatever each had. */
+  readonly before: string
+}
+
 /** All state that policy makes, by table. */
 export interface PolicyRecords {
   readonly chain: ChainRecord
@@ -77,6 +96,9 @@ export interface PolicyRecords {
   readonly incident: IncidentRecord
   /** Expired entries stay, until they are removed. */
   readonly blacklist: BlacklistEntry
+  /** Key: ''. */
+  readonly models: ModelSourcesRecord
+  readonly rollout: RolloutRecord
 }
 
 export type PolicyTable = keyof PolicyRecords

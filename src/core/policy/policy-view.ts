@@ -1,6 +1,6 @@
 import { type Refusal, refusal } from '../refusal.js'
 import type { Blacklist } from './blacklist.js'
-import type { IncidentRecord } from './policy-records.js'
+import type { IncidentRecord, ModelSourcesRecord, RolloutRecord } from './policy-records.js'
 
 export type PeerRole = 'coordinator' | 'gateway' | 'worker'
 
@@ -24,6 +24,10 @@ export interface PolicyView {
   readonly incident?: IncidentRecord
   /** Whoever is on it is kept out, whatever list names it; left out = nobody is. */
   readonly blacklist?: Blacklist
+  /** Which models may serve; left out = policy never said. Asked by `modelRefusal`. */
+  readonly models?: ModelSourcesRecord
+  /** Versions that are offered, or were; left out = none ever was. Asked by `offerTo`. */
+  readonly rollouts?: readonly RolloutRecord[]
 }
 
 export interface PolicySubject {

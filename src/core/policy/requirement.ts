@@ -30,6 +30,8 @@ const POWER_OF: { readonly [Kind in PolicyKind]: Power } = {
   handover: 'handover',
   incident: 'incident',
   blacklist: 'blacklist',
+  rollout: 'rollout',
+  'model-sources': 'model-sources',
 }
 
 /**

@@ -18,9 +18,11 @@ export function feasible(worker: WorkerProfile, requirement: Requirement): reado
   return why
 }
 
-/** Models of the worker that can serve the requirement; a window of 0 is not known, and tried. */
+/** Models of the worker that can and may serve the requirement; a window of 0 is not known, and tried. */
 export function fittingModels(worker: WorkerProfile, requirement: Requirement): readonly ModelProfile[] {
-  return worker.models.filter((model) => named(model, requirement) && hasRoom(model, requirement))
+  return worker.models.filter(
+    (model) => model.bar === undefined && named(model, requirement) && hasRoom(model, requirement),
+  )
 }
 
 function modelReasons(worker: WorkerProfile, requirement: Requirement): readonly Refusal[] {
@@ -28,7 +30,10 @@ function modelReasons(worker: WorkerProfile, requirement: Requirement): readonly
     return [
       refusal('no-engine', 'the worker has no model engine', { next: 'Start an engine on the worker.' }),
     ]
-  const models = worker.models.filter((model) => named(model, requirement))
+  const there = worker.models.filter((model) => named(model, requirement))
+  const models = there.filter((model) => model.bar === undefined)
+  const [barred] = there.flatMap(({ bar }) => bar ?? [])
+  if (models.length === 0 && barred !== undefined) return [barred]
   if (models.length === 0) {
     const asked = requirement.model === '' ? 'any model' : `model ${requirement.model}`
     return [

@@ -107,7 +107,7 @@ export class Planner {
     if (account === undefined) return undefined
     return nextOfAccount(
       account,
-      (taskClass) => this.#workers.fits(worker.capability, taskClass),
+      (each) => !this.#isHeld(each) && this.#workers.fits(worker.capability, each),
       (waiting) => !this.#workers.excludes(worker, waiting),
     )
   }

@@ -8,6 +8,10 @@ export interface ModelProfile {
   /** Measured; 0 = not yet. */
   readonly tokensPerS: number
   readonly warm: boolean
+  /** What its engine says it is: a SHA-256 in hexadecimal; left out = the engine does not tell. */
+  readonly digest?: string
+  /** Why policy does not let it serve; left out = it does. */
+  readonly bar?: Refusal
 }
 
 /** What a worker says it can do. */

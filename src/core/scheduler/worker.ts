@@ -53,7 +53,7 @@ export function capabilityKey(profile: WorkerProfile): string {
     profile.engine !== '',
     profile.sandbox !== '',
     [...profile.languages].sort(),
-    profile.models.map((model) => [model.name, model.contextTokens]).sort(),
+    profile.models.map((model) => [model.name, model.contextTokens, model.bar?.code]).sort(),
     String(profile.priceFloorMicrocredits),
   ])
 }

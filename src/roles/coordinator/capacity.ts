@@ -1,4 +1,4 @@
-import type { WorkerSession } from './worker-session.js'
+import { mayServe, type WorkerSession, type WorkerStanding } from './worker-session.js'
 
 /** Models and languages named in one capacity message; the wire allows as many. */
 const MODELS = 256
@@ -11,11 +11,16 @@ interface ModelSum {
 }
 
 /**
- * What attached workers can do together. Of a model the best context, speed and warmth count.
+ * What attached workers can and may do together. Of a model the best context, speed and warmth count.
  *
  * @param paused no slot is free then, for all who ask
  */
-export function capacityOf(sessions: Iterable<WorkerSession>, queued: number, paused: boolean) {
+export function capacityOf(
+  sessions: Iterable<WorkerSession>,
+  policy: WorkerStanding['policy'],
+  queued: number,
+  paused: boolean,
+) {
   const models = new Map<string, ModelSum>()
   const languages = new Set<string>()
   let workers = 0
@@ -26,7 +31,7 @@ export function capacityOf(sessions: Iterable<WorkerSession>, queued: number, pa
     workers++
     freeSlots += free
     for (const language of capabilities.languages) if (languages.size < LANGUAGES) languages.add(language)
-    for (const model of capabilities.models) add(models, model, free)
+    for (const model of capabilities.models) if (mayServe(policy, model)) add(models, model, free)
   }
   return {
     models: [...models.values()].slice(0, MODELS),

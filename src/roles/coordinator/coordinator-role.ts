@@ -42,6 +42,7 @@ import type { Pause, PauseOrder } from './pause.js'
 import type { AssignmentQuality, QualityView } from './quality.js'
 import type { ReplicatedLedger } from './replicated-ledger.js'
 import type { Resumption, ResumptionOrder } from './resumption.js'
+import type { RolloutTally, RolloutView } from './rollout-tally.js'
 import type { Suspensions, SuspensionView } from './suspensions.js'
 import type { TaskBook } from './task-book.js'
 import type { TaskMeter } from './task-meter.js'
@@ -71,6 +72,7 @@ export interface CoordinatorParts {
   readonly quality: AssignmentQuality
   /** Left out without a signed policy. */
   readonly checks: Checks | undefined
+  readonly rollouts: RolloutTally
 }
 
 interface Ports {
@@ -179,6 +181,10 @@ export class CoordinatorRole implements Coordinator {
   quality(): QualityView {
     const { quality, checks } = this.#parts
     return { ...quality.view(), ...(checks === undefined ? {} : { checks: checks.view(QUALITY_WORKERS) }) }
+  }
+
+  rollouts(): readonly RolloutView[] {
+    return this.#parts.rollouts.list()
   }
 
   queue(limit: number): QueueView {
@@ -326,6 +332,7 @@ export class CoordinatorRole implements Coordinator {
     this.#parts.checks?.round()
     this.#parts.suspensions.sweep()
     resumption.look(workers.slots)
+    this.#parts.rollouts.show()
     gateways.publishCapacity()
     // Workers that came for what waits would get none of it.
     const out = book.count('leased') + book.count('running')

@@ -9,6 +9,7 @@ import type { LedgerOffice } from './ledger-office.js'
 import type { PauseOrder, PauseView } from './pause.js'
 import type { QualityView } from './quality.js'
 import type { ResumptionOrder, ResumptionView } from './resumption.js'
+import type { RolloutView } from './rollout-tally.js'
 import type { SuspensionView } from './suspensions.js'
 
 /** A coordinator peer: durable queue, leases and assignment. */
@@ -21,6 +22,8 @@ export interface Coordinator {
   queue(limit: number): QueueView
   /** What became of attempts since it started. */
   quality(): QualityView
+  /** How far versions that policy rolls out have come among its workers. */
+  rollouts(): readonly RolloutView[]
   /** Attached workers and those lately gone. */
   workers(): readonly WorkerView[]
   /** Why a task stands where it stands: every candidate with every reason why not. */
@@ -183,6 +186,10 @@ export interface WorkerView {
     readonly contextTokens: number
     readonly tokensPerS: number
     readonly warm: boolean
+    /** What the engine says it is: a SHA-256 in hexadecimal; left out = it does not tell. */
+    readonly digest?: string
+    /** Why policy does not let it serve; left out = it does. */
+    readonly bar?: Refusal
   }[]
   readonly languages: readonly string[]
   readonly done: number

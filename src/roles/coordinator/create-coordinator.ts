@@ -38,6 +38,7 @@ import { Pause } from './pause.js'
 import { AssignmentQuality } from './quality.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
 import { Resumption } from './resumption.js'
+import { RolloutTally } from './rollout-tally.js'
 import { Suspensions } from './suspensions.js'
 import { TaskBook } from './task-book.js'
 import { createTaskMeter } from './task-meter.js'
@@ -110,7 +111,7 @@ function assemble(
   const quality = new AssignmentQuality(clock)
   const ids = protocolIds(networkId)
   const touch = (): void => assigner.touch()
-  const after = () => ({ workers, gateways, checks, resumption })
+  const after = () => ({ workers, gateways, checks, resumption, rollouts })
   const outlets = createTaskOutlets({ meter, quality, after, touch })
   const book = new TaskBook({ store, clock, scheduler, journal, accounting, outlets }, limits)
   const resumption = new Resumption({ store, clock, log, audit, metrics, touch })
@@ -132,30 +133,28 @@ function assemble(
     { ...shared, checks, watch, drains, suspensions, accountOf, gatewayAddresses, enrollment },
     limits,
   )
+  const rollouts = new RolloutTally({ log, metrics, policy, desk: () => workers })
   const agentId = (worker: string): string => workers.agentId(worker)
   const unfinished = (account: string): Iterable<string> => book.unfinished(account)
   const { wallets, talk, transfers, allotments } = createCredits(
     { ...components, ledger, unfinished, journal, touch },
     { networkId },
   )
-  const sessions = () => workers.sessions()
-  const gateways = new GatewayDesk(
-    { ...shared, checks, agentId, workers: sessions, wallets: talk, transfers, allotments },
-    limits,
-  )
+  const ofWorkers = { checks, agentId, workers: () => workers.sessions() }
+  const credits = { wallets: talk, transfers, allotments }
+  const gateways = new GatewayDesk({ ...shared, ...ofWorkers, ...credits }, limits)
   const slotBack = (worker: string): void => workers.slotBack(worker)
   const assigner = createAssigner({ scheduler, book, journal, pause, resumption, slotBack }, limits)
-  const announcer = new Announcer(
-    { network, store, clock, signer, log, policy, scheduler },
-    ids.announcements,
-  )
+  const announcing = { network, store, clock, signer, log, policy, scheduler }
+  const announcer = new Announcer(announcing, ids.announcements)
   const office =
     ledger &&
     paid &&
     createLedgerOffice({ ...shared, ledger, accounting: paid, store, signer }, { networkId })
   const economy = ledger && createEconomy(ledger, { journal, clock, signer })
   const ends = { workers, gateways, wallets, assigner, announcer }
-  const held = { pause, resumption, drains, isolations, suspensions, quality, checks, ...ends }
+  const counts = { quality, checks, rollouts }
+  const held = { pause, resumption, drains, isolations, suspensions, ...counts, ...ends }
   const parts = { scheduler, watch, journal, ledger, office, economy, book, meter, ...held }
   const { onPolicy = () => () => {} } = components
   return new CoordinatorRole({ network, clock, log, policy, onPolicy }, parts, ids)

@@ -2,6 +2,7 @@ import type { Checks } from './checks.js'
 import type { GatewayDesk } from './gateway-desk.js'
 import type { AssignmentQuality } from './quality.js'
 import type { Resumption } from './resumption.js'
+import type { RolloutTally } from './rollout-tally.js'
 import type { TaskOutlets } from './task-book.js'
 import { endedMsOf, type TaskEntry } from './task-entry.js'
 import type { TaskMeter } from './task-meter.js'
@@ -16,6 +17,7 @@ interface Components {
     readonly gateways: GatewayDesk
     readonly checks: Checks | undefined
     readonly resumption: Resumption
+    readonly rollouts: RolloutTally
   }
   readonly touch: () => void
 }
@@ -43,9 +45,10 @@ export function createTaskOutlets({ meter, quality, after, touch }: Components):
     recorded(worker, outcome, task) {
       meter.recorded(outcome)
       quality.ended(worker, outcome, task)
-      const { workers, resumption } = after()
+      const { workers, resumption, rollouts } = after()
       resumption.ended(worker, outcome, task)
       workers.recorded(worker, outcome)
+      rollouts.recorded(worker, outcome)
     },
     storming: () => after().workers.storming(),
   }

@@ -128,7 +128,7 @@ function sinceMsOf(task: Task): number {
 
 export function workersOf({ watch, book, workers }: Parts): readonly WorkerView[] {
   const view = (session: WorkerSession): WorkerView => {
-    const { engine, sandbox, models, languages } = profileOf(session, undefined)
+    const { engine, sandbox, models, languages } = profileOf(session, workers.standing(session))
     const { peerId, agentId, free, done, failed, lastHeardMs } = session
     return {
       peerId,

@@ -11,7 +11,7 @@ import type { WorkerDeskComponents } from './desk-components.js'
 import type { TaskOutlets } from './task-book.js'
 import { leaseOf, type TaskEntry } from './task-entry.js'
 import { toWireHeader } from './task-header.js'
-import { profileOf, tellWorker, WorkerSession } from './worker-session.js'
+import { profileOf, tellWorker, WorkerSession, type WorkerStanding } from './worker-session.js'
 import { createWorkerTalk } from './worker-talk.js'
 
 type WorkerOutlets = Pick<TaskOutlets, 'grant' | 'revoke' | 'leased' | 'released' | 'recorded' | 'storming'>
@@ -45,6 +45,11 @@ export class WorkerDesk implements WorkerOutlets {
     return this.#sessions.values()
   }
 
+  standing({ peerId }: WorkerSession): WorkerStanding {
+    const { accountOf, policy } = this.#components
+    return { account: accountOf(peerId), policy: policy() }
+  }
+
   session(worker: string): WorkerSession | undefined {
     return this.#sessions.get(worker)
   }
@@ -66,8 +71,13 @@ export class WorkerDesk implements WorkerOutlets {
     return this.#gone.values()
   }
 
+  /** Also of a worker that has just gone. */
+  known(worker: string): WorkerSession | undefined {
+    return this.#sessions.get(worker) ?? this.#gone.get(worker)
+  }
+
   agentId(worker: string): string {
-    return (this.#sessions.get(worker) ?? this.#gone.get(worker))?.agentId ?? ''
+    return this.known(worker)?.agentId ?? ''
   }
 
   /** Judges everybody's silence; leases of the lost go back to the queue. */
@@ -85,13 +95,13 @@ export class WorkerDesk implements WorkerOutlets {
     log.warn(storm === 'storm' ? 'storm-began' : 'storm-ended', { workers: this.#sessions.size, next })
   }
 
-  /** Puts out workers that policy no longer admits or that are suspended, and gives nothing new to those that it drains. */
+  /** Puts out workers that policy no longer admits or that are suspended; the others get what it lets them have now. */
   recheck(): void {
     this.#holdCode()
     for (const session of this.#sessions.values()) {
       const why = this.#admits(session.peerId, session.agentId)
       if (why !== undefined) this.#putOut(session, why)
-      else if (this.#bar(session)?.code !== session.bar?.code) this.#offer(session)
+      else this.#changed(session)
     }
     this.#components.touch()
   }
@@ -240,13 +250,10 @@ export class WorkerDesk implements WorkerOutlets {
     }
     if (hello.registrationSecret.length > 0) void enrollment?.confirmed(guest)
     const session = this.#attach(link, hello)
-    const talk = createWorkerTalk(
-      this.#components,
-      { leaseMs: this.#limits.leaseMs },
-      session,
-      link,
-      (changed) => this.#offer(changed),
-    )
+    const talk = createWorkerTalk(this.#components, { leaseMs: this.#limits.leaseMs }, session, link, {
+      offer: (changed) => this.#offer(changed),
+      changed: (changed) => this.#changed(changed),
+    })
     return {
       said: (message) => {
         if (session.link !== link) return () => {}
@@ -323,9 +330,14 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #enlist(session: WorkerSession): void {
-    const { scheduler, accountOf } = this.#components
-    scheduler.upsertWorker(profileOf(session, accountOf(session.peerId)))
+    const { scheduler } = this.#components
+    scheduler.upsertWorker(profileOf(session, this.standing(session)))
     scheduler.setLiveness(session.peerId, 'live')
+    this.#offer(session)
+  }
+
+  #changed(session: WorkerSession): void {
+    this.#components.scheduler.upsertWorker(profileOf(session, this.standing(session)))
     this.#offer(session)
   }
 

@@ -1,4 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import { hexOf } from '../../core/ledger/hex.js'
+import { modelRefusal, type ServedModel } from '../../core/policy/model-gate.js'
+import type { PolicyView } from '../../core/policy/policy-view.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { WorkerProfile } from '../../core/scheduler/views.js'
 import type { Link } from '../../ports/network.js'
@@ -6,6 +9,7 @@ import { frames } from '../../wire/frame.js'
 import type {
   Capabilities,
   CoordinatorToWorkerSchema,
+  Model,
   WorkerHello,
 } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
 
@@ -61,8 +65,14 @@ export class WorkerSession {
   }
 }
 
-/** @param account of its owner, as far as policy names it */
-export function profileOf(session: WorkerSession, account: string | undefined): WorkerProfile {
+/** What is to be known of a worker besides what it says. */
+export interface WorkerStanding {
+  /** Of its owner, as far as policy names it. */
+  readonly account: string | undefined
+  readonly policy: Pick<PolicyView, 'models' | 'incident'>
+}
+
+export function profileOf(session: WorkerSession, { account, policy }: WorkerStanding): WorkerProfile {
   const { capabilities } = session
   return {
     peerId: session.peerId,
@@ -70,15 +80,29 @@ export function profileOf(session: WorkerSession, account: string | undefined): 
     engine: capabilities.engine,
     sandbox: capabilities.sandbox,
     languages: capabilities.languages,
-    models: capabilities.models.map((model) => ({
-      name: model.name,
-      contextTokens: model.contextTokens,
-      tokensPerS: model.tokensPerSMilli / 1000,
-      warm: model.warm,
-    })),
+    models: capabilities.models.map(({ name, contextTokens, tokensPerSMilli, warm, digest: bytes }) => {
+      const digest = digestOf(bytes)
+      const bar = modelRefusal(policy, { name, ...digest })
+      const barred = bar === undefined ? {} : { bar }
+      return { name, contextTokens, tokensPerS: tokensPerSMilli / 1000, warm, ...digest, ...barred }
+    }),
     priceFloorMicrocredits: capabilities.priceFloorMicrocredits,
     ...(capabilities.ownFirst && account !== undefined ? { ownAccount: account } : {}),
   }
+}
+
+/** What a worker says that its models are. */
+export function modelsOf({ capabilities }: WorkerSession): readonly ServedModel[] {
+  return capabilities.models.map(({ name, digest }) => ({ name, ...digestOf(digest) }))
+}
+
+/** May a model that a worker named be given work? */
+export function mayServe(policy: WorkerStanding['policy'], model: Pick<Model, 'name' | 'digest'>): boolean {
+  return modelRefusal(policy, { name: model.name, ...digestOf(model.digest) }) === undefined
+}
+
+function digestOf(bytes: Uint8Array): { readonly digest?: string } {
+  return bytes.length === 0 ? {} : { digest: hexOf(bytes) }
 }
 
 export function tellWorker(link: Link, body: ToWorker): void {

@@ -16,9 +16,17 @@ import type { WorkerDeskComponents } from './desk-components.js'
 import type { Action } from './ordered-inbox.js'
 import { type Outcome, openOutcome, outcomeMismatch } from './outcome-check.js'
 import { leaseOf, type TaskEntry } from './task-entry.js'
-import { profileOf, tellWorker, type WorkerSession } from './worker-session.js'
+import { tellWorker, type WorkerSession } from './worker-session.js'
 
 const FAULTS = { [Fault.WORKER]: 'worker', [Fault.TASK]: 'task', [Fault.GATEWAY]: 'gateway' } as const
+
+/** Who hears of what a worker says of itself. */
+interface Desk {
+  /** It has other slots to offer. */
+  offer(session: WorkerSession): void
+  /** It can do something else. */
+  changed(session: WorkerSession): void
+}
 
 /** @returns what each message of a welcomed worker leads to */
 export function createWorkerTalk(
@@ -26,9 +34,9 @@ export function createWorkerTalk(
   init: { readonly leaseMs: number },
   session: WorkerSession,
   link: Link,
-  offer: (session: WorkerSession) => void,
+  desk: Desk,
 ): (message: WorkerToCoordinator) => Action {
-  const talk = new WorkerTalk(components, init.leaseMs, session, link, offer)
+  const talk = new WorkerTalk(components, init.leaseMs, session, link, desk)
   return (message) => talk.said(message)
 }
 
@@ -37,20 +45,20 @@ class WorkerTalk {
   readonly #leaseMs: number
   readonly #session: WorkerSession
   readonly #link: Link
-  readonly #offer: (session: WorkerSession) => void
+  readonly #desk: Desk
 
   constructor(
     components: WorkerDeskComponents,
     leaseMs: number,
     session: WorkerSession,
     link: Link,
-    offer: (session: WorkerSession) => void,
+    desk: Desk,
   ) {
     this.#components = components
     this.#leaseMs = leaseMs
     this.#session = session
     this.#link = link
-    this.#offer = offer
+    this.#desk = desk
   }
 
   said({ body }: WorkerToCoordinator): Action {
@@ -85,14 +93,12 @@ class WorkerTalk {
 
   #report(free: number): void {
     this.#session.reported(free)
-    this.#offer(this.#session)
+    this.#desk.offer(this.#session)
   }
 
   #changed(capabilities: WorkerSession['capabilities']): void {
     this.#session.capabilities = capabilities
-    const { scheduler, accountOf } = this.#components
-    scheduler.upsertWorker(profileOf(this.#session, accountOf(this.#session.peerId)))
-    this.#offer(this.#session)
+    this.#desk.changed(this.#session)
   }
 
   #beat(beat: Beat): void {
@@ -234,7 +240,7 @@ class WorkerTalk {
       this.#components.book.step(held, { type: 'decline', worker, fence: lease.fence, reason })
     }
     this.#session.free = free
-    this.#offer(this.#session)
+    this.#desk.offer(this.#session)
   }
 
   #whyIdle(id: number): void {

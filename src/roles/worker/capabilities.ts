@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { EdgeCoderError } from '../../core/errors.js'
+import type { Refusal } from '../../core/refusal.js'
 import type { Engine } from '../../ports/engine.js'
 import type { Sandbox } from '../../ports/sandbox.js'
 import type { CapabilitiesSchema } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
@@ -14,11 +15,16 @@ export interface MeasuredModel {
   readonly tokensPerS: number
   /** In memory now. */
   readonly warm: boolean
+  /** What the engine says it is: a SHA-256 in hexadecimal; left out = the engine does not tell. */
+  readonly digest?: string
 }
 
 /** What this worker can do, and for how much. */
 export interface Means {
+  /** All that the engine has; coordinators are told of those that policy does not let serve, too. */
   readonly models: readonly MeasuredModel[]
+  /** Why policy does not let one of them serve; undefined = it does. */
+  barOf(model: MeasuredModel): Refusal | undefined
   readonly engine?: Engine
   readonly sandbox?: Sandbox
   /** Least price taken, for a task; 0 = any. */
@@ -48,6 +54,7 @@ export function wireCapabilities(means: Means): MessageInitShape<typeof Capabili
       contextTokens: model.contextTokens,
       tokensPerSMilli: Math.round(model.tokensPerS * 1000),
       warm: model.warm,
+      ...(model.digest === undefined ? {} : { digest: Buffer.from(model.digest, 'hex') }),
     })),
     engine: means.engine?.kind ?? '',
     sandbox: means.sandbox?.kind ?? '',
@@ -58,12 +65,20 @@ export function wireCapabilities(means: Means): MessageInitShape<typeof Capabili
   }
 }
 
+/** Models of the engine that policy lets serve. */
+export function servedModels(means: Means): readonly MeasuredModel[] {
+  return means.models.filter((model) => means.barOf(model) === undefined)
+}
+
 /** Could this worker do such work, with a slot free? */
 export function canDo(means: Means, needs: WorkNeeds): boolean {
   if (needs.priceCapMicrocredits < means.priceFloorMicrocredits) return false
   const needsModel = needs.kind !== TaskKind.TEST
   const needsSandbox = needs.kind !== TaskKind.CHAT
-  if (needsModel && (means.engine === undefined || !means.models.some((model) => serves(model, needs)))) {
+  if (
+    needsModel &&
+    (means.engine === undefined || !servedModels(means).some((model) => serves(model, needs)))
+  ) {
     return false
   }
   if (!needsSandbox) return true

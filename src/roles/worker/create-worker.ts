@@ -1,4 +1,5 @@
 import assert from 'node:assert'
+import { modelRefusal } from '../../core/policy/model-gate.js'
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
@@ -13,7 +14,7 @@ import { protocolIds } from '../../wire/protocol-ids.js'
 import type { RegistrationToken } from '../../wire/registration-token.js'
 import { createAnnouncementJudge } from './announcement-judge.js'
 import { attach } from './attachment.js'
-import type { Means, MeasuredModel } from './capabilities.js'
+import { type Means, type MeasuredModel, servedModels } from './capabilities.js'
 import { CoordinatorSearch } from './coordinator-search.js'
 import { GatewayLinks } from './gateway-link.js'
 import { Home } from './home.js'
@@ -27,6 +28,7 @@ import { SlotBook } from './slot-book.js'
 import type { Worker } from './worker.js'
 import { MAX_SLOTS, WORKER_LIMITS, type WorkerLimits } from './worker-limits.js'
 import { createWorkerMeters } from './worker-meters.js'
+import { offersTo } from './worker-offers.js'
 
 export interface WorkerComponents {
   readonly network: Network
@@ -71,11 +73,13 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
   const limits = { ...WORKER_LIMITS, ...init.limits }
   const ids = protocolIds(init.networkId)
   let { models } = components
-  let terms: LentTerms | undefined
+  const slots = new SlotBook(init.slots)
+  const terms = lentTerms(components, slots, (set) => keepTo(terms, set, slots, desk))
   const means: Means = {
     get models() {
       return models
     },
+    barOf: (model) => modelRefusal(policy(), model),
     get priceFloorMicrocredits() {
       return terms?.terms.priceFloorMicrocredits ?? 0n
     },
@@ -86,10 +90,9 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
     ...(components.sandbox === undefined ? {} : { sandbox: components.sandbox }),
     version: init.version,
   }
-  const slots = new SlotBook(init.slots)
   const gateways = new GatewayLinks({ network, clock, random, limits, protocol: ids.data })
   const { agentId, networkId, registration } = init
-  const desk = new LeaseDesk({
+  const desk: LeaseDesk = new LeaseDesk({
     clock,
     log,
     limits,
@@ -101,19 +104,12 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
     outbox: new Outbox(limits.pendingOutcomes),
     runAttempt: (run) => {
       const mostMemoryMib = terms?.terms.memoryMib ?? 0
-      return runAttempt({ ...components, models, mostMemoryMib, limits, networkId, gateways }, run)
+      return runAttempt(
+        { ...components, models: servedModels(means), mostMemoryMib, limits, networkId, gateways },
+        run,
+      )
     },
   })
-  if (components.lent !== undefined) {
-    terms = new LentTerms({
-      ...components.lent,
-      clock,
-      log,
-      metrics: components.metrics,
-      worksElsewhere: () => components.engine?.kind === 'openai-http' && slots.busy > 0,
-      judged: (set) => (terms === undefined ? undefined : keepTo(terms, set, slots, desk)),
-    })
-  }
   const linkTo = (coordinator: PeerAddress, signal: AbortSignal) =>
     attach({ network, clock, limits, owner: desk, protocol: ids.worker, registration }, coordinator, signal)
   const remember = init.onCoordinators ?? (() => {})
@@ -146,6 +142,18 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
     models = measured
     desk.tellCapabilities()
   }
-  const parts = { clock, slots, desk, home, means, terms, gateways, stopper, agentId, learnModels }
+  const offers = () => offersTo(network.peerId, policy(), means)
+  const parts = { clock, slots, desk, home, means, terms, gateways, stopper, agentId, offers, learnModels }
   return new MeshWorker(parts, () => network.subscribe(ids.announcements, judge))
+}
+
+/** @param judged called with whether they were set anew */
+function lentTerms(
+  { lent, clock, log, metrics, engine }: WorkerComponents,
+  slots: SlotBook,
+  judged: (set: boolean) => void,
+): LentTerms | undefined {
+  // An engine that is a server of its own is no child of ours.
+  const worksElsewhere = (): boolean => engine?.kind === 'openai-http' && slots.busy > 0
+  return lent && new LentTerms({ ...lent, clock, log, metrics, worksElsewhere, judged })
 }

@@ -212,11 +212,12 @@ function entriesOf(changes: TermChanges): readonly (readonly [TermName, string |
 }
 
 /** Has slots and attempts follow the terms as they are judged now. @param set they were set anew */
-export function keepTo(terms: LentTerms, set: boolean, slots: SlotBook, desk: LeaseDesk): void {
-  const [first] = terms.closed
+export function keepTo(terms: LentTerms | undefined, set: boolean, slots: SlotBook, desk: LeaseDesk): void {
+  const closed = terms?.closed ?? []
+  const [first] = closed
   slots.closeFor(first?.closing)
   if (set) desk.tellCapabilities()
   desk.tellOffers()
-  const urgent = terms.closed.find(({ closing }) => WHEN_CLOSED[closing] === 'hand-back')
+  const urgent = closed.find(({ closing }) => WHEN_CLOSED[closing] === 'hand-back')
   if (urgent !== undefined && desk.runs.length > 0) desk.handBack(refusal(urgent.closing, urgent.detail))
 }

@@ -8,7 +8,7 @@ import type { LentTerms, TermChanges } from './lent-terms.js'
 import type { SlotBook } from './slot-book.js'
 import { deadline } from './waiting.js'
 import { notReady, ownReasons, whyIdle } from './why-idle.js'
-import type { Worker, WorkerStatus } from './worker.js'
+import type { Worker, WorkerOffer, WorkerStatus } from './worker.js'
 import { kindName } from './worker-meters.js'
 
 /** A coordinator that is slow to say why nothing comes is not waited for longer. */
@@ -28,6 +28,8 @@ export interface WorkerParts {
   readonly gateways: GatewayLinks
   readonly stopper: AbortController
   readonly agentId: string
+  /** Versions that policy has for it. */
+  readonly offers: () => readonly WorkerOffer[]
   learnModels(models: readonly MeasuredModel[]): void
 }
 
@@ -83,7 +85,7 @@ export class MeshWorker implements Worker {
   }
 
   status(): WorkerStatus {
-    const { slots, desk, means, agentId, terms } = this.#parts
+    const { slots, desk, means, agentId, terms, offers } = this.#parts
     const why = notReady(means, slots, this.#detached())
     return {
       agentId,
@@ -107,7 +109,11 @@ export class MeshWorker implements Worker {
       engine: means.engine?.kind ?? '',
       sandbox: means.sandbox?.kind ?? '',
       languages: means.sandbox?.languages ?? [],
-      models: means.models,
+      models: means.models.map((model) => {
+        const bar = means.barOf(model)
+        return bar === undefined ? model : { ...model, bar }
+      }),
+      offers: offers(),
       finished: desk.finished,
     }
   }

@@ -1,9 +1,14 @@
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Closed } from '../../core/terms/judge-terms.js'
 import type { WhyIdle as WireWhyIdle } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
-import type { Means } from './capabilities.js'
+import { type Means, servedModels } from './capabilities.js'
 import type { SlotBook } from './slot-book.js'
 import type { WhyIdle } from './worker.js'
+
+/** Models that policy does not let serve, told of one by one. */
+const MODELS_TOLD = 8
+/** What keeps a worker from some work only. */
+const PARTIAL: ReadonlySet<string> = new Set(['no-engine', 'no-sandbox', 'model-refused', 'incident-closed'])
 
 type Reason = WhyIdle['reasons'][number]
 
@@ -32,6 +37,7 @@ export function ownReasons(means: Means, slots: SlotBook, detached: Refusal | un
       ),
     )
   }
+  reasons.push(...means.models.flatMap((model) => means.barOf(model) ?? []).slice(0, MODELS_TOLD))
   if (means.sandbox === undefined) {
     reasons.push(
       refusal('no-sandbox', 'there is no sandbox here: solve and test tasks cannot run', {
@@ -44,10 +50,9 @@ export function ownReasons(means: Means, slots: SlotBook, detached: Refusal | un
 
 /** Why it cannot get any work now; undefined = it can. A worker with an engine or a sandbox can get some. */
 export function notReady(means: Means, slots: SlotBook, detached: Refusal | undefined): Refusal | undefined {
-  const canNothing = (means.engine === undefined || means.models.length === 0) && means.sandbox === undefined
-  return ownReasons(means, slots, detached).find(
-    (reason) => canNothing || (reason.code !== 'no-engine' && reason.code !== 'no-sandbox'),
-  )
+  const noModel = means.engine === undefined || servedModels(means).length === 0
+  const canNothing = noModel && means.sandbox === undefined
+  return ownReasons(means, slots, detached).find((reason) => canNothing || !PARTIAL.has(reason.code))
 }
 
 interface OwnReasons {

@@ -1,3 +1,4 @@
+import type { Cohort } from '../../core/policy/rollout-offer.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { MeasuredModel } from './capabilities.js'
 import type { TermChanges, TermsView } from './lent-terms.js'
@@ -54,8 +55,25 @@ export interface WorkerStatus {
     readonly contextTokens: number
     readonly tokensPerS: number
     readonly warm: boolean
+    readonly digest?: string
+    /** Why policy does not let it serve; left out = it does. */
+    readonly bar?: Refusal
   }[]
+  /** Versions that policy offers to it and that it has not. */
+  readonly offers: readonly WorkerOffer[]
   readonly finished: { readonly done: number; readonly failed: number }
+}
+
+/** A version that a rollout has for this worker. */
+export interface WorkerOffer {
+  readonly rollout: string
+  readonly cohort: Cohort
+  readonly target: 'runtime' | 'model'
+  /** Empty for the runtime. */
+  readonly model: string
+  /** Of the runtime, or the digest of the model; empty = what there was before the rollout. */
+  readonly version: string
+  readonly rolledBack: boolean
 }
 
 export interface WhyIdle {

@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../ports/clock.js'
 import type { Engine, EngineModel, Generation, GenerationEvent } from '../../ports/engine.js'
 import type { Log } from '../../ports/log.js'
 import { orCancelled, pause } from './cancellation.js'
+import { fileDigest } from './file-digest.js'
 import { readGgufHeader } from './gguf-header.js'
 import type { LlamaSettings } from './llama-messages.js'
 import { type LlamaProcess, type LlamaRun, startLlamaProcess } from './llama-process.js'
@@ -56,7 +57,9 @@ export async function createLlamaCppEngine(
     threads: init.threads ?? Math.max(1, availableParallelism() - 1),
     gpu: init.gpu ?? false,
   })
-  return new LlamaCppEngine(components, init, settings)
+  const engine = new LlamaCppEngine(components, init, settings)
+  engine.hash(init.modelPath)
+  return engine
 }
 
 class LlamaCppEngine implements Engine {
@@ -74,6 +77,9 @@ class LlamaCppEngine implements Engine {
   #crashes = 0
   #startableMs = 0
   #closed = false
+  /** Of the file as it was when the engine was made; it takes a while for a large one. */
+  #digest: string | undefined
+  readonly #hashing = new AbortController()
 
   constructor(
     components: { readonly clock: Clock; readonly log: Log },
@@ -88,9 +94,23 @@ class LlamaCppEngine implements Engine {
     this.#slots = createSlots({ count: settings().sequences, mostWaiting: MOST_WAITING })
   }
 
+  /** Begins to read the file; until that is done its digest is not told. */
+  hash(path: string): void {
+    fileDigest(path, this.#hashing.signal).then(
+      (digest) => {
+        this.#digest = digest
+      },
+      (error: unknown) => {
+        if (!this.#closed) this.#log.warn('model-not-hashed', { why: String(error) })
+      },
+    )
+  }
+
   async models(): Promise<readonly EngineModel[]> {
     if (this.#closed) throw closed()
-    return [{ name: this.#modelName, contextTokens: this.#settings().contextTokens, warm: this.#warm }]
+    const digest = this.#digest === undefined ? {} : { digest: this.#digest }
+    const { contextTokens } = this.#settings()
+    return [{ name: this.#modelName, contextTokens, warm: this.#warm, ...digest }]
   }
 
   async *generate(generation: Generation, signal: AbortSignal): AsyncGenerator<GenerationEvent, void, void> {
@@ -118,6 +138,7 @@ class LlamaCppEngine implements Engine {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#hashing.abort()
     this.#idle?.cancel()
     this.#slots.close(closed())
     await this.#process?.stop()

@@ -12,6 +12,8 @@ export interface MeasuredModel extends EngineModel {
 
 export interface MeasureInit {
   readonly signal: AbortSignal
+  /** Measured before; those that are still the same are not measured again. */
+  readonly known?: readonly MeasuredModel[]
   /** Models to measure, loaded ones first; the rest are listed unmeasured. Default 4. */
   readonly mostModels?: number
   /** Time for one model, its loading included. Default 2 minutes. */
@@ -46,6 +48,11 @@ export async function measureEngine(
   const endMs = clock.monotonicMs() + (init.totalMs ?? DEFAULT_TOTAL_MS)
   const measured: MeasuredModel[] = []
   for (const [at, model] of models.entries()) {
+    const before = init.known?.find((each) => isSame(each, model))
+    if (before !== undefined) {
+      measured.push({ ...before, ...model, warm: before.warm || model.warm })
+      continue
+    }
     if (at >= (init.mostModels ?? DEFAULT_MOST_MODELS) || clock.monotonicMs() >= endMs) {
       measured.push({ ...model, tokensPerS: 0, firstTokenMs: 0 })
       continue
@@ -60,6 +67,12 @@ export async function measureEngine(
     }
   }
   return measured
+}
+
+/** A digest may come to be known later. */
+function isSame(before: EngineModel, now: EngineModel): boolean {
+  const { name, contextTokens, digest } = before
+  return name === now.name && contextTokens === now.contextTokens && [undefined, now.digest].includes(digest)
 }
 
 async function measureModel(

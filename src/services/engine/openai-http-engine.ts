@@ -1,9 +1,10 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import type { Clock, Timer } from '../../ports/clock.js'
-import type { Engine, EngineModel, Generation, GenerationEvent } from '../../ports/engine.js'
+import type { Engine, EngineModel, Generation, GenerationEvent, PullProgress } from '../../ports/engine.js'
 import type { Log } from '../../ports/log.js'
 import { cancelled } from './cancellation.js'
 import { createChatStream } from './chat-stream.js'
+import { pullByOllama } from './ollama-pull.js'
 import { faultOfStatus } from './server-faults.js'
 import { readText, request, type ServerAddress, serverRoot } from './server-http.js'
 import { describeModels, listModels } from './server-models.js'
@@ -104,6 +105,10 @@ class OpenAiHttpEngine implements Engine {
     }
   }
 
+  pull(name: string, signal: AbortSignal, onProgress: PullProgress): Promise<void> {
+    return pullByOllama(this.#server, name, signal, onProgress)
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     for (const stop of this.#running) stop.abort(closed())
@@ -158,7 +163,8 @@ class OpenAiHttpEngine implements Engine {
     if (detail?.contextTokens === undefined) {
       this.#log.debug('context-window-assumed', { model: name, tokens: fallback })
     }
-    return { name, contextTokens: detail?.contextTokens ?? fallback, warm: detail?.warm ?? false }
+    const digest = detail?.digest === undefined ? {} : { digest: detail.digest }
+    return { name, contextTokens: detail?.contextTokens ?? fallback, warm: detail?.warm ?? false, ...digest }
   }
 }
 

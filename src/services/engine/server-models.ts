@@ -22,6 +22,9 @@ const llamaCppProps = z.looseObject({
 const ollamaRunning = z.looseObject({
   models: z.array(z.looseObject({ name: z.string(), context_length: tokens.nullish() })),
 })
+const ollamaTags = z.looseObject({
+  models: z.array(z.looseObject({ name: z.string(), digest: z.string().nullish() })),
+})
 const ollamaShown = z.looseObject({
   parameters: z.string().nullish(),
   model_info: z.record(z.string(), z.unknown()).nullish(),
@@ -110,13 +113,24 @@ async function describeOllama(
   running: z.infer<typeof ollamaRunning>['models'],
 ): Promise<ReadonlyMap<string, Detail>> {
   const details = new Map<string, Detail>()
+  const tags = ollamaTags.safeParse(await get('/api/tags'))
   for (const { id } of listed) {
-    const loaded = running.find((model) => model.name === id || model.name === `${id}:latest`)
+    const isIt = ({ name }: { readonly name: string }) => name === id || name === `${id}:latest`
+    const loaded = running.find(isIt)
+    const digest = sha256Of(tags.success ? tags.data.models.find(isIt)?.digest : undefined)
     const shown = ollamaShown.safeParse(await get('/api/show', { model: id }))
     const contextTokens = loaded?.context_length ?? (shown.success ? ollamaContext(shown.data) : undefined)
-    details.set(id, withContext(loaded !== undefined, contextTokens))
+    details.set(id, {
+      ...withContext(loaded !== undefined, contextTokens),
+      ...(digest === undefined ? {} : { digest }),
+    })
   }
   return details
+}
+
+/** With the name of the algorithm before it, or without. */
+function sha256Of(text: string | null | undefined): string | undefined {
+  return /^(?:sha256:)?([0-9a-f]{64})$/.exec(text ?? '')?.[1]
 }
 
 /** The model file's num_ctx, else Ollama's default, and never more than the model was trained on. */

@@ -11,7 +11,7 @@ import {
   matching,
   uint,
 } from '../ledger/field.js'
-import { POWER_KEYS } from '../limits.js'
+import { POLICY_MODELS, POWER_KEYS } from '../limits.js'
 import { publicKeyOf } from '../peer-id.js'
 import { parseKeyText } from './key-text.js'
 
@@ -29,6 +29,8 @@ export const POWERS = [
   'handover',
   'incident',
   'blacklist',
+  'rollout',
+  'model-sources',
 ] as const
 export type DelegatedPower = (typeof POWERS)[number]
 
@@ -125,6 +127,21 @@ export function distinct<V>(of: Field<V>, idOf: (value: V) => string, most: numb
 
 /** Those that are closed from a message on, all of them. */
 export const closedPaths = distinct(choice(...INCIDENT_PATHS), (path) => path, INCIDENT_PATHS.length)
+
+const digest = bytes(32, 32)
+/** As engines name it. */
+const modelName = matching(/^[^\p{Cc}]{1,128}$/u, 'the name of a model: 1 to 128 characters')
+
+/** Models that may serve: by name, what their engine says they are, and where they come from. */
+export const modelSources = distinct(
+  group({
+    name: modelName,
+    digest,
+    source: matching(/^(https?:\/\/[^\s\p{Cc}]{1,240}|ollama)$/u, 'the URL of a file, or ollama'),
+  }),
+  ({ name, digest: of }) => `${of.join()} ${name}`,
+  POLICY_MODELS,
+)
 
 const micro = amount(0n)
 const span = uint()

@@ -1,6 +1,6 @@
 import { SIGNATURE_BYTES } from '../ed25519.js'
 import { ENTRY_SHAPES } from '../ledger/entry-shapes.js'
-import { bytes, matching, type Shape, text, uint } from '../ledger/field.js'
+import { bytes, choice, matching, type Shape, text, uint } from '../ledger/field.js'
 import { POLICY_COORDINATORS, POLICY_GATEWAYS } from '../limits.js'
 import {
   authority,
@@ -8,6 +8,7 @@ import {
   distinct,
   keyedPeer,
   member,
+  modelSources,
   powers,
   subject,
   terms,
@@ -89,6 +90,39 @@ export const POLICY_SHAPES = {
       /** Signs that it handed in this evidence: `reportBytes`. */
       reporter: writtenKey,
       signature: bytes(SIGNATURE_BYTES, SIGNATURE_BYTES),
+    },
+  },
+  /** A version of the runtime, or another file of a model, comes to some nodes, then to more, then to all. */
+  rollout: {
+    number: 15,
+    shape: {
+      /** Decides, with a node's peer id, which cohort the node is in. */
+      id: matching(/^[a-z0-9][a-z0-9.-]{0,47}$/, 'an id: 1 to 48 of a-z 0-9 . -'),
+      target: choice('runtime', 'model'),
+      /** Of a model; empty for the runtime. */
+      model: matching(/^[^\p{Cc}]{0,128}$/u, 'the name of a model, or nothing'),
+      /** Of the runtime; of a model its digest in hexadecimal. */
+      version: matching(/^[A-Za-z0-9._+-]{1,64}$/, 'a version: 1 to 64 of A-Z a-z 0-9 . _ + -'),
+      stage: choice('canary', 'batch', 'full', 'paused', 'rolled-back'),
+      /** Share of nodes in the batch, the canaries among them. */
+      batchPercent: uint(100),
+      /** Most attempts that may fail, of all that nodes with this version ended. */
+      failureBasisPoints: uint(10_000),
+      /** Least attempts that they must have ended before it goes on. */
+      leastAttempts: uint(1_000_000),
+      /** Why this step, for people. */
+      reason: text(256),
+    },
+  },
+  /** Which models may serve, all of them, from now on. */
+  'model-sources': {
+    number: 16,
+    shape: {
+      models: modelSources,
+      /** What becomes of models that are not listed by name. */
+      unlisted: choice('allowed', 'refused'),
+      /** What becomes of listed ones of which the engine does not tell a digest. */
+      untold: choice('allowed', 'refused'),
     },
   },
 } as const satisfies Readonly<Record<string, { readonly number: number; readonly shape: Shape }>>

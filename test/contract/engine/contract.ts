@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Engine, Generation } from '../../../src/ports/engine.js'
 import { type Answer, answerOf, faultOf } from '../../helpers/answers.js'
+import { TINY_CODER_PATH } from '../../helpers/tiny-coder.js'
 
 const MODEL = 'tiny-coder'
 const PRIME_PROMPT = 'Write a JavaScript function isPrime that tests whether n is a prime number.'
@@ -39,7 +42,15 @@ export function engineContract(makePlace: () => Promise<EnginePlace>): void {
   const answer = (generation: Generation): Promise<Answer> => answerOf(engine.generate(generation, never))
 
   test('lists the model with its window, warm since it was used', async () => {
-    expect(await engine.models()).toEqual([{ name: MODEL, contextTokens: 512, warm: true }])
+    // Each of these engines knows the file, and tells its digest.
+    expect(await engine.models()).toEqual([
+      {
+        name: MODEL,
+        contextTokens: 512,
+        warm: true,
+        digest: createHash('sha256').update(readFileSync(TINY_CODER_PATH)).digest('hex'),
+      },
+    ])
   })
 
   test('writes code that works', async () => {

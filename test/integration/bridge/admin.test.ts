@@ -28,6 +28,7 @@ const worker: Worker = {
     agentId: 'node-1',
     notReady: refusal('no-coordinator', 'none answers', { next: 'Start one.' }),
     closed: [],
+    offers: [],
     coordinators: [],
     slots: { total: 2, busy: 1 },
     running: [
@@ -76,6 +77,7 @@ const coordinator: Coordinator = {
   resume: async (staged) => void orders.push(staged ?? 'resume'),
   drain: async () => undefined,
   undrain: async (worker) => refusal('not-found', `worker ${worker} is not drained here`),
+  rollouts: () => [],
   drains: () => [{ worker: '12D3KooWw', reason: 'old', sinceMs: 5, leases: 1 }],
   isolate: async ({ peer }) => (peer === 'itself' ? refusal('bad-request', 'itself') : undefined),
   release: async (peer) => refusal('not-found', `${peer} is not isolated here`),
@@ -459,7 +461,17 @@ describe('every node', () => {
     })
     expect(await a.client.call(ADMIN_ROUTES.models)).toEqual({
       from: 'coordinator',
-      models: [{ name: 'm', contextTokens: 512, tokensPerS: 11, workers: 2, freeSlots: 2 }],
+      models: [
+        {
+          name: 'm',
+          digests: [],
+          barredWorkers: 0,
+          contextTokens: 512,
+          tokensPerS: 11,
+          workers: 2,
+          freeSlots: 2,
+        },
+      ],
     })
   })
 
@@ -467,7 +479,17 @@ describe('every node', () => {
     a = await startAdmin({ worker })
     expect(await a.client.call(ADMIN_ROUTES.models)).toEqual({
       from: 'worker',
-      models: [{ name: 'm', contextTokens: 512, tokensPerS: 30, workers: 1, freeSlots: 1 }],
+      models: [
+        {
+          name: 'm',
+          digests: [],
+          barredWorkers: 0,
+          contextTokens: 512,
+          tokensPerS: 30,
+          workers: 1,
+          freeSlots: 1,
+        },
+      ],
     })
   })
 

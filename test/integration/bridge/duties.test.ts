@@ -5,12 +5,16 @@ import { OPENAI_ROUTES } from '../../../src/bridge/openai/openai-routes.js'
 import type { Route } from '../../../src/bridge/route.js'
 import { WALLET_ROUTES } from '../../../src/bridge/routes/wallet-routes.js'
 import { SCOPES } from '../../../src/bridge/schemas/key.js'
+import type { PolicyView } from '../../../src/core/policy/policy-view.js'
 import { isRefusal } from '../../../src/core/refusal.js'
 import { PolicyChain } from '../../../src/roles/policy/policy-chain.js'
+import { ModelPulls } from '../../../src/roles/worker/model-pulls.js'
 import type { Worker } from '../../../src/roles/worker/worker.js'
+import { systemClock } from '../../../src/services/clock/system-clock.js'
 import { type AdminUnderTest, startAdmin } from '../../helpers/admin-under-test.js'
 import { type BridgeUnderTest, bodyOf, startBridge } from '../../helpers/bridge-under-test.js'
 import { FakeGateway } from '../../helpers/fake-gateway.js'
+import { memoryLog } from '../../helpers/memory-log.js'
 import { seededKey } from '../../helpers/note-signers.js'
 import { readPage, tableRows } from '../../helpers/pages.js'
 import { sampleChain, signed } from '../../helpers/sample-policy.js'
@@ -29,6 +33,7 @@ const worker: Worker = {
     languages: [],
     models: [],
     closed: [],
+    offers: [],
     finished: { done: 0, failed: 0 },
   }),
   learnModels: () => {},
@@ -36,6 +41,23 @@ const worker: Worker = {
   setTerms: async () => undefined,
   whyIdle: async () => ({ busy: false, queued: 0, reasons: [] }),
 }
+
+const NOBODY: PolicyView = {
+  network: 'test',
+  admission: 'listed',
+  coordinators: new Set(),
+  gateways: new Set(),
+  workers: new Set(),
+}
+
+/** In a network whose policy lists no models. */
+const pulls = new ModelPulls({
+  clock: systemClock(),
+  log: memoryLog(),
+  policy: () => NOBODY,
+  source: { fetch: async () => undefined },
+  came: async () => {},
+})
 
 /** What whoever holds a token of such a node is to the network. */
 const HOLDERS = { coordinator: 'coordinator-owner', gateway: 'admin', worker: 'contributor' } as const
@@ -57,7 +79,7 @@ beforeAll(async () => {
   nodes = {
     coordinator: await startAdmin({ coordinator }, { mode: 'coordinator' }),
     gateway: await startAdmin({ gateway: new FakeGateway() }, { mode: 'gateway' }),
-    worker: await startAdmin({ worker }, { mode: 'worker' }),
+    worker: await startAdmin({ worker, pulls }, { mode: 'worker' }),
   }
   bridge = await startBridge(keep)
 })

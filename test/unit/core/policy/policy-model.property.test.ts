@@ -97,6 +97,27 @@ const BODIES: { readonly [Kind in PolicyKind]: fc.Arbitrary<PolicyBody<Kind>> } 
     epoch: fc.integer({ min: 1, max: 4 }),
     coordinator: fc.oneof(fc.constant(COORDINATOR.peer), peer),
   }),
+  rollout: fc
+    .record({
+      id: fc.constantFrom('r1', 'r1', 'r2'),
+      target: fc.constantFrom('runtime', 'runtime', 'model'),
+      stage: fc.constantFrom('canary', 'canary', 'batch', 'full', 'paused', 'rolled-back'),
+      batchPercent: fc.constantFrom(50, 50, 50, 60, 9),
+      failureBasisPoints: fc.constant(100),
+      leastAttempts: fc.constant(5),
+      reason: fc.constant(''),
+      wrong: fc.nat(9),
+    })
+    .map(({ wrong, ...body }) => ({
+      ...body,
+      model: (body.target === 'model') === wrong > 0 ? 'coder' : '',
+      version: body.target === 'model' && wrong > 1 ? 'ab'.repeat(32) : '1.0.0',
+    })),
+  'model-sources': fc.record({
+    models: fc.subarray([...SAMPLE_BODIES['model-sources'].models]),
+    unlisted: fc.constantFrom('allowed', 'refused'),
+    untold: fc.constantFrom('allowed', 'refused'),
+  }),
   incident: fc.record({
     closed: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.shuffledSubarray([...INCIDENT_PATHS])),
     reason: fc.constant('because'),
@@ -217,7 +238,16 @@ function compare(book: PolicyBook, naive: NaivePolicy): void {
     workers: naive.workers(),
     draining: naive.workers(['draining']),
     ...(naive.of('incident').length === 0 ? {} : { incident: expect.anything() }),
+    ...(naive.of('model-sources').length === 0
+      ? {}
+      : { models: expect.objectContaining(naive.of('model-sources').at(-1)?.body ?? {}) }),
+    ...(naive.of('rollout').length === 0 ? {} : { rollouts: expect.anything() }),
   })
+  for (const record of book.view?.rollouts ?? []) {
+    const steps = naive.rollout(record.target, record.model)
+    expect(record).toMatchObject(steps.at(-1) ?? {})
+    expect(record.before).toBe(fullBefore(steps, record.id))
+  }
   expect(new Set(book.view?.incident?.closed)).toEqual(naive.closed)
   expect(book.termsAt()).toEqual(naive.terms)
   const listed = [`peer:${WORKER.peer}`, 'account:ann', `key:${keyText(EVE.publicKey)}`]
@@ -235,4 +265,23 @@ function compare(book: PolicyBook, naive: NaivePolicy): void {
     const latest = naive.of('account').findLast(({ body }) => body.account === name)
     expect(book.get('account', name)?.epoch).toBe(latest?.body.epoch)
   }
+}
+
+/** What was rolled out in full when the rollout that is the last one began. */
+function fullBefore(steps: readonly PolicyBody<'rollout'>[], id: string): string {
+  const begun = steps.findLastIndex(
+    (each) => each.id === id && each.stage === 'canary' && !resumed(steps, each),
+  )
+  const earlier = steps.slice(0, begun)
+  const full = new Set<PolicyBody<'rollout'>>()
+  for (const [at, each] of earlier.entries()) {
+    if (each.stage !== 'full') continue
+    const back = earlier.slice(at + 1).find(({ stage }) => stage === 'rolled-back' || stage === 'canary')
+    if (back?.stage !== 'rolled-back') full.add(each)
+  }
+  return [...full].at(-1)?.version ?? ''
+}
+
+function resumed(steps: readonly PolicyBody<'rollout'>[], step: PolicyBody<'rollout'>): boolean {
+  return steps[steps.indexOf(step) - 1]?.stage === 'paused'
 }

@@ -55,6 +55,27 @@ describe('workers of their own', () => {
     expect(plan(mesh)).toEqual(['a:1 → own'])
   })
 
+  it('run no code of their own account while an incident closes it', () => {
+    const mesh = scheduler()
+    mesh.holdCode(refusal('incident-closed', 'forged results'))
+    for (const id of ['a:1', 'b:1']) add(mesh, id, { kind: 'test' })
+    add(mesh, 'b:2')
+    join(mesh, 'own', 2, { ownAccount: 'a' })
+    expect(plan(mesh)).toEqual(['b:2 → own'])
+    mesh.holdCode(undefined)
+    expect(plan(mesh)).toEqual(['a:1 → own'])
+  })
+
+  it('run none that waits when one is free already', () => {
+    const mesh = scheduler()
+    join(mesh, 'own', 2, { ownAccount: 'a' })
+    plan(mesh)
+    mesh.holdCode(refusal('incident-closed', 'forged results'))
+    add(mesh, 'a:1', { kind: 'test' })
+    add(mesh, 'b:1')
+    expect(plan(mesh)).toEqual(['b:1 → own'])
+  })
+
   it('work for others when they failed their own task and another worker could do it', () => {
     const mesh = scheduler()
     join(mesh, 'own', 1, { ownAccount: 'a' })
