@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs'
 import { openLevelStore } from '../../../src/services/store/level-store.js'
 
 /**
@@ -17,7 +16,7 @@ async function writer(): Promise<void> {
       { type: 'put', key: `a|${name}`, value },
       { type: 'put', key: `b|${name}`, value },
     ])
-    writeSync(1, `${name}\n`)
+    await new Promise((resolve) => process.stdout.write(`${name}\n`, resolve))
   }
 }
 
