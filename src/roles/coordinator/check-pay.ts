@@ -57,7 +57,7 @@ export class CheckPay {
   }
 
   /** In the commit of the check's end; once for each. One that cost more than is left gets what is left. */
-  pay(checkId: string, outcome: Outcome): void {
+  pay(checkId: string, outcome: Outcome, mostMs: number): void {
     const { logs, clock, log, gate } = this.#components
     const { desk } = logs.primary
     const closed = gate(desk.view, 'payouts')
@@ -66,7 +66,7 @@ export class CheckPay {
       return
     }
     const payee = payeeOf(desk.view, outcome.worker.signer)
-    const cost = this.#cost(outcome.worker.value.usage?.sandboxMs ?? 0)
+    const cost = this.#cost(Math.min(mostMs, outcome.worker.value.usage?.sandboxMs ?? 0))
     const amount = smaller(cost, this.#earned)
     if (amount < cost)
       log.warn('check-underpaid', { task: checkId, cost: String(cost), paid: String(amount) })

@@ -6,7 +6,8 @@ import type { Outcome } from './outcome-check.js'
 
 interface Components {
   readonly paid: Accounting
-  readonly isCheck: (taskId: string) => boolean
+  /** How long a run of a check is paid for, at most; undefined = it is no check. */
+  readonly mostMs: (taskId: string) => number | undefined
   /** Pays whoever ran a check. */
   readonly pay: Pick<CheckPay, 'pay'>
 }
@@ -27,14 +28,15 @@ export class CheckedAccounting implements Accounting {
   }
 
   judge(task: Pick<TaskHeader, 'id'>, outcome: Outcome): Refusal | undefined {
-    const { paid, isCheck } = this.#components
-    return isCheck(task.id) ? undefined : paid.judge(task, outcome)
+    const { paid, mostMs } = this.#components
+    return mostMs(task.id) === undefined ? paid.judge(task, outcome) : undefined
   }
 
   settle(taskId: string, outcome: Outcome): void {
-    const { paid, isCheck, pay } = this.#components
-    if (isCheck(taskId)) pay.pay(taskId, outcome)
-    else paid.settle(taskId, outcome)
+    const { paid, mostMs, pay } = this.#components
+    const most = mostMs(taskId)
+    if (most === undefined) paid.settle(taskId, outcome)
+    else pay.pay(taskId, outcome, most)
   }
 
   owes(taskId: string): { readonly gateway: string } | undefined {

@@ -11,7 +11,7 @@ import type { Random } from '../../ports/random.js'
 import type { Store } from '../../ports/store.js'
 import type { Receipt } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { RecentMap } from '../ledger/recent-map.js'
-import { CASES, type Case, caseKey, caseWrite, readCase, type Standing } from './case-record.js'
+import { CASES, type Case, caseKey, caseWrite, readCase } from './case-record.js'
 import type { CheckMeter, Unchecked } from './check-meter.js'
 import {
   ACCOUNT_CASES,
@@ -20,6 +20,9 @@ import {
   CHECK_ASK_MS,
   JUDGED_TESTS,
   KEPT_CASES,
+  LEAST_CHECK_MS,
+  LEAST_PAID_MS,
+  MOST_LONGER,
   OPEN_CASES,
 } from './constants.js'
 import type { Journal } from './journal.js'
@@ -50,6 +53,8 @@ export interface CheckComponents {
   readonly refuted: (each: Case) => void
   /** A worker gets nothing from now on; never rejects. */
   readonly suspend: (worker: string, charge: Charge) => Promise<void>
+  /** There is something to be written. */
+  readonly touch: () => void
   /** Raises how often results are looked at; 1 = as ever. */
   readonly factor: () => number
 }
@@ -61,6 +66,8 @@ export interface CheckComponents {
 export class Checks {
   readonly #components: CheckComponents
   readonly #open = new Map<string, Case>()
+  /** Tasks of open cases, by the check that is under way. */
+  readonly #byCheck = new Map<string, string>()
   /** Cases that tell who was wrong, the oldest first. */
   readonly #kept = new Map<string, Case>()
   readonly #judged = new RecentMap<string, true>(JUDGED_TESTS)
@@ -75,11 +82,13 @@ export class Checks {
   async load(): Promise<void> {
     const { store, standings } = this.#components
     await standings.load()
+    const kept: Case[] = []
     for await (const [key, bytes] of store.range(CASES)) {
       const each = readCase(key, bytes)
-      if (each.checkId === '') this.#kept.set(each.task, each)
-      else this.#open.set(each.task, each)
+      if (each.checkId === '') kept.push(each)
+      else this.#enter(each)
     }
+    for (const each of kept.toSorted((a, b) => a.sinceMs - b.sinceMs)) this.#kept.set(each.task, each)
   }
 
   /** @param limit of workers, those that were wrong most first */
@@ -107,9 +116,10 @@ export class Checks {
     return wanted ? undefined : refusal('task-not-found', `nobody asked for the check ${header.id}`)
   }
 
-  /** Is this the check of a case that is open? */
-  isCheck(taskId: string): boolean {
-    return this.#caseOf(taskId) !== undefined
+  /** How long a run is paid for, at most, of the check of a case that is open; undefined = it is no such check. */
+  mostMs(taskId: string): number | undefined {
+    const each = this.#caseOf(taskId)
+    return each && Math.max(LEAST_PAID_MS, MOST_LONGER * each.sandboxMs)
   }
 
   /** Whom a task bars; undefined = it is no check. */
@@ -146,6 +156,7 @@ export class Checks {
   /** The ledger is open: what a crash may have kept from it is said again. */
   start(): void {
     for (const task of this.#kept.keys()) this.#tellRefuted(task)
+    for (const worker of this.#components.standings.suspects()) this.#suspend(worker)
   }
 
   /** Asks again what was not answered, and lets go what took too long. Called every second. */
@@ -176,7 +187,7 @@ export class Checks {
       fence,
       checkDigest,
       sandbox,
-      sandboxMs: signed.value.usage?.sandboxMs ?? 0,
+      sandboxMs: Math.max(LEAST_CHECK_MS, signed.value.usage?.sandboxMs ?? 0),
       sinceMs: clock.nowMs(),
       votes: [{ worker, owner, outcome: outcomeOf(verdict), receipt }],
       checkId: this.#nextId(header.id),
@@ -227,8 +238,9 @@ export class Checks {
     else this.#keep({ ...each, checkId: '', wrong })
     journal.afterwards(() => this.#tellRefuted(each.task))
     for (const worker of new Set(each.votes.map((vote) => vote.worker))) {
-      const suspect = standings.compared(worker, worker === wrong ? 'wrong' : 'agreed', each.task)
-      if (suspect !== undefined) this.#suspend(worker, suspect, each)
+      const isSuspect = standings.compared(worker, worker === wrong ? 'wrong' : 'agreed', each.task)
+      // When it is durable that it was wrong; should that be lost, so is the word about it.
+      if (isSuspect) journal.afterwards(() => this.#suspend(worker))
     }
   }
 
@@ -238,19 +250,24 @@ export class Checks {
     if (each !== undefined && each.wrong === each.votes[0]?.worker) this.#components.refuted(each)
   }
 
-  /** On what it said of tests, and others of the same ones; an admin decides what becomes of it. */
-  #suspend(worker: string, { wrong, agreed, cases }: Standing, each: Case): void {
-    const own = each.votes.filter((vote) => vote.worker === worker)
-    const others = each.votes.filter((vote) => vote.worker !== worker)
-    const all = [...own, ...others].map(({ receipt }) => receipt)
-    const charge: Charge = {
-      reason: 'forged-results',
-      detail: `others refuted ${wrong} of ${wrong + agreed} results, lately of ${cases.slice(-2).join(', ')}`,
-      statements: all.slice(0, CHARGE_STATEMENTS),
+  /**
+   * On what it said of tests, and others of the same ones; an admin decides what becomes of it. It stays a
+   * suspect until that is durable, so that it is said again after a crash; then its record begins anew.
+   */
+  #suspend(worker: string): void {
+    const { standings, suspend, touch } = this.#components
+    const { wrong, agreed, cases } = standings.get(worker)
+    const votes = this.#kept.get(cases.at(-1) ?? '')?.votes ?? []
+    const own = votes.filter((vote) => vote.worker === worker)
+    const others = votes.filter((vote) => vote.worker !== worker)
+    const statements = [...own, ...others].map(({ receipt }) => receipt).slice(0, CHARGE_STATEMENTS)
+    const detail = `others refuted ${wrong} of ${wrong + agreed} results, the last of ${cases.at(-1)}`
+    const begin = (): void => {
+      standings.renew(worker)
+      touch()
     }
-    const { journal, suspend } = this.#components
-    // When it is durable that they were wrong; should that be lost, so is the word about them.
-    journal.afterwards(() => void suspend(worker, charge))
+    // Never rejects.
+    void suspend(worker, { reason: 'forged-results', detail, statements }).then(begin)
   }
 
   #again(each: Case): void {
@@ -259,8 +276,8 @@ export class Checks {
 
   #put(each: Case): void {
     const { journal } = this.#components
-    this.#askedMs.delete(this.#open.get(each.task)?.checkId ?? '')
-    this.#open.set(each.task, each)
+    this.#leave(each.task)
+    this.#enter(each)
     journal.record({ key: caseKey(each.task), write: () => caseWrite(each) })
     journal.afterwards(() => this.#ask(each))
   }
@@ -287,17 +304,28 @@ export class Checks {
     return unpayable(each.sandboxMs) === undefined ? 'late' : 'unpayable'
   }
 
-  #remove({ task, checkId }: Case): void {
+  #enter(each: Case): void {
+    this.#open.set(each.task, each)
+    this.#byCheck.set(each.checkId, each.task)
+  }
+
+  #leave(task: string): void {
+    const checkId = this.#open.get(task)?.checkId
     this.#open.delete(task)
+    if (checkId === undefined) return
+    this.#byCheck.delete(checkId)
     this.#askedMs.delete(checkId)
+  }
+
+  #remove({ task }: Case): void {
+    this.#leave(task)
     const key = caseKey(task)
     this.#components.journal.record({ key, write: () => ({ type: 'del', key }) })
   }
 
   #keep(each: Case): void {
     const { journal } = this.#components
-    this.#askedMs.delete(this.#open.get(each.task)?.checkId ?? '')
-    this.#open.delete(each.task)
+    this.#leave(each.task)
     this.#kept.set(each.task, each)
     this.#judged.set(hexOf(each.checkDigest), true)
     journal.record({ key: caseKey(each.task), write: () => caseWrite(each) })
@@ -310,8 +338,7 @@ export class Checks {
   }
 
   #caseOf(checkId: string): Case | undefined {
-    for (const each of this.#open.values()) if (each.checkId === checkId) return each
-    return undefined
+    return this.#open.get(this.#byCheck.get(checkId) ?? '')
   }
 
   #ofAccount(task: string): number {

@@ -118,6 +118,14 @@ export const KEPT_CASES = 4_096
 export const STANDING_CASES = 16
 /** Tests lately found to come out one way and the other, or that somebody was wrong about: not asked about again. */
 export const JUDGED_TESTS = 4_096
+/** A check counts as taking so long at least when it is asked whether it can be paid: a liar runs nothing. */
+export const LEAST_CHECK_MS = 1_000
+/**
+ * How long a check ran is its worker's word. It is paid for so many times what the result's own tests took,
+ * and in any case for so long: a slow machine loses nothing, and nobody empties the purse by one word.
+ */
+export const MOST_LONGER = 4
+export const LEAST_PAID_MS = 5_000
 /** Receipts that a worker is suspended on: its own, and those of six others. */
 export const CHARGE_STATEMENTS = 8
 

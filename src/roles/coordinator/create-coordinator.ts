@@ -102,10 +102,10 @@ function assemble(
     )
   const paid = ledger && new PaidAccounting(ledger.logs)
   const pay = ledger && createPay(ledger, { clock, log, signer })
-  const isCheck = (id: string): boolean => checks?.isCheck(id) === true
+  const mostMs = (id: string): number | undefined => checks?.mostMs(id)
   const accounting =
     paid && pay
-      ? new CheckedAccounting({ paid, isCheck, pay })
+      ? new CheckedAccounting({ paid, mostMs, pay })
       : createUnpaidAccounting({ journal, clock, metrics })
   const meter = createTaskMeter({ clock, metrics })
   const quality = new AssignmentQuality(clock)

@@ -1,5 +1,6 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
+import { Turns } from '../../core/turns.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Store } from '../../ports/store.js'
@@ -50,7 +51,7 @@ export class Drains {
   readonly #components: Components
   readonly #drains = new Map<string, Drain>()
   /** Orders are carried out one after another, and after what the disk says was read. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(components: Components) {
     this.#components = components
@@ -69,7 +70,7 @@ export class Drains {
 
   /** Reads what was said before a restart. @throws EdgeCoderError `store-corrupt`, `store-failed` */
   load(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       for await (const [key, bytes] of this.#components.store.range(DRAINS)) {
         const worker = key.slice(DRAINS.gte.length)
         this.#drains.set(worker, drainOf(worker, bytes))
@@ -85,7 +86,7 @@ export class Drains {
    * @throws EdgeCoderError `store-full`, `store-failed`: nothing changed
    */
   begin({ worker, reason, deadlineMs }: DrainOrder): Promise<Refusal | undefined> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { store, clock, log, changed } = this.#components
       const before = this.#drains.get(worker)
       if (before === undefined && this.#drains.size >= MOST_DRAINS) return tooMany()
@@ -107,7 +108,7 @@ export class Drains {
 
   /** @returns `not-found` when it is not drained @throws as {@link begin} */
   end(worker: string): Promise<Refusal | undefined> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { store, log, changed } = this.#components
       if (!this.#drains.has(worker)) return refusal('not-found', `worker ${worker} is not drained here`)
       await store.commit([{ type: 'del', key: drainKey(worker) }])
@@ -127,12 +128,6 @@ export class Drains {
       log.warn('worker-drain-cut', { peer: drain.worker, leases: left })
       cut(drain.worker, drainedRefusal(drain))
     }
-  }
-
-  #next<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(work)
-    this.#turn = mine.catch(() => {})
-    return mine
   }
 }
 

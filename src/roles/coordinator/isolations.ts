@@ -1,6 +1,7 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
+import { Turns } from '../../core/turns.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Store } from '../../ports/store.js'
@@ -39,7 +40,7 @@ export class Isolations {
   readonly #isolated = new Map<string, IsolationView>()
   readonly #listeners = new Set<(peer: string) => void>()
   /** Orders are carried out one after another, and after what the disk says was read. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(components: Components) {
     this.#components = components
@@ -66,7 +67,7 @@ export class Isolations {
 
   /** Reads what was said before a restart. @throws EdgeCoderError `store-corrupt`, `store-failed` */
   load(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       for await (const [key, bytes] of this.#components.store.range(ISOLATIONS)) {
         const peer = key.slice(ISOLATIONS.gte.length)
         this.#isolated.set(peer, isolationOf(peer, bytes))
@@ -82,7 +83,7 @@ export class Isolations {
    * @throws EdgeCoderError `store-full`, `store-failed`: nothing changed
    */
   begin({ peer, reason }: IsolationOrder): Promise<Refusal | undefined> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { store, clock, log } = this.#components
       const before = this.#isolated.get(peer)
       if (before === undefined && this.#isolated.size >= MOST_ISOLATIONS) return tooMany()
@@ -98,7 +99,7 @@ export class Isolations {
 
   /** @returns `not-found` when it is not isolated @throws as {@link begin} */
   end(peer: string): Promise<Refusal | undefined> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { store, log } = this.#components
       if (!this.#isolated.has(peer)) {
         return refusal('not-found', `${peer} is not isolated here`, {
@@ -115,12 +116,6 @@ export class Isolations {
 
   #changed(peer: string): void {
     for (const listener of [...this.#listeners]) listener(peer)
-  }
-
-  #next<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(work)
-    this.#turn = mine.catch(() => {})
-    return mine
   }
 }
 

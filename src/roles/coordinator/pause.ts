@@ -1,6 +1,7 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../core/task/task.js'
+import { Turns } from '../../core/turns.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
@@ -46,7 +47,7 @@ export class Pause {
   readonly #gauge: { set(value: number): void }
   #view: PauseView | undefined
   /** Orders are carried out one after another, and after what the disk says was read. */
-  #turn: Promise<void> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(components: Components) {
     this.#components = components
@@ -64,7 +65,7 @@ export class Pause {
 
   /** Reads what was said before a restart. @throws EdgeCoderError `store-corrupt`, `store-failed` */
   load(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const bytes = await this.#components.store.get(PAUSE_KEY)
       if (bytes !== undefined) this.#show(pauseOf(bytes))
     })
@@ -77,7 +78,7 @@ export class Pause {
    * @throws EdgeCoderError `store-full`, `store-failed`: nothing changed
    */
   begin(order: PauseOrder): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { store, clock, log } = this.#components
       const view = { ...order, sinceMs: this.#view?.sinceMs ?? clock.nowMs() }
       const { reason, refusesSubmits } = view
@@ -90,7 +91,7 @@ export class Pause {
 
   /** Does nothing while there is no pause. @throws as {@link begin} */
   end(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { store, clock, log, touch } = this.#components
       if (this.#view === undefined) return
       const { reason, sinceMs } = this.#view
@@ -110,12 +111,6 @@ export class Pause {
   #show(view: PauseView | undefined): void {
     this.#view = view
     this.#gauge.set(view === undefined ? 0 : 1)
-  }
-
-  #next(work: () => Promise<void>): Promise<void> {
-    const mine = this.#turn.then(work)
-    this.#turn = mine.catch(() => {})
-    return mine
   }
 }
 

@@ -12,6 +12,7 @@ import {
   stepResume,
 } from '../../core/task/staged-resume.js'
 import type { Task } from '../../core/task/task.js'
+import { Turns } from '../../core/turns.js'
 import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
@@ -77,7 +78,7 @@ export class Resumption {
   #held: string | undefined
   #slots = 0
   /** What is written follows one another, and what the disk says was read first. */
-  #turn: Promise<void> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(components: Components) {
     this.#components = components
@@ -136,7 +137,7 @@ export class Resumption {
 
   /** Reads what was under way before a restart. @throws EdgeCoderError `store-corrupt`, `store-failed` */
   load(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const bytes = await this.#components.store.get(RESUMPTION_KEY)
       if (bytes === undefined) return
       const { stage, stageMs, held } = resumptionOf(bytes)
@@ -148,7 +149,7 @@ export class Resumption {
 
   /** Begins with the first stage, whatever was before. @throws EdgeCoderError `store-full`, `store-failed` */
   begin({ stageMs }: ResumptionOrder): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { clock, log } = this.#components
       const resume = beginResume(clock.nowMs(), stageMs)
       await this.#write(resume, '')
@@ -159,7 +160,7 @@ export class Resumption {
 
   /** Everything may be given out. Does nothing when it is over. @throws as {@link begin} */
   end(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { store, log } = this.#components
       if (this.#resume.state === 'over') return
       await store.commit([{ type: 'del', key: RESUMPTION_KEY }])
@@ -251,10 +252,12 @@ export class Resumption {
 
   /** What cannot be written is gone on with all the same: a restart then begins with the stage before. */
   #keep(resume: StagedResume, held: string): void {
-    this.#next(() => this.#write(resume, held)).catch((cause: unknown) => {
-      if (!(cause instanceof EdgeCoderError)) throw cause
-      this.#components.log.error('resume-not-kept', { error: cause, next: cause.next })
-    })
+    this.#turns
+      .next(() => this.#write(resume, held))
+      .catch((cause: unknown) => {
+        if (!(cause instanceof EdgeCoderError)) throw cause
+        this.#components.log.error('resume-not-kept', { error: cause, next: cause.next })
+      })
   }
 
   async #write(resume: StagedResume, held: string): Promise<void> {
@@ -263,12 +266,6 @@ export class Resumption {
     const { stage, stageMs } = resume
     const value = resumptions.encode({ stage, stageMs: BigInt(stageMs), held })
     return store.commit([{ type: 'put', key: RESUMPTION_KEY, value }])
-  }
-
-  #next(work: () => Promise<void>): Promise<void> {
-    const mine = this.#turn.then(work)
-    this.#turn = mine.catch(() => {})
-    return mine
   }
 }
 

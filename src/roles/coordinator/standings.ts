@@ -36,20 +36,28 @@ export class Standings {
     return this.#standings
   }
 
+  /** Workers that are to be suspended, and are not yet as far as is known here. */
+  suspects(): readonly string[] {
+    return [...this.#standings].flatMap(([worker, standing]) => (isSuspect(standing) ? [worker] : []))
+  }
+
   /**
    * One more comparison counts. In the commit of what it came of.
    *
    * @param task that it was wrong about
-   * @returns how it stands when it is to be suspended; then it begins anew, for when it may come back
+   * @returns true when it is a suspect now
    */
-  compared(worker: string, comparison: 'agreed' | 'wrong', task: string): Standing | undefined {
+  compared(worker: string, comparison: 'agreed' | 'wrong', task: string): boolean {
     const before = this.get(worker)
     const record = recordAfter(before, comparison)
     const cases = comparison === 'wrong' ? [...before.cases, task].slice(-STANDING_CASES) : before.cases
-    const standing = { ...record, cases }
-    const suspect = isSuspect(record)
-    this.#set(worker, suspect ? NEW_STANDING : standing)
-    return suspect ? standing : undefined
+    this.#set(worker, { ...record, cases })
+    return comparison === 'wrong' && isSuspect(record)
+  }
+
+  /** It is suspended: should it come back, its record begins anew. */
+  renew(worker: string): void {
+    this.#set(worker, NEW_STANDING)
   }
 
   #set(worker: string, standing: Standing): void {

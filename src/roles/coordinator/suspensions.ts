@@ -1,6 +1,7 @@
 import { EdgeCoderError } from '../../core/errors.js'
 import { hexOf } from '../../core/ledger/hex.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
+import { Turns } from '../../core/turns.js'
 import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
@@ -67,7 +68,7 @@ export class Suspensions {
   readonly #bad = new RecentMap<string, readonly Envelope[]>(WATCHED_RECEIPTS)
   readonly #gauge: { set(value: number): void }
   /** Orders are carried out one after another, and after what the disk says was read. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(components: Components, networkId: string) {
     this.#components = components
@@ -93,7 +94,7 @@ export class Suspensions {
 
   /** Reads what was decided before a restart. @throws EdgeCoderError `store-corrupt`, `store-failed` */
   load(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const found: Kept[] = []
       for await (const [key, bytes] of this.#components.store.range(SUSPENSIONS)) {
         found.push(await keptOf(key.slice(SUSPENSIONS.gte.length), bytes))
@@ -120,10 +121,12 @@ export class Suspensions {
     const dropped = this.#makeRoom(worker)
     this.#show(kept)
     log.error('worker-suspended', { peer: worker, reason, detail, evidence, next: suspended(kept).next })
-    await this.#next(() => this.#keep(kept, file, dropped)).catch((cause: unknown) => {
-      const error = cause instanceof Error ? cause : new Error(String(cause))
-      log.error('suspension-not-kept', { peer: worker, error })
-    })
+    await this.#turns
+      .next(() => this.#keep(kept, file, dropped))
+      .catch((cause: unknown) => {
+        const error = cause instanceof Error ? cause : new Error(String(cause))
+        log.error('suspension-not-kept', { peer: worker, error })
+      })
   }
 
   /** A worker handed in a receipt that may not be signed by it; the second time, it is suspended. */
@@ -136,7 +139,7 @@ export class Suspensions {
 
   /** The evidence file. @returns refuses `not-found` @throws EdgeCoderError `store-failed` */
   evidence(worker: string): Promise<Uint8Array | Refusal> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const bytes = await this.#components.store.get(suspensionKey(worker))
       return bytes === undefined ? unknown(worker) : decoded(worker, bytes).evidence
     })
@@ -144,7 +147,7 @@ export class Suspensions {
 
   /** The owner of the coordinator has looked at the evidence. @returns refuses `not-found` @throws as {@link evidence} */
   end(worker: string): Promise<Refusal | undefined> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { store, clock, log } = this.#components
       const kept = this.#kept.get(worker)
       const bytes = await store.get(suspensionKey(worker))
@@ -219,12 +222,6 @@ export class Suspensions {
   #stateOf({ endedMs, untilMs }: Pick<Kept, 'endedMs' | 'untilMs'>): SuspensionView['state'] {
     if (endedMs > 0) return 'ended'
     return this.#components.clock.nowMs() < untilMs ? 'stands' : 'over'
-  }
-
-  #next<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(work)
-    this.#turn = mine.catch(() => {})
-    return mine
   }
 }
 

@@ -5,6 +5,7 @@ import type { AccountRecord, HoldRecord } from '../../core/ledger/records.js'
 import { walletSubject } from '../../core/ledger/wallet-rows.js'
 import type { HistoryView, PaymentView, WalletRowView, WalletView } from '../../core/ledger/wallet-view.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
+import { Turns } from '../../core/turns.js'
 import { logOrigin } from '../../wire/checkpoint.js'
 import { isMalformed } from '../../wire/frame.js'
 import { decodeEntry, derivedEntryId } from '../../wire/ledger/entry.js'
@@ -51,7 +52,7 @@ export interface HistoryRange {
  */
 export class WalletDesk {
   readonly #components: Components
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   #waiting = 0
 
   constructor(components: Components) {
@@ -235,9 +236,7 @@ export class WalletDesk {
       return refusal('rate-limited', detail, { next: 'Ask again in a moment.', retryAfterMs: 1_000 })
     }
     this.#waiting++
-    const mine = this.#turn.then(read)
-    this.#turn = mine.catch(() => {})
-    return mine.finally(() => {
+    return this.#turns.next(read).finally(() => {
       this.#waiting--
     })
   }

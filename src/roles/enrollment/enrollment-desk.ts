@@ -6,6 +6,7 @@ import {
 import { EdgeCoderError } from '../../core/errors.js'
 import { gateRefusal } from '../../core/policy/incident-gate.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
+import { Turns } from '../../core/turns.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Random } from '../../ports/random.js'
@@ -63,7 +64,7 @@ class EnrollmentDesk implements Enrollment {
   readonly #issuer: string
   readonly #book: EnrollmentBook
   readonly #wrong: WrongTokens
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   #timer: Timer | undefined
 
   constructor(components: EnrollmentComponents, issuer: string) {
@@ -76,16 +77,18 @@ class EnrollmentDesk implements Enrollment {
   async start(): Promise<void> {
     await this.#book.load()
     this.#timer = this.#components.clock.every(TIDY_MS, () => {
-      this.#inTurn(() => this.#tidy()).catch((cause: unknown) => {
-        if (!(cause instanceof EdgeCoderError)) throw cause
-        this.#components.log.warn('enrollment-not-tidied', { error: cause, next: cause.next })
-      })
+      this.#turns
+        .next(() => this.#tidy())
+        .catch((cause: unknown) => {
+          if (!(cause instanceof EdgeCoderError)) throw cause
+          this.#components.log.warn('enrollment-not-tidied', { error: cause, next: cause.next })
+        })
     })
   }
 
   async stop(): Promise<void> {
     this.#timer?.cancel()
-    await this.#turn
+    await this.#turns.next(async () => {})
   }
 
   isGuest(peer: string): boolean {
@@ -121,7 +124,7 @@ class EnrollmentDesk implements Enrollment {
   }
 
   issue(order: TokenOrder): Promise<IssuedToken | Refusal> {
-    return this.#inTurn(async () => {
+    return this.#turns.next(async () => {
       const { clock, random } = this.#components
       const wrong = (order.use === 'enrol' ? this.#closed : undefined) ?? this.#orderFault(order)
       if (wrong !== undefined) return wrong
@@ -152,7 +155,7 @@ class EnrollmentDesk implements Enrollment {
   }
 
   revoke(id: string): Promise<TokenView | Refusal> {
-    return this.#inTurn(async () => {
+    return this.#turns.next(async () => {
       const nowMs = this.#components.clock.nowMs()
       const record = this.#book.records.find((each) => tokenView(each, nowMs).id === id)
       if (record === undefined) {
@@ -190,7 +193,7 @@ class EnrollmentDesk implements Enrollment {
   }
 
   deny(peer: string, reason: string): Promise<EnrollmentRequest | Refusal> {
-    return this.#inTurn(async () => {
+    return this.#turns.next(async () => {
       const request = this.#book.request(peer)
       if (request === undefined || this.#isAdmitted(peer)) {
         return refusal('not-found', `no request of ${peer.slice(0, 64)} waits here`, {
@@ -305,17 +308,10 @@ class EnrollmentDesk implements Enrollment {
       this.#components.log.info('request-denied', { peer, agent, reason })
   }
 
-  /** One change at a time: what was looked at is what it is applied to. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(work)
-    this.#turn = mine.catch(() => {})
-    return mine
-  }
-
   /** In turn; a store that fails is a refusal that will pass. */
   async #guarded(work: () => Promise<Refusal | undefined>): Promise<Refusal | undefined> {
     try {
-      return await this.#inTurn(work)
+      return await this.#turns.next(work)
     } catch (cause) {
       if (!(cause instanceof EdgeCoderError)) throw cause
       this.#components.log.error('enrollment-not-kept', { error: cause, next: cause.next })

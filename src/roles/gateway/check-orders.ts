@@ -5,6 +5,7 @@ import type { Log } from '../../ports/log.js'
 import { type CheckAsk, Standing } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import { TaskKind } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import type { CoordinatorLink } from './coordinator-link.js'
+import type { LiveTask } from './live-task.js'
 import type { SubmitBatcher } from './submit-batcher.js'
 import type { TaskArchive } from './task-archive.js'
 import type { TaskBook } from './task-book.js'
@@ -32,6 +33,8 @@ export class CheckOrders {
   readonly #components: Components
   /** Ids that are being looked at: asked again meanwhile, one order is enough. */
   readonly #underWay = new Set<string>()
+  /** Those that were ordered since this start, until they have ended. */
+  readonly #ordered = new Set<LiveTask>()
 
   constructor(components: Components) {
     this.#components = components
@@ -53,8 +56,8 @@ export class CheckOrders {
 
   async #order(link: CoordinatorLink, ask: CheckAsk): Promise<Refusal | undefined> {
     const { archive, book, batcher, stopping } = this.#components
-    const checks = [...book.tasks()].filter(({ record }) => record.header.checkOf !== '').length
-    if (checks + this.#underWay.size > MOST_CHECKS) return full()
+    for (const task of this.#ordered) if (task.gone) this.#ordered.delete(task)
+    if (this.#ordered.size + this.#underWay.size > MOST_CHECKS) return full()
     const [name, checkName] = [splitWireId(ask.taskId), splitWireId(ask.checkId)]
     if (name === undefined || checkName === undefined || checkName.account !== name.account) {
       return refusal('bad-request', 'A check has an id of the account of its task.')
@@ -71,6 +74,7 @@ export class CheckOrders {
     const task = await book.begin(prepared, link.peerId)
     // Whoever asked keeps it: it is not taken back for want of an answer.
     task.promised = true
+    this.#ordered.add(task)
     batcher.enqueue(task)
     return undefined
   }

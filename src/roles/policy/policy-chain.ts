@@ -11,6 +11,7 @@ import { type HomeEpoch, PolicyBook } from '../../core/policy/policy-book.js'
 import type { ChainRecord, IncidentRecord, KeyTable, PolicyReader } from '../../core/policy/policy-records.js'
 import type { PolicyView } from '../../core/policy/policy-view.js'
 import { isRefusal, type Refusal } from '../../core/refusal.js'
+import { Turns } from '../../core/turns.js'
 import { signersOf } from '../../wire/dsse.js'
 import { reportHolds } from '../../wire/policy/blacklist-report.js'
 import { keyText } from '../../wire/policy/key-text.js'
@@ -41,7 +42,7 @@ export class PolicyChain {
   readonly #keep: KeepPolicy | undefined
   readonly #book = new PolicyBook()
   readonly #messages: ChainedPolicy[] = []
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   /**
    * @param network the id that its genesis must have; left out = that of the first one taken
@@ -129,9 +130,7 @@ export class PolicyChain {
    * @throws what keeping it throws
    */
   take(bytes: Uint8Array, freshAtMs?: number): Promise<ChainedPolicy | Refusal> {
-    const mine = this.#turn.then(() => this.#take(bytes, freshAtMs))
-    this.#turn = mine.catch(() => {})
-    return mine
+    return this.#turns.next(() => this.#take(bytes, freshAtMs))
   }
 
   async #take(bytes: Uint8Array, freshAtMs: number | undefined): Promise<ChainedPolicy | Refusal> {

@@ -16,6 +16,7 @@ import {
   termFault,
   termsOf,
 } from '../../core/terms/terms.js'
+import { Turns } from '../../core/turns.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Machine } from '../../ports/machine.js'
@@ -82,7 +83,7 @@ export class LentTerms {
   #timer: Timer | undefined
   #stopped = false
   /** Looks and changes take turns. */
-  #turn: Promise<void> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(components: Components) {
     this.#components = components
@@ -104,7 +105,7 @@ export class LentTerms {
 
   /** Reads what was changed before, and judges for the first time. @throws as {@link readTerms} */
   start(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       this.#here = await readTerms(this.#components.store)
       await this.#adopt()
     })
@@ -126,7 +127,7 @@ export class LentTerms {
       const fault = value === null ? undefined : termFault(name, value)
       if (fault !== undefined) return refusal('bad-request', `${name}: ${fault}`)
     }
-    await this.#next(async () => {
+    await this.#turns.next(async () => {
       const { store, log } = this.#components
       const here = { ...this.#here }
       for (const [name, value] of entriesOf(changes)) {
@@ -175,9 +176,9 @@ export class LentTerms {
     tell(set)
     this.#timer?.cancel()
     this.#timer = clock.after(LOOK_MS, () => {
-      this.#next(() => this.#look(false)).catch((error: unknown) =>
-        this.#components.log.error('terms-not-judged', { why: String(error) }),
-      )
+      this.#turns
+        .next(() => this.#look(false))
+        .catch((error: unknown) => this.#components.log.error('terms-not-judged', { why: String(error) }))
     })
   }
 
@@ -200,12 +201,6 @@ export class LentTerms {
     const [first] = closed
     if (first === undefined) this.#components.log.info('terms-open')
     else this.#components.log.info('terms-closed', { reasons: [...codes], detail: first.detail })
-  }
-
-  #next(work: () => Promise<void>): Promise<void> {
-    const mine = this.#turn.then(work)
-    this.#turn = mine.catch(() => {})
-    return mine
   }
 }
 

@@ -27,6 +27,7 @@ export class CheckWorld {
   readonly #signers: readonly ReturnType<typeof testSigner>[]
   readonly #gatewaySigner: ReturnType<typeof testSigner>
   readonly #says = new Map<string, Says>()
+  readonly #claims = new Map<string, number>()
   readonly #done = new Set<string>()
   /** Digest of what a check runs → name of the task. */
   readonly #names = new Map<string, string>()
@@ -84,6 +85,11 @@ export class CheckWorld {
   /** @param at which worker, in order of their owners */
   says(at: number, says: Says): void {
     this.#says.set(this.#signers[at]?.peerId ?? '', says)
+  }
+
+  /** How long its sandbox ran, as it says. */
+  claims(at: number, sandboxMs: number): void {
+    this.#claims.set(this.#signers[at]?.peerId ?? '', sandboxMs)
   }
 
   peerId(at: number): string {
@@ -213,7 +219,8 @@ export class CheckWorld {
     const { payloadDigest = new Uint8Array(), id = '' } = lease.header ?? {}
     const name = this.#names.get(Buffer.from(payloadDigest).toString('hex')) ?? ''
     const verdict = this.#says.get(worker.peerId)?.(name) ?? 'passed'
-    const over = this.outcomeOf(name, verdict)
+    const sandboxMs = this.#claims.get(worker.peerId) ?? SANDBOX_MS
+    const over = { ...this.outcomeOf(name, verdict), usage: { sandboxMs } }
     const ref = { taskId: id, fence: lease.fence }
     this.#done.add(id)
     worker.say({ case: 'done', value: { lease: ref, free: 1, ...worker.outcome(lease, this.gateway, over) } })

@@ -151,6 +151,20 @@ describe('a check', () => {
     expect(checks.quality.checks).toMatchObject({ open: 0, judged: { agreed: 1 } })
   })
 
+  it('is paid for what its tests may take, whatever its worker says', async () => {
+    const checks = await CheckWorld.of(OWNERS)
+    await checks.submit('greedy')
+    const worker = await checks.leased()
+    const maker = checks.workers.indexOf(worker)
+    for (const at of [0, 1, 2]) if (at !== maker) checks.claims(at, 600_000)
+    const before = await Promise.all(OWNERS.map((owner) => checks.balance(owner)))
+    await checks.until(() => checks.quality.checks?.judged.agreed === 1)
+    const after = await Promise.all(OWNERS.map((owner) => checks.balance(owner)))
+    const gains = after.map((now, at) => now - (before[at] ?? 0n)).filter((_gain, at) => at !== maker)
+    // Five seconds, of the ten minutes that it claims.
+    expect(gains.toSorted()).toEqual([0n, 50_000n])
+  })
+
   it('that nobody asked for is refused, and so is one that runs something else', async () => {
     const checks = await CheckWorld.of(OWNERS)
     checks.gateway.heard.length = 0
