@@ -41,7 +41,9 @@ export class RolloutTally {
   readonly #tallies = new RecentMap<string, Tally>(QUALITY_WORKERS)
   readonly #having: { set(value: number, labels: { readonly rollout: string }): void }
   readonly #broken: { set(value: number, labels: { readonly rollout: string }): void }
+  /** Those that were told to be broken, until they are not. */
   readonly #told = new Set<string>()
+  #shown: ReadonlySet<string> = new Set()
 
   constructor(components: Components) {
     this.#components = components
@@ -73,15 +75,14 @@ export class RolloutTally {
 
   /** Shows how rollouts stand, and says once when one goes wrong. */
   show(): void {
-    for (const { id, cohorts, gate, failureBasisPoints } of this.list()) {
-      this.#having.set(
-        cohorts.reduce((sum, { having }) => sum + having, 0),
-        { rollout: id },
-      )
-      this.#broken.set(gate.state === 'broken' ? 1 : 0, { rollout: id })
-      if (gate.state !== 'broken') this.#told.delete(id)
-      else if (!this.#told.has(id)) {
-        this.#told.add(id)
+    const rollouts = this.list()
+    const ids = new Set(rollouts.map(({ id }) => id))
+    for (const id of this.#shown) if (!ids.has(id)) this.#showOne(id, 0, false)
+    for (const { id, stage, cohorts, gate, failureBasisPoints } of rollouts) {
+      const having = cohorts.reduce((sum, each) => sum + each.having, 0)
+      // Once it is rolled back there is nothing left to decide.
+      const broken = gate.state === 'broken' && stage !== 'rolled-back'
+      if (broken && !this.#told.has(id)) {
         const { attempts, failed } = gate
         this.#components.log.warn('rollout-gate-broken', {
           rollout: id,
@@ -90,7 +91,16 @@ export class RolloutTally {
           failureBasisPoints,
         })
       }
+      this.#showOne(id, having, broken)
     }
+    this.#shown = ids
+  }
+
+  #showOne(rollout: string, having: number, broken: boolean): void {
+    this.#having.set(having, { rollout })
+    this.#broken.set(broken ? 1 : 0, { rollout })
+    if (broken) this.#told.add(rollout)
+    else this.#told.delete(rollout)
   }
 
   #tallyOf(worker: WorkerSession): Tally {

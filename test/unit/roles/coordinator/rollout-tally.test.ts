@@ -92,6 +92,22 @@ it('shows a gate that breaks, says it once, and again when it breaks again', () 
   expect(broken()).toBe(2)
 })
 
+it.each([
+  ['is rolled back', [{ ...ROLLOUT, stage: 'rolled-back' as const }]],
+  ['gives way to another one', [{ ...ROLLOUT, id: 'dec', version: '3.0.0' }]],
+])('a broken gate is over once its rollout %s', (_what, later) => {
+  const rollouts: RolloutRecord[] = [ROLLOUT]
+  const { tally, attach, gauges } = world(rollouts)
+  attach('w', '2.0.0')
+  tally.recorded('w', 'lost')
+  tally.recorded('w', 'lost')
+  tally.show()
+  expect(gauges.get('edgecoder_rollout_gate_broken nov')).toBe(1)
+  rollouts.splice(0, 1, ...later)
+  tally.show()
+  expect(gauges.get('edgecoder_rollout_gate_broken nov')).toBe(0)
+})
+
 it('is silent where nothing is rolled out', () => {
   const { tally, attach, gauges } = world([])
   attach('w', '2.0.0')
