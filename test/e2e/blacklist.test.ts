@@ -50,6 +50,7 @@ beforeAll(async () => {
     return (await admin('policy', 'publish', ...network.files)).code === 0
   })
   for (const name of ALL) await held.mesh.get(name).ready()
+  await network.funded('local')
 }, 180_000)
 
 afterAll(async () => {

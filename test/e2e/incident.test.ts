@@ -52,6 +52,7 @@ beforeAll(async () => {
     return run.code === 0 && run
   })
   await held.mesh.start()
+  await network.funded('local')
 }, 180_000)
 
 afterAll(async () => {

@@ -69,6 +69,7 @@ beforeAll(async () => {
     return run.code === 0 && run
   })
   await mesh.start()
+  await network.funded('local')
 }, 180_000)
 
 afterAll(async () => {

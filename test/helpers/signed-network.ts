@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { WALLET_ROUTES } from '../../src/bridge/admin-client.js'
 import { DEFAULT_TERMS, type EconomyTerms } from '../../src/core/economy/terms.js'
 import { addPolicy, draftPolicy, PolicyChain, signPolicy } from '../../src/node/admin-policy.js'
 import type { DsseSigner } from '../../src/wire/dsse.js'
@@ -8,6 +9,7 @@ import type { PolicyBody, PolicyKind } from '../../src/wire/policy/policy-messag
 import { seededKey } from './note-signers.js'
 import type { ProcessMesh } from './process-mesh.js'
 import { messageOf, placeOf, signed } from './sample-policy.js'
+import { until } from './until.js'
 
 /** Who signs all that the test says. */
 export const ADMIN = seededKey(77)
@@ -66,6 +68,14 @@ export class SignedNetwork {
     const all = carried === 'folder' ? { ...file, policy: 'policy' } : file
     writeFileSync(mesh.mesh.networkFile, JSON.stringify(all))
     return network
+  }
+
+  /** Resolves when an account can spend what was granted: its home may enter that after it is ready. */
+  async funded(account: string): Promise<void> {
+    const gateway = this.#mesh.get('gateway')
+    await until(`the credits of ${account} to be there`, async () => {
+      return (await gateway.client(account).call(WALLET_ROUTES.balance)).available !== '0'
+    })
   }
 
   /** Adds a signed message to the folder that all nodes of the mesh follow. */
