@@ -27,6 +27,11 @@ export const sha256Tree = {
   },
 } as const
 
+/** Leaf hashes of entries, each made when it is asked for. */
+export function* leafHashes(entries: Iterable<Uint8Array>): Iterable<Uint8Array> {
+  for (const entry of entries) yield sha256Tree.leaf(entry)
+}
+
 function roomFor(length: number): Uint8Array {
   const known = views.get(length)
   if (known !== undefined) return known

@@ -8,7 +8,6 @@ import { isMalformed } from '../../wire/frame.js'
 import type { EntryKind } from '../../wire/ledger/entry.js'
 import type { Malformed } from '../../wire/malformed.js'
 import type { NoteKey } from '../../wire/note-key.js'
-import { sha256Tree } from '../../wire/tree-hash.js'
 import { AuditState } from './audit-state.js'
 import { BREATH_ENTRIES, DECODED_TOGETHER, TOLD_MISMATCHES } from './constants.js'
 import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
@@ -132,7 +131,7 @@ export class AuditRun {
       this.mismatch({ where: 'entry', at: index, code: refused.code, detail: refused.detail })
       this.state.skip()
     }
-    this.#tree = this.#tree.grow(encoded.map((each) => sha256Tree.leaf(each))).tree
+    this.#tree = this.#tree.append(encoded).tree
   }
 
   mismatch(what: Mismatch): void {

@@ -17,7 +17,6 @@ import type { Malformed } from '../../wire/malformed.js'
 import { parseNote } from '../../wire/note.js'
 import { isKeyName, type NoteKey, noteKey } from '../../wire/note-key.js'
 import { peerIdOf } from '../../wire/peer-id.js'
-import { sha256Tree } from '../../wire/tree-hash.js'
 import { PART_ENTRIES } from './constants.js'
 import type { LogPart } from './log-reader.js'
 import { LogTree } from './log-tree.js'
@@ -135,11 +134,10 @@ class LogCheck {
   }
 
   async enter({ entries, checkpoint }: LogPart): Promise<Refusal | undefined> {
-    const leaves = entries.map((each) => sha256Tree.leaf(each))
     const before = (this.#wanted ?? -1) - this.#tree.size
-    if (before >= 0 && before <= leaves.length)
-      this.#rootThen = this.#tree.grow(leaves.slice(0, before)).tree.root
-    this.#tree = this.#tree.grow(leaves).tree
+    if (before >= 0 && before <= entries.length)
+      this.#rootThen = this.#tree.append(entries.slice(0, before)).tree.root
+    this.#tree = this.#tree.append(entries).tree
     const opened = await openCheckpoint(checkpoint, this.#key, [])
     if (isMalformed(opened)) return opened
     if (opened.size === this.#tree.size && sameBytes(opened.root, this.#tree.root)) return undefined

@@ -1,8 +1,7 @@
 import { invariant } from '../../core/invariant.js'
-import { Overlay } from '../../core/ledger/overlay.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
-import type { Store, Write } from '../../ports/store.js'
+import type { Store } from '../../ports/store.js'
 import { logOrigin } from '../../wire/checkpoint.js'
 import { derivedEntryId, type EntryOf } from '../../wire/ledger/entry.js'
 import { CHECKED_TOGETHER } from './constants.js'
@@ -122,7 +121,6 @@ export function continuingGenesis(
 export class StoredLine implements LineState {
   readonly #store: Store
   readonly #state: LogState
-  #changes = new Overlay({ get: () => undefined })
   #applied = 0
   #flushed = 0
 
@@ -141,16 +139,12 @@ export class StoredLine implements LineState {
   }
 
   readonly absorb: LineState['absorb'] = (changes) => {
-    this.#changes.absorb(changes)
     this.#state.stage(changes, this.#applied++)
   }
 
   async flush(): Promise<void> {
-    const changes = this.#changes.changes()
-    const writes: readonly Write[] = this.#state.writes(changes)
-    this.#changes = new Overlay({ get: () => undefined })
-    await this.#store.commit(writes)
-    this.#state.committed(changes, this.#applied)
+    await this.#store.commit(this.#state.writes())
+    this.#state.committed()
     this.#flushed = this.#applied
   }
 }

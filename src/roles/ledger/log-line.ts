@@ -6,7 +6,6 @@ import { readLogOrigin } from '../../wire/checkpoint.js'
 import { isMalformed } from '../../wire/frame.js'
 import { decodeEntry, type EntryOf } from '../../wire/ledger/entry.js'
 import type { NoteKey } from '../../wire/note-key.js'
-import { sha256Tree } from '../../wire/tree-hash.js'
 import { checkEntries, factsOf } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
 import { LogTree } from './log-tree.js'
@@ -106,7 +105,7 @@ async function replayLog(
       const refused = enter(checked, tree.size + at, log.key, state)
       if (refused !== undefined) return refused
     }
-    tree = tree.grow(encoded.map((each) => sha256Tree.leaf(each))).tree
+    tree = tree.append(encoded).tree
     await step(tree.size)
   }
   if (tree.size === cut.size && sameBytes(tree.root, cut.root)) return undefined

@@ -5,7 +5,6 @@ import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Store, Write } from '../../ports/store.js'
 import { openCheckpoint, type SignedCheckpoint } from '../../wire/checkpoint.js'
 import type { NoteKey } from '../../wire/note-key.js'
-import { sha256Tree } from '../../wire/tree-hash.js'
 import { CHECKPOINT_SPACING, DECODED_TOGETHER, PART_ENTRIES, STAGED_BYTES } from './constants.js'
 import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
@@ -106,7 +105,7 @@ class StoredLogMirror implements LogMirror, LogEnd {
 
   constructor(parts: Parts, { head, tree }: OpenedLog) {
     this.#parts = parts
-    this.#staging = new LogStaging(parts.store, parts.keys, tree)
+    this.#staging = new LogStaging(parts, { tree, batchEntries: PART_ENTRIES })
     this.head = head
     this.reader = new LogReader(parts.store, parts.keys, this)
   }
@@ -193,7 +192,7 @@ class StoredLogMirror implements LogMirror, LogEnd {
     if (isRefusal(checkpoint)) return { ...checkpoint, signed: false }
     const misplaced = this.#misplaced(part, checkpoint)
     if (misplaced !== undefined) return misplaced
-    const grown = this.#tip.grow(part.entries.map((each) => sha256Tree.leaf(each)))
+    const grown = this.#tip.append(part.entries)
     if (!sameBytes(grown.tree.root, checkpoint.root)) {
       return {
         ...refusal('malformed', `the entries from ${part.from} are not those of the checkpoint`),
@@ -240,7 +239,7 @@ class StoredLogMirror implements LogMirror, LogEnd {
 
   async #commit({ head, grown }: SignedPart): Promise<void> {
     const { store, keys } = this.#parts
-    const batch = this.#staging.take(PART_ENTRIES, grown)
+    const batch = this.#staging.take(grown)
     const writes: readonly Write[] = [
       ...(batch?.writes ?? []),
       ...headWrites(keys, head, batch ?? { from: 0, closesWindow: false }, CHECKPOINT_SPACING),

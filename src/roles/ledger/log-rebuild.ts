@@ -2,7 +2,6 @@ import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Store, Write } from '../../ports/store.js'
 import type { NoteKey } from '../../wire/note-key.js'
-import { sha256Tree } from '../../wire/tree-hash.js'
 import { CHECKED_TOGETHER } from './constants.js'
 import { inBatches } from './entry-batches.js'
 import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
@@ -108,7 +107,7 @@ async function hashAll(
   let tree = LogTree.EMPTY
   for await (const some of inBatches(reader.entries(0, head.size))) {
     if (signal?.aborted === true) return refusal('cancelled', 'nothing was changed')
-    tree = tree.grow(some.map((entry) => sha256Tree.leaf(entry))).tree
+    tree = tree.append(some).tree
     onProgress?.({ step: 'hash', entries: tree.size })
   }
   if (sameBytes(tree.root, head.root)) return undefined
@@ -122,7 +121,7 @@ async function applyAll(
   { key, keys, reader }: { readonly key: NoteKey; readonly keys: LogKeys; readonly reader: LogReader },
   { signal, onProgress }: RebuildOptions,
 ): Promise<Refusal | undefined> {
-  const staging = new LogStaging(store, keys, LogTree.EMPTY)
+  const staging = new LogStaging({ store, keys }, { tree: LogTree.EMPTY, batchEntries: CHECKED_TOGETHER })
   const isEntry = (write: Write) => write.key >= keys.entries.gte && write.key < keys.entries.lt
   for await (const some of inBatches(reader.entries(0, reader.size))) {
     if (signal?.aborted === true) return refusal('cancelled', 'the rebuild was interrupted', AGAIN)
@@ -131,7 +130,7 @@ async function applyAll(
       if (why !== undefined) return misplaced(staging.size, why.detail)
     }
     // The entries are there; all else of them is written.
-    const batch = staging.take(some.length)
+    const batch = staging.take()
     await store.commit(batch?.writes.filter((write) => !isEntry(write)) ?? [])
     staging.committed()
     onProgress?.({ step: 'apply', entries: staging.size })

@@ -1,23 +1,20 @@
 import { invariant } from '../../core/invariant.js'
 import { type Applied, apply, type Existed } from '../../core/ledger/apply.js'
 import type { Facts } from '../../core/ledger/facts.js'
-import { Overlay } from '../../core/ledger/overlay.js'
-import type { Change, LedgerView } from '../../core/ledger/records.js'
-import { type WalletRow, walletRows } from '../../core/ledger/wallet-rows.js'
+import type { LedgerView } from '../../core/ledger/records.js'
+import { walletRows } from '../../core/ledger/wallet-rows.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Store, Write } from '../../ports/store.js'
-import { sha256Tree } from '../../wire/tree-hash.js'
 import { STAGED_BYTES, STAGED_ENTRIES } from './constants.js'
 import type { LogKeys } from './log-keys.js'
 import { LogState } from './log-state.js'
 import type { LogTree, TreeGrowth } from './log-tree.js'
-import { walletMarkWrite, walletRowWrite } from './wallet-index.js'
+import { type IndexedRow, walletMarkWrite, walletRowWrite } from './wallet-index.js'
 
-/** An entry that is in memory, and not yet on the disk. */
-interface StagedEntry {
-  readonly encoded: Uint8Array
-  readonly changes: readonly Change[]
-  readonly rows: readonly WalletRow[]
+/** Entries that go to the disk together; what they change lies in the state, as a batch of the same entries. */
+interface StagedBatch {
+  readonly encoded: Uint8Array[]
+  readonly rows: IndexedRow[]
 }
 
 /** An entry was taken: it counts from now on, and may be told of once it is durable. */
@@ -34,24 +31,29 @@ export interface Batch {
   readonly closesWindow: boolean
 }
 
-interface Taken extends Batch {
-  readonly changes: readonly Change[]
-}
-
 /**
- * Entries of one log on their way to the disk, in order. A batch that failed is taken again with what came
+ * Entries of one log on their way to the disk, in order. A batch that failed is taken again before what came
  * after it: nothing is ever left out or put in another order, so all roots that were ever signed agree.
  */
 export class LogStaging {
   readonly #keys: LogKeys
   readonly #state: LogState
   #tree: LogTree
-  #staged: StagedEntry[] = []
+  readonly #batchEntries: number
+  /** Oldest first. */
+  #batches: StagedBatch[] = []
+  #growing: StagedBatch | undefined
+  #entries = 0
   #bytes = 0
-  #taken: Taken | undefined
+  #taken: Batch | undefined
 
-  constructor(store: Store, keys: LogKeys, tree: LogTree) {
+  /** @param init.batchEntries that go to the disk at once, at most */
+  constructor(
+    { store, keys }: { readonly store: Store; readonly keys: LogKeys },
+    { tree, batchEntries }: { readonly tree: LogTree; readonly batchEntries: number },
+  ) {
     this.#keys = keys
+    this.#batchEntries = batchEntries
     this.#state = new LogState(store, keys)
     this.#tree = tree
   }
@@ -68,7 +70,7 @@ export class LogStaging {
 
   /** Index of the next entry. */
   get size(): number {
-    return this.#tree.size + this.#staged.length
+    return this.#tree.size + this.#entries
   }
 
   /** A batch was taken, and nobody said yet what became of it. */
@@ -78,57 +80,61 @@ export class LogStaging {
 
   /** Applies one entry; a refusal changes nothing. @param facts of index {@link LogStaging.size} */
   stage(facts: Facts, encoded: Uint8Array): Appended | Existed | Refusal {
-    if (this.#staged.length >= STAGED_ENTRIES || this.#bytes + encoded.length > STAGED_BYTES) {
-      return refusal('store-failed', `${this.#staged.length} ledger entries wait for the disk already`, {
+    if (this.#entries >= STAGED_ENTRIES || this.#bytes + encoded.length > STAGED_BYTES) {
+      return refusal('store-failed', `${this.#entries} ledger entries wait for the disk already`, {
         next: 'Check the disk; the ledger goes on by itself.',
         retryAfterMs: 1_000,
       })
     }
     const outcome = apply(this.#state, facts)
     if (isRefusal(outcome) || outcome.outcome === 'existed') return outcome
-    this.#staged.push({ encoded, changes: outcome.changes, rows: walletRows(outcome) })
-    this.#bytes += encoded.length
+    const { encoded: all, rows } = this.#open()
     this.#state.stage(outcome.changes, facts.index)
+    all.push(encoded)
+    for (const row of walletRows(outcome)) rows.push({ ...row, index: facts.index })
+    this.#entries++
+    this.#bytes += encoded.length
     return { ...outcome, index: facts.index }
   }
 
   /**
-   * @param most entries
-   * @param grown the tree with just these, where the caller has made it already
+   * The oldest batch, which grows no more.
+   *
+   * @param grown the tree with just its entries, where the caller has made it already
    * @returns undefined when nothing is staged
    */
-  take(most: number, grown?: TreeGrowth): Batch | undefined {
-    const entries = this.#staged.slice(0, most)
-    if (entries.length === 0) return undefined
+  take(grown?: TreeGrowth): Batch | undefined {
+    const [batch] = this.#batches
+    if (batch === undefined) return undefined
+    if (batch === this.#growing) this.#growing = undefined
+    const { encoded, rows } = batch
     const from = this.#tree.size
-    const { tree, tiles } = grown ?? this.#tree.grow(entries.map(({ encoded }) => sha256Tree.leaf(encoded)))
-    invariant(tree.size === from + entries.length, 'a tree grows by what is taken')
-    const merged = new Overlay({ get: () => undefined })
-    for (const { changes } of entries) merged.absorb(changes)
-    const changes = merged.changes()
-    const writes = this.#state.writes(changes)
+    const { tree, tiles } = grown ?? this.#tree.append(encoded)
+    invariant(tree.size === from + encoded.length, 'a tree grows by what is taken')
+    const writes = this.#state.writes()
     if (from === 0) writes.push(walletMarkWrite(this.#keys))
-    for (const [at, { encoded, rows }] of entries.entries()) {
-      writes.push({ type: 'put', key: this.#keys.entry(from + at), value: encoded })
-      for (const row of rows) writes.push(walletRowWrite(this.#keys, from + at, row))
+    for (const [at, value] of encoded.entries()) {
+      writes.push({ type: 'put', key: this.#keys.entry(from + at), value })
     }
+    for (const row of rows) writes.push(walletRowWrite(this.#keys, row))
     for (const { level, index, hashes } of tiles) {
       writes.push({ type: 'put', key: this.#keys.tile(level, index), value: hashes })
     }
-    const closesWindow = changes.some(({ table }) => table === 'work' || table === 'issuance')
-    this.#taken = { from, tree, writes, changes, closesWindow }
+    const closesWindow = this.#state.changes('work') || this.#state.changes('issuance')
+    this.#taken = { from, tree, writes, closesWindow }
     return this.#taken
   }
 
   /** What was taken is durable. */
   committed(): void {
-    const taken = this.#taken
-    if (taken === undefined) return
-    for (const { encoded } of this.#staged.splice(0, taken.tree.size - taken.from)) {
-      this.#bytes -= encoded.length
+    if (this.#taken === undefined) return
+    const { tree } = this.#taken
+    for (const { length } of this.#batches.shift()?.encoded ?? []) {
+      this.#entries--
+      this.#bytes -= length
     }
-    this.#tree = taken.tree
-    this.#state.committed(taken.changes, taken.tree.size)
+    this.#tree = tree
+    this.#state.committed()
     this.#taken = undefined
   }
 
@@ -139,9 +145,22 @@ export class LogStaging {
 
   /** Forgets all that is staged: for entries of others that turned out to be wrong. */
   drop(): void {
-    this.#staged = []
+    this.#batches = []
+    this.#growing = undefined
+    this.#entries = 0
     this.#bytes = 0
     this.#taken = undefined
     this.#state.drop()
+  }
+
+  /** The batch that grows; the state's grows with it. */
+  #open(): StagedBatch {
+    const growing = this.#growing
+    if (growing !== undefined && growing.encoded.length < this.#batchEntries) return growing
+    this.#state.split()
+    const begun = { encoded: [], rows: [] }
+    this.#batches.push(begun)
+    this.#growing = begun
+    return begun
   }
 }

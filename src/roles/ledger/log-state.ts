@@ -6,12 +6,8 @@ import type { LogKeys } from './log-keys.js'
 import { RecentMap } from './recent-map.js'
 import { recordBytes, recordOf, TABLES } from './record-codec.js'
 
-interface Pending {
-  /** Undefined = gone. */
-  readonly value: LedgerRecords[Table] | undefined
-  /** Entry that changed it last. */
-  readonly index: number
-}
+/** The last value of each record that some entries changed; null = it is gone. */
+type Staged = Map<Table, Map<string, LedgerRecords[Table] | null>>
 
 /**
  * The state of one log, as the rules read it: what is staged, over what was read or written lately, over the
@@ -20,7 +16,10 @@ interface Pending {
 export class LogState implements LedgerView {
   readonly #store: Store
   readonly #keys: LogKeys
-  readonly #pending = new Map<Table, Map<string, Pending>>()
+  /** Those that go to the disk together, oldest first. */
+  #batches: Staged[] = []
+  /** The one that still grows. */
+  #open: Staged | undefined
   readonly #recent = new Map<Table, RecentMap<string, LedgerRecords[Table]>>()
   /** Ids of all entries, where the log was begun here; undefined = there are others in the store. */
   #known: KnownIds | undefined
@@ -28,17 +27,16 @@ export class LogState implements LedgerView {
   constructor(store: Store, keys: LogKeys) {
     this.#store = store
     this.#keys = keys
-    for (const table of TABLES) {
-      this.#pending.set(table, new Map())
-      this.#recent.set(table, new RecentMap(CACHED_RECORDS))
-    }
+    for (const table of TABLES) this.#recent.set(table, new RecentMap(CACHED_RECORDS))
   }
 
   /** @throws EdgeCoderError `store-failed`, `store-corrupt` */
   get<T extends Table>(table: T, key: string): LedgerRecords[T] | undefined {
-    const pending = this.#pending.get(table)?.get(key)
-    // Both maps stand under the table, so what they hold is of it.
-    if (pending !== undefined) return pending.value as LedgerRecords[T] | undefined
+    // All maps stand under the table, so what they hold is of it.
+    for (let at = this.#batches.length - 1; at >= 0; at--) {
+      const staged = this.#batches[at]?.get(table)?.get(key)
+      if (staged !== undefined) return (staged ?? undefined) as LedgerRecords[T] | undefined
+    }
     const recent = this.#recent.get(table)?.get(key)
     if (recent !== undefined) return recent as LedgerRecords[T]
     if (table === 'entry' && this.#known?.has(key) === false) return undefined
@@ -49,40 +47,73 @@ export class LogState implements LedgerView {
     return value
   }
 
-  /** Changes that an entry makes; seen at once, written later. */
+  /** Changes that an entry makes; seen at once, written with the batch that is open. */
   stage(changes: readonly Change[], index: number): void {
-    for (const { table, key, value } of changes) this.#pending.get(table)?.set(key, { value, index })
+    if (this.#open === undefined) {
+      this.#open = new Map()
+      this.#batches.push(this.#open)
+    }
+    for (const { table, key, value } of changes) {
+      let records = this.#open.get(table)
+      if (records === undefined) {
+        records = new Map()
+        this.#open.set(table, records)
+      }
+      records.set(key, value ?? null)
+    }
     // The log of a later epoch begins with the state of the one before.
     if (index === 0 && this.get('log', '')?.epoch === 1) this.#known = new KnownIds()
   }
 
-  /** @param changes the last one of each record */
-  writes(changes: readonly Change[]): Write[] {
-    return changes.map(({ table, key, value }): Write => {
-      const at = this.#keys.record(table, key)
-      if (value === undefined || (table === 'balance' && value === 0n)) return { type: 'del', key: at }
-      return { type: 'put', key: at, value: recordBytes(table, value) }
-    })
+  /** What is staged from now on goes with a later batch. */
+  split(): void {
+    this.#open = undefined
   }
 
-  /** What {@link LogState.writes} gave is durable now. @param size of the log with it */
-  committed(changes: readonly Change[], size: number): void {
-    for (const { table, key, value } of changes) {
-      const pending = this.#pending.get(table)
-      if (table === 'entry') this.#known?.add(key)
-      if ((pending?.get(key)?.index ?? size) < size) pending?.delete(key)
-      if (value === undefined || (table === 'balance' && value === 0n)) this.#recent.get(table)?.delete(key)
-      else this.#remember(table, key, value)
+  /** Does the oldest batch change a record of this table? */
+  changes(table: Table): boolean {
+    return this.#batches[0]?.has(table) === true
+  }
+
+  /** Writes of the oldest batch, which grows no more. */
+  writes(): Write[] {
+    if (this.#batches[0] === this.#open) this.split()
+    const writes: Write[] = []
+    for (const [table, records] of this.#batches[0] ?? []) {
+      for (const [key, value] of records) {
+        const at = this.#keys.record(table, key)
+        if (isNothing(table, value)) writes.push({ type: 'del', key: at })
+        else writes.push({ type: 'put', key: at, value: recordBytes(table, value) })
+      }
+    }
+    return writes
+  }
+
+  /** What {@link LogState.writes} gave is durable now. */
+  committed(): void {
+    for (const [table, records] of this.#batches.shift() ?? []) {
+      const recent = this.#recent.get(table)
+      for (const [key, value] of records) {
+        if (table === 'entry') this.#known?.add(key)
+        if (isNothing(table, value)) recent?.delete(key)
+        else this.#remember(table, key, value)
+      }
     }
   }
 
   /** Forgets all that was staged. */
   drop(): void {
-    for (const pending of this.#pending.values()) pending.clear()
+    this.#batches = []
+    this.#open = undefined
   }
 
   #remember(table: Table, key: string, value: LedgerRecords[Table]): void {
     // A record of an entry is asked for when a wish is sent again, which is rare: the store answers then.
     if (table !== 'entry') this.#recent.get(table)?.set(key, value)
   }
+}
+
+/** What is not stored: see {@link LogState}. */
+function isNothing(table: Table, value: LedgerRecords[Table] | null): value is null {
+  return value === null || (table === 'balance' && value === 0n)
 }

@@ -2,14 +2,13 @@ import { EdgeCoderError } from '../../core/errors.js'
 import { apply } from '../../core/ledger/apply.js'
 import { EMPTY_FRONTIER, type Frontier, frontierRoot, grow } from '../../core/ledger/merkle/frontier.js'
 import { HASH_BYTES, sameBytes } from '../../core/ledger/merkle/tree-hash.js'
-import { Overlay } from '../../core/ledger/overlay.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Store, Write } from '../../ports/store.js'
 import { openCheckpoint } from '../../wire/checkpoint.js'
 import { isMalformed } from '../../wire/frame.js'
 import type { NoteKey } from '../../wire/note-key.js'
-import { sha256Tree } from '../../wire/tree-hash.js'
+import { leafHashes, sha256Tree } from '../../wire/tree-hash.js'
 import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
 import { type LogKeys, logKeys } from './log-keys.js'
@@ -96,8 +95,7 @@ export class LogTip {
     const checkpoint = await openCheckpoint(part.checkpoint, this.key, [])
     if (isMalformed(checkpoint)) return { ...checkpoint, signed: false }
     const { size, root } = checkpoint
-    const leaves = part.entries.map((each) => sha256Tree.leaf(each))
-    const { frontier } = grow(this.#frontier, leaves, sha256Tree)
+    const frontier = grow(this.#frontier, leafHashes(part.entries), sha256Tree)
     if (part.from !== this.head.size || frontier.size !== size) {
       return {
         ...refusal('entry-conflict', `a part from ${part.from}; here are ${this.head.size}`),
@@ -108,18 +106,17 @@ export class LogTip {
       const detail = `the entries from ${part.from} are not those of the checkpoint`
       return { ...refusal('malformed', detail), signed: false }
     }
-    const merged = new Overlay({ get: () => undefined })
     for (const [at, each] of checked.entries()) {
-      const refused = this.#apply(part.from + at, each, merged)
+      const refused = this.#apply(part.from + at, each)
       if (refused === undefined) continue
       this.#state.drop()
       return { ...refused, index: part.from + at, signed: true }
     }
-    await this.#commit({ size, root, note: part.checkpoint }, frontier, merged)
+    await this.#commit({ size, root, note: part.checkpoint }, frontier)
     return undefined
   }
 
-  #apply(index: number, checked: CheckedEntry | Refusal, merged: Overlay): Refusal | undefined {
+  #apply(index: number, checked: CheckedEntry | Refusal): Refusal | undefined {
     if (isRefusal(checked)) return checked
     const facts = factsOf(checked, index, { view: this.#state, key: this.key })
     if (isRefusal(facts)) return facts
@@ -129,20 +126,18 @@ export class LogTip {
       return refusal('entry-conflict', `entry ${index} says again what entry ${outcome.index} says`)
     }
     this.#state.stage(outcome.changes, index)
-    merged.absorb(outcome.changes)
     return undefined
   }
 
-  async #commit(head: Head, frontier: Frontier, merged: Overlay): Promise<void> {
-    const changes = merged.changes()
-    const writes = [...this.#state.writes(changes), ...endWrites(this.#prefix, head, frontier)]
+  async #commit(head: Head, frontier: Frontier): Promise<void> {
+    const writes = [...this.#state.writes(), ...endWrites(this.#prefix, head, frontier)]
     try {
       await this.#components.store.commit(writes)
     } catch (cause) {
       this.#state.drop()
       throw cause
     }
-    this.#state.committed(changes, head.size)
+    this.#state.committed()
     this.head = head
     this.#frontier = frontier
   }

@@ -1,7 +1,7 @@
 import { type Frontier, frontierNodes, frontierRoot, grow } from '../../core/ledger/merkle/frontier.js'
 import { nodeInTile, TILE_HEIGHT, tilePlace } from '../../core/ledger/merkle/tile.js'
 import { HASH_BYTES } from '../../core/ledger/merkle/tree-hash.js'
-import { sha256Tree } from '../../wire/tree-hash.js'
+import { leafHashes, sha256Tree } from '../../wire/tree-hash.js'
 
 const TILE_WIDTH = 2 ** TILE_HEIGHT
 const TILE_BYTES = TILE_WIDTH * HASH_BYTES
@@ -58,14 +58,18 @@ export class LogTree {
     return this.#edges[level] ?? new Uint8Array()
   }
 
+  /** The tree with more entries, each hashed on the way. @param entries as they are written, in log order */
+  append(entries: Iterable<Uint8Array>): TreeGrowth {
+    return this.grow(leafHashes(entries))
+  }
+
   /** @param leaves leaf hashes, in log order */
-  grow(leaves: readonly Uint8Array[]): TreeGrowth {
-    const { frontier, nodes } = grow(this.#frontier, leaves, sha256Tree)
+  grow(leaves: Iterable<Uint8Array>): TreeGrowth {
     const growing = new Map<number, Uint8Array>()
     const widths = new Map<number, number>()
     const tiles: TileWrite[] = []
-    for (const { level, index, hash } of nodes) {
-      if (level % TILE_HEIGHT !== 0) continue
+    const frontier = grow(this.#frontier, leaves, sha256Tree, (level, index, hash) => {
+      if (level % TILE_HEIGHT !== 0) return
       const at = level / TILE_HEIGHT
       let tile = growing.get(at)
       if (tile === undefined) {
@@ -76,11 +80,11 @@ export class LogTree {
       const slot = index % TILE_WIDTH
       tile.set(hash, slot * HASH_BYTES)
       widths.set(at, slot + 1)
-      if (slot + 1 < TILE_WIDTH) continue
+      if (slot + 1 < TILE_WIDTH) return
       tiles.push({ level: at, index: Math.floor(index / TILE_WIDTH), hashes: tile })
       growing.set(at, new Uint8Array(TILE_BYTES))
       widths.set(at, 0)
-    }
+    })
     const edges = [...this.#edges]
     for (const [level, tile] of growing) {
       const hashes = tile.subarray(0, (widths.get(level) ?? 0) * HASH_BYTES)

@@ -154,7 +154,7 @@ class StoredLogWriter implements LogWriter, LogEnd {
 
   constructor(parts: Parts, { head, tree }: OpenedLog, flag: LogFlag | undefined) {
     this.#parts = parts
-    this.#staging = new LogStaging(parts.store, parts.keys, tree)
+    this.#staging = new LogStaging(parts, { tree, batchEntries: COMMIT_ENTRIES })
     this.#flag = flag
     this.head = head
     this.reader = new LogReader(parts.store, parts.keys, this)
@@ -204,7 +204,7 @@ class StoredLogWriter implements LogWriter, LogEnd {
     invariant(!this.#staging.underWay, 'one commit of a log at a time')
     const { keys, key, signer } = this.#parts
     if (this.#flag !== undefined && this.size > this.tree.size) throw flagFault(this.#flag, key.name)
-    const batch = this.#staging.take(COMMIT_ENTRIES)
+    const batch = this.#staging.take()
     if (batch === undefined) return []
     const { size, root } = batch.tree
     const note = signCheckpoint({ origin: key.name, size, root, extensions: [] }, key, signer)

@@ -16,7 +16,7 @@ export function walletMarkWrite(keys: LogKeys): Write {
   return { type: 'put', key: keys.walletMark, value: Uint8Array.of(1) }
 }
 
-export function walletRowWrite(keys: LogKeys, index: number, { account, amount, balance }: WalletRow): Write {
+export function walletRowWrite(keys: LogKeys, { index, account, amount, balance }: IndexedRow): Write {
   return { type: 'put', key: keys.walletRow(account, index), value: Buffer.from(`${amount} ${balance}`) }
 }
 

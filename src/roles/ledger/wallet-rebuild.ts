@@ -59,5 +59,5 @@ function rowsOf(
   if (isRefusal(outcome)) return outcome
   invariant(outcome.outcome === 'applied', 'no entry stands twice in a log')
   state.absorb(outcome.changes)
-  return walletRows(outcome).map((row) => walletRowWrite(keys, index, row))
+  return walletRows(outcome).map((row) => walletRowWrite(keys, { ...row, index }))
 }

@@ -209,7 +209,7 @@ async function replay(
       const index = tree.size + at
       refused ??= isRefusal(checked) ? checked : refusedAt(checked, index, { view: state, key })
     }
-    tree = tree.grow(step.map((each) => sha256Tree.leaf(each))).tree
+    tree = tree.append(step).tree
     step = []
   }
   for await (const entry of prefix) {

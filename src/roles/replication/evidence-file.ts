@@ -3,7 +3,7 @@ import { type Frontier, frontierNodes, grow } from '../../core/ledger/merkle/fro
 import { planInclusion, proofOf } from '../../core/ledger/merkle/proof-plan.js'
 import { type Refusal, toWire } from '../../core/refusal.js'
 import { frames } from '../../wire/frame.js'
-import { sha256Tree } from '../../wire/tree-hash.js'
+import { leafHashes, sha256Tree } from '../../wire/tree-hash.js'
 
 /** What is known of a fork. */
 export interface ForkFound {
@@ -57,10 +57,9 @@ function pathOf({ index, from, entries, frontier }: RefusedEntry): Uint8Array[] 
     const hash = frontier.hashes[at]
     if (hash !== undefined) hashes.set(`${level}/${place}`, hash)
   }
-  const leaves = entries.map((entry) => sha256Tree.leaf(entry))
-  for (const node of grow(frontier, leaves, sha256Tree).nodes) {
-    hashes.set(`${node.level}/${node.index}`, node.hash)
-  }
+  grow(frontier, leafHashes(entries), sha256Tree, (level, place, hash) =>
+    hashes.set(`${level}/${place}`, hash),
+  )
   const plan = planInclusion(index, from + entries.length)
   const path = proofOf(plan, ({ level, index: place }) => hashes.get(`${level}/${place}`), sha256Tree)
   invariant(path !== undefined, 'a frontier and what follows are all of a tree')

@@ -16,7 +16,7 @@ export interface Database {
   getMany(keys: string[]): Promise<(Uint8Array | undefined)[]>
   iterator(range: RowRange): Rows
   snapshot(): DatabaseSnapshot
-  /** One atomic, fsynced batch; gone through once, before it returns. */
+  /** One atomic, fsynced batch; gone through once, before it returns, and each value copied at once. */
   write(writes: Iterable<Write>): Promise<void>
   close(): Promise<void>
 }
@@ -128,10 +128,11 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
   }
 }
 
-/** One by one, so that none outlives its way into the batch: what lives on is copied by the garbage collector. */
+/** One by one, each good until the next: none outlives its way into the batch. */
 function* sealed(writes: readonly Write[]): Iterable<Write> {
   for (const write of writes) {
-    yield write.type === 'put' ? { ...write, value: sealValue(write.key, write.value) } : write
+    if (write.type === 'del') yield write
+    else yield { type: 'put', key: write.key, value: sealValue(write.key, write.value) }
   }
 }
 

@@ -3,14 +3,29 @@ import { EdgeCoderError } from '../../core/errors.js'
 
 const SEAL_BYTES = 4
 
+/** Values are sealed here: memory of its own for each would be most of what it costs to write it. */
+const scratch = Buffer.alloc(64 * 1024)
+/** Short beginnings of it, by their length: to make one costs a good part of the checksum. */
+const views: Buffer[] = []
+const SMALL_BYTES = 1_024
+
 /**
  * LevelDB reads its tables without checking their checksums; each value carries one over its key and itself.
+ *
+ * @returns bytes that are good until the next call
  */
 export function sealValue(key: string, value: Uint8Array): Uint8Array {
-  const sealed = Buffer.allocUnsafe(value.length + SEAL_BYTES)
+  const length = value.length + SEAL_BYTES
+  const sealed = length <= scratch.length ? viewOf(length) : Buffer.allocUnsafe(length)
   sealed.set(value)
   sealed.writeUInt32LE(crc32(key, crc32(value)), value.length)
   return sealed
+}
+
+function viewOf(length: number): Buffer {
+  const view = views[length] ?? scratch.subarray(0, length)
+  if (length <= SMALL_BYTES) views[length] = view
+  return view
 }
 
 /** @throws EdgeCoderError `store-corrupt`, naming the key */

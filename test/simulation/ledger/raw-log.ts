@@ -12,7 +12,6 @@ import { isMalformed } from '../../../src/wire/frame.js'
 import { type Entry, encodeEntry } from '../../../src/wire/ledger/entry.js'
 import { parseNote } from '../../../src/wire/note.js'
 import type { NoteKey } from '../../../src/wire/note-key.js'
-import { sha256Tree } from '../../../src/wire/tree-hash.js'
 
 /** A log that takes whatever it is given: of a coordinator that lies, or of one that does not look. */
 export class RawLog implements LogEnd {
@@ -36,14 +35,14 @@ export class RawLog implements LogEnd {
   /** Signs over whatever the entries are. */
   async write(entries: readonly Entry[], signer: Signer): Promise<void> {
     const encoded = entries.map(encodeEntry)
-    const { size, root } = this.tree.grow(encoded.map((each) => sha256Tree.leaf(each))).tree
+    const { size, root } = this.tree.append(encoded).tree
     const note = signCheckpoint({ origin: this.key.name, size, root, extensions: [] }, this.key, signer)
     await this.#put(encoded, { size, root, note })
   }
 
   async #put(encoded: readonly Uint8Array[], head: Head): Promise<void> {
     const from = this.tree.size
-    const { tree, tiles } = this.tree.grow(encoded.map((each) => sha256Tree.leaf(each)))
+    const { tree, tiles } = this.tree.append(encoded)
     await this.#store.commit([
       ...encoded.map((value, at) => ({ type: 'put' as const, key: this.#keys.entry(from + at), value })),
       ...tiles.map(({ level, index, hashes }) => {

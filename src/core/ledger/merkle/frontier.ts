@@ -1,12 +1,5 @@
 import { invariant } from '../../invariant.js'
-import {
-  foldSubtrees,
-  isTreeSize,
-  type NodeId,
-  subtreesOf,
-  type TreeHash,
-  type TreeNode,
-} from './tree-hash.js'
+import { foldSubtrees, isTreeSize, type NodeId, subtreesOf, type TreeHash } from './tree-hash.js'
 
 /** All that appending needs of a tree: its largest complete subtrees, at most 53 hashes whatever its size. */
 export interface Frontier {
@@ -17,42 +10,40 @@ export interface Frontier {
 
 export const EMPTY_FRONTIER: Frontier = { size: 0, hashes: [] }
 
-export interface Growth {
-  readonly frontier: Frontier
-  /**
-   * Every subtree that became complete, leaves among them, in the order in which they did. Stored once, they
-   * never change.
-   */
-  readonly nodes: readonly TreeNode[]
-}
-
 /**
  * Appends leaves: one node hash a leaf on average. Nothing is changed, so a batch that could not be written
- * is dropped by dropping its growth.
+ * is dropped by dropping its frontier.
  *
- * @param leaves leaf hashes, in log order
+ * @param leaves leaf hashes, in log order; each is asked for when the one before is done with, so that
+ *   hashes need not all be in memory
+ * @param completed hears of every subtree that became complete, leaves among them, in the order in which they
+ *   did. Stored once, they never change.
  */
-export function grow(frontier: Frontier, leaves: readonly Uint8Array[], tree: TreeHash): Growth {
+export function grow(
+  frontier: Frontier,
+  leaves: Iterable<Uint8Array>,
+  tree: TreeHash,
+  completed: (level: number, index: number, hash: Uint8Array) => void = () => {},
+): Frontier {
   const hashes = [...frontier.hashes]
-  const nodes: TreeNode[] = []
   let { size } = frontier
   for (const leaf of leaves) {
     let hash = leaf
     let level = 0
     let index = size
-    nodes.push({ level, index, hash })
+    completed(level, index, hash)
     // As in binary counting: each trailing one of the size is a complete left sibling to join with.
     while (index % 2 === 1) {
       hash = tree.node(hashes.pop() as Uint8Array, hash)
       level++
       index = (index - 1) / 2
-      nodes.push({ level, index, hash })
+      completed(level, index, hash)
     }
     hashes.push(hash)
     size++
   }
   invariant(isTreeSize(size), 'a tree outgrew its largest size')
-  return { frontier: { size, hashes }, nodes }
+  return { size, hashes }
 }
 
 export function frontierRoot(frontier: Frontier, tree: TreeHash): Uint8Array {

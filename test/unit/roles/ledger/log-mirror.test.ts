@@ -52,7 +52,7 @@ async function* of(parts: readonly LogPart[]): AsyncIterable<LogPart> {
 
 /** Entries under a checkpoint that the coordinator signs, whatever they are. */
 function signedPart(entries: readonly Uint8Array[], from = 0, before = LogTree.EMPTY): LogPart {
-  const { size, root } = before.grow(entries.map((each) => sha256Tree.leaf(each))).tree
+  const { size, root } = before.append(entries).tree
   const checkpoint = signCheckpoint(
     { origin: LOG_KEY.name, size, root, extensions: [] },
     LOG_KEY,

@@ -9,18 +9,20 @@ import {
 import { includes, isConsistent } from '../../../../../src/core/ledger/merkle/proof-check.js'
 import { planConsistency, planInclusion, proofOf } from '../../../../../src/core/ledger/merkle/proof-plan.js'
 import { nodeInTile, TILE_HEIGHT, tilePath, tilePlace } from '../../../../../src/core/ledger/merkle/tile.js'
-import type { NodeId } from '../../../../../src/core/ledger/merkle/tree-hash.js'
+import type { NodeId, TreeNode } from '../../../../../src/core/ledger/merkle/tree-hash.js'
 import { sha256Tree } from '../../../../../src/wire/tree-hash.js'
 import { naivePath, naiveProof, naiveRoot } from '../../../../helpers/naive-tree.js'
 
 const MOST = 600
 const leaves = Array.from({ length: MOST }, (_, at) => Buffer.from(`leaf ${at}`))
-const whole = grow(
+const nodes: TreeNode[] = []
+grow(
   EMPTY_FRONTIER,
   leaves.map((leaf) => sha256Tree.leaf(leaf)),
   sha256Tree,
+  (level, index, hash) => nodes.push({ level, index, hash }),
 )
-const stored = new Map(whole.nodes.map((node) => [`${node.level}/${node.index}`, node.hash]))
+const stored = new Map(nodes.map((node) => [`${node.level}/${node.index}`, node.hash]))
 const lookup = (node: NodeId) => stored.get(`${node.level}/${node.index}`)
 const hex = (all: readonly Uint8Array[] | undefined) => all?.map((each) => Buffer.from(each).toString('hex'))
 
@@ -36,7 +38,7 @@ describe('tree against the naive one', () => {
           hashes: frontierNodes(first).map((node) => lookup(node) as Uint8Array),
         }
         const more = leaves.slice(first, second).map((leaf) => sha256Tree.leaf(leaf))
-        const { frontier } = grow(restored, more, sha256Tree)
+        const frontier = grow(restored, more, sha256Tree)
         expect(frontier.size).toBe(second)
         expect(hex([frontierRoot(frontier, sha256Tree)])).toEqual(hex([naiveRoot(leaves.slice(0, second))]))
       }),
@@ -119,7 +121,7 @@ describe('tree against the naive one', () => {
 
 describe('tiles', () => {
   const rows = (level: number) =>
-    whole.nodes.filter((node) => node.level === level * TILE_HEIGHT).map((node) => node.hash)
+    nodes.filter((node) => node.level === level * TILE_HEIGHT).map((node) => node.hash)
   const tiles = new Map(
     [0, 1].flatMap((level) => {
       const row = rows(level)
@@ -131,7 +133,7 @@ describe('tiles', () => {
   )
 
   it('give back every node of the tree', () => {
-    for (const node of whole.nodes) {
+    for (const node of nodes) {
       const place = tilePlace(node)
       const tile = tiles.get(`${place.level}/${place.index}`) ?? new Uint8Array()
       expect(hex([nodeInTile(tile, place, sha256Tree) ?? tile])).toEqual(hex([node.hash]))
