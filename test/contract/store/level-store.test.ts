@@ -168,8 +168,8 @@ function failingDisk(): { disk: Disk; fail: string | undefined; torn: boolean; o
           }
         },
         async write(writes) {
-          if (state.fail === undefined) return apply([...writes])
-          if (state.torn) leftBehind = [...writes]
+          if (state.fail === undefined) return apply(copied(writes))
+          if (state.torn) leftBehind = copied(writes)
           throw new Error(state.fail)
         },
         async close() {
@@ -180,6 +180,13 @@ function failingDisk(): { disk: Disk; fail: string | undefined; torn: boolean; o
     },
   }
   return Object.assign(state, { disk })
+}
+
+/** Each while it is good, as a database does. */
+function copied(writes: Iterable<Write>): readonly Write[] {
+  return Array.from(writes, (write) =>
+    write.type === 'put' ? { ...write, value: Uint8Array.from(write.value) } : write,
+  )
 }
 
 describe('level store, disk full', () => {
