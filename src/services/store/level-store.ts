@@ -16,8 +16,12 @@ export interface Database {
   getMany(keys: string[]): Promise<(Uint8Array | undefined)[]>
   iterator(range: RowRange): Rows
   snapshot(): DatabaseSnapshot
-  /** One atomic, fsynced batch; gone through once, before it returns, and each value copied at once. */
-  write(writes: Iterable<Write>): Promise<void>
+  /**
+   * One atomic, fsynced batch.
+   *
+   * @param seal what is written of a value; good until the next one is asked for
+   */
+  write(writes: readonly Write[], seal: (key: string, value: Uint8Array) => Uint8Array): Promise<void>
   close(): Promise<void>
 }
 
@@ -78,7 +82,7 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
   async function write(writes: readonly Write[]): Promise<void> {
     try {
       if (undo !== undefined) await recover(undo)
-      await reader().write(sealed(writes))
+      await reader().write(writes, sealValue)
     } catch (cause) {
       undo ??= await beforeImage(path, reader(), writes)
       throw storeFault(path, cause)
@@ -96,7 +100,7 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
     database = undefined
     await old?.close()
     database = await disk.open(path)
-    await database.write(before)
+    await database.write(before, (_, value) => value)
     undo = undefined
   }
 
@@ -125,14 +129,6 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
       database = undefined
       await last?.close()
     },
-  }
-}
-
-/** One by one, each good until the next: none outlives its way into the batch. */
-function* sealed(writes: readonly Write[]): Iterable<Write> {
-  for (const write of writes) {
-    if (write.type === 'del') yield write
-    else yield { type: 'put', key: write.key, value: sealValue(write.key, write.value) }
   }
 }
 
@@ -225,12 +221,12 @@ const levelDisk: Disk = {
           close: () => snapshot.close(),
         }
       },
-      async write(writes) {
+      async write(writes, seal) {
         // Chained: two to five times as fast as `level.batch([…])`, which copies every operation several
         // times.
         const batch = level.batch()
         for (const write of writes) {
-          if (write.type === 'put') batch.put(write.key, write.value)
+          if (write.type === 'put') batch.put(write.key, seal(write.key, write.value))
           else batch.del(write.key)
         }
         await batch.write({ sync: true })

@@ -167,9 +167,13 @@ function failingDisk(): { disk: Disk; fail: string | undefined; torn: boolean; o
             close: async () => {},
           }
         },
-        async write(writes) {
-          if (state.fail === undefined) return apply(copied(writes))
-          if (state.torn) leftBehind = copied(writes)
+        async write(writes, seal) {
+          const copied = writes.map((write) => {
+            if (write.type === 'del') return write
+            return { ...write, value: Uint8Array.from(seal(write.key, write.value)) }
+          })
+          if (state.fail === undefined) return apply(copied)
+          if (state.torn) leftBehind = copied
           throw new Error(state.fail)
         },
         async close() {
@@ -180,13 +184,6 @@ function failingDisk(): { disk: Disk; fail: string | undefined; torn: boolean; o
     },
   }
   return Object.assign(state, { disk })
-}
-
-/** Each while it is good, as a database does. */
-function copied(writes: Iterable<Write>): readonly Write[] {
-  return Array.from(writes, (write) =>
-    write.type === 'put' ? { ...write, value: Uint8Array.from(write.value) } : write,
-  )
 }
 
 describe('level store, disk full', () => {
