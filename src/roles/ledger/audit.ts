@@ -9,7 +9,7 @@ import type { EntryKind } from '../../wire/ledger/entry.js'
 import type { Malformed } from '../../wire/malformed.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { AuditState } from './audit-state.js'
-import { BREATH_ENTRIES, DECODED_TOGETHER, TOLD_MISMATCHES } from './constants.js'
+import { DECODED_TOGETHER, TOLD_MISMATCHES } from './constants.js'
 import { type CheckedEntry, checkEntries, factsOf } from './entry-check.js'
 import type { EvidenceReader } from './evidence.js'
 import { type EarlierLogs, readGenesis, replayLine } from './log-line.js'
@@ -103,9 +103,10 @@ export class AuditRun {
    */
   async replay(parts: AsyncIterable<LogPart>, options: AuditOptions): Promise<boolean> {
     const { signal, onProgress, breathe } = options
-    const most = breathe === undefined ? DECODED_TOGETHER : BREATH_ENTRIES
     try {
-      for await (const [piece, checked] of lookAhead(piecesOf(parts, most), (each) => this.#check(each))) {
+      for await (const [piece, checked] of lookAhead(piecesOf(parts, DECODED_TOGETHER), (each) =>
+        this.#check(each),
+      )) {
         if (this.size === 0 && !(await this.#goOn(piece.entries[0], breathe))) return false
         if (signal?.aborted === true) return false
         this.enter(piece.entries, checked.entries)

@@ -20,8 +20,11 @@ export const CACHED_RECORDS = 8_192
 export const CACHED_TILES = 64
 /** Mismatches that an audit tells in full; the rest is counted. */
 export const TOLD_MISMATCHES = 100
-/** Entries that are decoded and checked ahead of those that are applied. */
-export const DECODED_TOGETHER = 256
+/**
+ * Entries that are decoded and checked ahead of those that are applied. Few, so that what is decoded is gone
+ * before garbage is collected, else it is copied; enough to check signatures side by side.
+ */
+export const DECODED_TOGETHER = 32
 /** Entries whose signatures are checked side by side. */
 export const CHECKED_TOGETHER = 512
 /** Entries or records that long work takes at once, where others wait for their turn: a few milliseconds. */

@@ -2,7 +2,7 @@ import { invariant } from '../../core/invariant.js'
 import { sameBytes } from '../../core/ledger/merkle/tree-hash.js'
 import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
-import type { Store, Write } from '../../ports/store.js'
+import type { Store } from '../../ports/store.js'
 import { openCheckpoint, type SignedCheckpoint } from '../../wire/checkpoint.js'
 import type { NoteKey } from '../../wire/note-key.js'
 import { CHECKPOINT_SPACING, DECODED_TOGETHER, PART_ENTRIES, STAGED_BYTES } from './constants.js'
@@ -238,15 +238,9 @@ class StoredLogMirror implements LogMirror, LogEnd {
   }
 
   async #commit({ head, grown }: SignedPart): Promise<void> {
-    const { store, keys } = this.#parts
-    const batch = this.#staging.take(grown)
-    const writes: readonly Write[] = [
-      ...(batch?.writes ?? []),
-      ...headWrites(keys, head, batch ?? { from: 0, closesWindow: false }, CHECKPOINT_SPACING),
-    ]
     this.#underWay = grown.tree
     try {
-      await store.commit(writes)
+      await this.#write(head, grown)
     } catch (cause) {
       this.#staging.drop()
       throw cause
@@ -255,6 +249,14 @@ class StoredLogMirror implements LogMirror, LogEnd {
     }
     this.#staging.committed()
     this.head = head
+  }
+
+  /** Not `async`, so that what is written is let go when the store has it. */
+  #write(head: Head, grown: TreeGrowth): Promise<void> {
+    const { store, keys } = this.#parts
+    const batch = this.#staging.take(grown)
+    const ends = headWrites(keys, head, batch ?? { from: 0, closesWindow: false }, CHECKPOINT_SPACING)
+    return store.commit([...(batch?.writes ?? []), ...ends])
   }
 
   /** The tree with what is on its way to the disk. */

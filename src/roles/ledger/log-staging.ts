@@ -45,7 +45,8 @@ export class LogStaging {
   #growing: StagedBatch | undefined
   #entries = 0
   #bytes = 0
-  #taken: Batch | undefined
+  /** The tree with the batch that was taken. */
+  #taken: LogTree | undefined
 
   /** @param init.batchEntries that go to the disk at once, at most */
   constructor(
@@ -121,19 +122,18 @@ export class LogStaging {
       writes.push({ type: 'put', key: this.#keys.tile(level, index), value: hashes })
     }
     const closesWindow = this.#state.changes('work') || this.#state.changes('issuance')
-    this.#taken = { from, tree, writes, closesWindow }
-    return this.#taken
+    this.#taken = tree
+    return { from, tree, writes, closesWindow }
   }
 
   /** What was taken is durable. */
   committed(): void {
     if (this.#taken === undefined) return
-    const { tree } = this.#taken
     for (const { length } of this.#batches.shift()?.encoded ?? []) {
       this.#entries--
       this.#bytes -= length
     }
-    this.#tree = tree
+    this.#tree = this.#taken
     this.#state.committed()
     this.#taken = undefined
   }

@@ -10,7 +10,7 @@ export interface CommitQueue {
 }
 
 interface Waiting {
-  readonly writes: readonly Write[]
+  writes: readonly Write[]
   readonly bytes: number
   readonly resolve: () => void
   readonly reject: (cause: unknown) => void
@@ -28,10 +28,9 @@ export function createCommitQueue(
 
   async function pump(): Promise<void> {
     while (waiting.length > 0) {
-      const group = takeGroup()
+      const { group, written } = writeGroup()
       try {
-        const [alone, ...others] = group
-        await write(others.length === 0 && alone ? alone.writes : group.flatMap((each) => each.writes))
+        await written
         for (const each of group) each.resolve()
       } catch (cause) {
         for (const each of group) each.reject(cause)
@@ -39,6 +38,15 @@ export function createCommitQueue(
       for (const each of group) pendingBytes -= each.bytes
     }
     pumping = undefined
+  }
+
+  /** A function of its own, so that nobody holds on to what is written while the disk is waited for. */
+  function writeGroup(): { readonly group: readonly Waiting[]; readonly written: Promise<void> } {
+    const group = takeGroup()
+    const [alone, ...others] = group
+    const writes = others.length === 0 && alone ? alone.writes : group.flatMap((each) => each.writes)
+    for (const each of group) each.writes = []
+    return { group, written: write(writes) }
   }
 
   function takeGroup(): readonly Waiting[] {

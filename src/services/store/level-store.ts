@@ -79,14 +79,18 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
   /** What the keys of a failed write held before it; written back before anything else. */
   let undo: readonly Write[] | undefined
 
-  async function write(writes: readonly Write[]): Promise<void> {
-    try {
-      if (undo !== undefined) await recover(undo)
-      await reader().write(writes, sealValue)
-    } catch (cause) {
-      undo ??= await beforeImage(path, reader(), writes)
+  /** Holds on to keys only: values are in the batch when the disk is waited for, and a thousand of them are much. */
+  function write(writes: readonly Write[]): Promise<void> {
+    const keys = writes.map(({ key }) => key)
+    return writeNow(writes).catch(async (cause) => {
+      undo ??= await beforeImage(path, reader(), keys)
       throw storeFault(path, cause)
-    }
+    })
+  }
+
+  async function writeNow(writes: readonly Write[]): Promise<void> {
+    if (undo !== undefined) await recover(undo)
+    return reader().write(writes, sealValue)
   }
 
   function reader(): Database {
@@ -139,9 +143,9 @@ function createLevelStore(path: string, disk: Disk, opened: Database): Store {
 async function beforeImage(
   path: string,
   database: Database,
-  writes: readonly Write[],
+  written: readonly string[],
 ): Promise<readonly Write[]> {
-  const keys = [...new Set(writes.map((write) => write.key))]
+  const keys = [...new Set(written)]
   let values: readonly (Uint8Array | undefined)[]
   try {
     values = await database.getMany(keys)
@@ -229,7 +233,7 @@ const levelDisk: Disk = {
           if (write.type === 'put') batch.put(write.key, seal(write.key, write.value))
           else batch.del(write.key)
         }
-        await batch.write({ sync: true })
+        return batch.write({ sync: true })
       },
       close: () => level.close(),
     }
