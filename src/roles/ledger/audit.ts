@@ -61,8 +61,8 @@ export interface AuditOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: AuditProgress) => void
   /**
-   * Lets others have their turn, every {@link BREATH_ENTRIES} entries: where tasks go on meanwhile. Left out
-   * = as fast as it goes.
+   * Lets others have their turn, every {@link DECODED_TOGETHER} entries: where tasks go on meanwhile. Left
+   * out = as fast as it goes.
    */
   readonly breathe?: () => Promise<void>
 }
