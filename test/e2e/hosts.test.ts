@@ -14,6 +14,8 @@ const HOME = 'coordinator'
 const ALL = [HOME, 'gateway', 'worker-1', 'worker-2', 'worker-3']
 /** Who the workers work for. */
 const LENDERS = { 'worker-1': 'ann', 'worker-2': 'bob', 'worker-3': 'cay' } as const
+/** Of what takes a second or two, on a machine that is busy. */
+const WITHIN_MS = 90_000
 const REASSIGNED_MS = 15_000
 const LOST_PERCENT = 5
 const SLOW_KBIT_PER_S = 64
@@ -29,7 +31,7 @@ let network: SignedNetwork
 
 describe.skipIf(limits.hosts !== undefined)(
   `a mesh of five hosts, a namespace each${because(limits.hosts)}`,
-  { timeout: 120_000 },
+  { timeout: 180_000 },
   () => {
     beforeAll(async () => {
       held = await createHeldTasks({ coordinators: 1, workers: 3, gateways: 1 })
@@ -41,11 +43,11 @@ describe.skipIf(limits.hosts !== undefined)(
         await network.enrol(worker, lender)
       }
       await network.grant('local', GRANTED, 'first')
-      for (const name of ALL) held.mesh.get(name).start()
-      await until('the policy to be published', () => published(HOME, network.files))
+      held.mesh.get(HOME).start()
+      await until('the policy to be published', () => published(HOME, network.files), WITHIN_MS)
       await held.mesh.start(ALL)
       await network.funded('local')
-    }, 120_000)
+    }, 240_000)
 
     afterAll(async () => {
       await hosted?.close()
@@ -82,7 +84,7 @@ describe.skipIf(limits.hosts !== undefined)(
       const silent = await held.running('silent')
       const pulledMs = Date.now()
       hosted.hosts.unplug(silent.node.name)
-      await until('another attempt', () => held.begun('silent') === 2, 60_000)
+      await until('another attempt', () => held.begun('silent') === 2, WITHIN_MS)
       expect(Date.now() - pulledMs).toBeLessThanOrEqual(REASSIGNED_MS)
       held.letGo('silent')
       await held.expectDoneOnce('silent', 2)
@@ -127,7 +129,7 @@ describe.skipIf(limits.hosts !== undefined)(
         await until(
           'the message to be everywhere',
           async () => (await Promise.all(ALL.map(newest))).every((at) => at === network.sequence),
-          60_000,
+          WITHIN_MS,
         )
         const ids = Array.from({ length: 10 }, (_, index) => `lossy-${index}`)
         held.letGo('lossy-')
@@ -146,7 +148,7 @@ describe.skipIf(limits.hosts !== undefined)(
         const messages = [{ role: 'user' as const, content: `slow ${'x'.repeat(LONG_BYTES)}` }]
         const body = { kind: 'chat' as const, id: 'slow', messages }
         await held.gateway.client().call(TASK_ROUTES.submit, { body })
-        await until('it to be done', async () => (await held.task('slow')).state === 'done', 60_000)
+        await until('it to be done', async () => (await held.task('slow')).state === 'done', WITHIN_MS)
         expect(Date.now() - sentMs).toBeGreaterThan((LONG_BYTES * 8) / SLOW_KBIT_PER_S)
       },
     )
@@ -169,26 +171,34 @@ type Balances = Readonly<Record<Account, bigint>>
 async function balances(): Promise<Balances> {
   const client = held.mesh.get(HOME).client()
   const of = (account: Account) => client.call(ADMIN_ROUTES.wallet, { params: { account } })
-  return until('all to be settled', async () => {
-    const { available, held: reserved } = await of('local')
-    if (reserved !== '0') return undefined
-    const [ann, bob, cay] = await Promise.all([of('ann'), of('bob'), of('cay')])
-    return {
-      local: BigInt(available),
-      ann: BigInt(ann.available),
-      bob: BigInt(bob.available),
-      cay: BigInt(cay.available),
-    }
-  })
+  return until(
+    'all to be settled',
+    async () => {
+      const { available, held: reserved } = await of('local')
+      if (reserved !== '0') return undefined
+      const [ann, bob, cay] = await Promise.all([of('ann'), of('bob'), of('cay')])
+      return {
+        local: BigInt(available),
+        ann: BigInt(ann.available),
+        bob: BigInt(bob.available),
+        cay: BigInt(cay.available),
+      }
+    },
+    WITHIN_MS,
+  )
 }
 
 /** Resolves when this worker's owner has a share of what the user paid, and checks that no other has. */
 async function paidOnce(before: Balances, { node: { name } }: NodeProcess): Promise<void> {
   const owner = LENDERS[name as keyof typeof LENDERS]
-  const after = await until('the task to be paid', async () => {
-    const now = await balances()
-    return now[owner] > before[owner] && now
-  })
+  const after = await until(
+    'the task to be paid',
+    async () => {
+      const now = await balances()
+      return now[owner] > before[owner] && now
+    },
+    WITHIN_MS,
+  )
   const cost = before.local - after.local
   const share = cost - (cost * 150n) / 10_000n - (cost * 500n) / 10_000n
   expect(after).toEqual({ ...before, local: before.local - cost, [owner]: before[owner] + share })
