@@ -27,7 +27,7 @@ export default defineConfig({
       project('processes', ['test/e2e/**/*.test.ts'], {
         isolate: false,
         // What they start waits, for each other and for time to pass, more than it computes.
-        maxWorkers: 4,
+        maxWorkers: 3,
         sequence: { groupOrder: 1 },
         testTimeout: 120_000,
         hookTimeout: 180_000,

@@ -100,6 +100,15 @@ export class NodeProcess {
     })
   }
 
+  /** Resolves when it has got so far that its admin API answers. */
+  async answers(): Promise<void> {
+    await this.#until('answer', async () => {
+      const answer = await fetch(`http://127.0.0.1:${this.node.adminPort}/healthz`)
+      await answer.arrayBuffer()
+      return true
+    })
+  }
+
   /** Speaks to its admin API; the token is new after each start, so ask anew after one. */
   client(account?: string): AdminClient {
     return connectTo(this.node.dataDir, account)
