@@ -31,6 +31,12 @@ const PROGRAMS = [
   },
 ]
 
+/** What only tests want, and only root can use. */
+const TEST_PROGRAMS = [
+  { command: 'ip', probe: ['-V'], package: 'iproute2', without: 'no test has several hosts' },
+  { command: 'nft', probe: ['--version'], package: 'nftables', without: 'no test loses packets' },
+]
+
 /** @returns exit status; output goes to the terminal's stderr so that stdout stays clean for data */
 export function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options })
@@ -41,11 +47,15 @@ export function say(text) {
   process.stderr.write(`${text}\n`)
 }
 
-/** Node new enough, packages as locked, system programs there. Quick when nothing is missing. */
-export function setup() {
+/**
+ * Node new enough, packages as locked, system programs there. Quick when nothing is missing.
+ *
+ * @param forTests those programs too that only tests want
+ */
+export function setup({ forTests = false } = {}) {
   requireNode()
   installPackages()
-  installPrograms()
+  installPrograms(forTests && process.getuid?.() === 0 ? [...PROGRAMS, ...TEST_PROGRAMS] : PROGRAMS)
 }
 
 function requireNode() {
@@ -78,8 +88,8 @@ function installPackages() {
   writeFileSync(stamp, lock)
 }
 
-function installPrograms() {
-  const missing = PROGRAMS.filter(({ command, probe }) => spawnSync(command, probe).status !== 0)
+function installPrograms(programs) {
+  const missing = programs.filter(({ command, probe }) => spawnSync(command, probe).status !== 0)
   if (missing.length === 0) return
   const names = [...new Set(missing.map((program) => program.package))]
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']

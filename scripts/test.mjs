@@ -7,7 +7,7 @@ import { check } from './check.mjs'
 import { root, run, say, setup } from './setup.mjs'
 
 const parts = process.argv.slice(2)
-setup()
+setup({ forTests: true })
 build()
 if (parts.length === 0) check()
 

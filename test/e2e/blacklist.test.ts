@@ -39,17 +39,14 @@ beforeAll(async () => {
     carried: 'mesh',
     powers: [{ power: 'blacklist', authority: { keys: [ann], threshold: 1 } }],
   })
-  for (const name of ALL) held.mesh.get(name).start()
   await network.openAccount('local')
   await network.openAccount('lender', 'contributor')
   await network.openAccount('other', 'contributor')
   await network.enrol('worker-1', 'lender')
   await network.enrol('worker-2', 'other')
   await network.grant('local', 20_000_000n, 'first')
-  await until('the policy to be published', async () => {
-    return (await admin('policy', 'publish', ...network.files)).code === 0
-  })
-  for (const name of ALL) await held.mesh.get(name).ready()
+  await network.beginAt(HOME)
+  await held.mesh.start()
   await network.funded('local')
 }, 180_000)
 

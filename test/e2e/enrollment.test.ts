@@ -47,12 +47,7 @@ beforeAll(async () => {
   await network.openAccount('local')
   await network.openAccount('lender', 'contributor')
   await network.grant('local', 20_000_000n, 'first')
-  for (const name of [ISSUER, 'gateway']) held.mesh.get(name).start()
-  const published = await until('the policy to be published', async () => {
-    const run = await admin('policy', 'publish', ...network.files)
-    return run.code === 0 && run
-  })
-  expect(published.code).toBe(0)
+  await network.beginAt(ISSUER)
   await held.mesh.start([ISSUER, 'gateway'])
   attic = held.mesh.get('worker-1')
   spare = held.mesh.get('worker-2')

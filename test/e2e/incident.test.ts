@@ -46,11 +46,7 @@ beforeAll(async () => {
   await network.openAccount('lender', 'contributor')
   await network.enrol('worker', 'lender')
   await network.grant('local', 20_000_000n, 'first')
-  for (const name of [...COORDINATORS, 'gateway']) held.mesh.get(name).start()
-  await until('the policy to be published', async () => {
-    const run = await admin('policy', 'publish', ...network.files)
-    return run.code === 0 && run
-  })
+  await network.beginAt('coordinator-1')
   await held.mesh.start()
   await network.funded('local')
 }, 180_000)

@@ -27,16 +27,12 @@ let network: SignedNetwork
 beforeAll(async () => {
   held = await createHeldTasks({ coordinators: 2, workers: 1, gateways: 1 })
   network = await SignedNetwork.of(held.mesh, [], { carried: 'mesh' })
-  for (const name of ALL) held.mesh.get(name).start()
   await network.openAccount('local')
   await network.openAccount('lender', 'contributor')
   await network.enrol('worker', 'lender')
   await network.grant('local', 20_000_000n, 'first')
-  await until(
-    'the home to take the policy',
-    async () => (await policy('publish', ...network.files)).code === 0,
-  )
-  for (const name of ALL) await held.mesh.get(name).ready()
+  await network.beginAt(HOME)
+  await held.mesh.start()
 }, 180_000)
 
 afterAll(() => held?.close())

@@ -63,11 +63,7 @@ beforeAll(async () => {
     unlisted: 'refused',
     untold: 'refused',
   })
-  for (const name of ['coordinator', 'gateway']) mesh.get(name).start()
-  await until('the policy to be published', async () => {
-    const run = await admin('policy', 'publish', ...network.files)
-    return run.code === 0 && run
-  })
+  await network.beginAt('coordinator')
   await mesh.start()
   await network.funded('local')
 }, 180_000)

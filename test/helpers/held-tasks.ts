@@ -22,6 +22,11 @@ export class HeldTasks {
     this.mesh = mesh
   }
 
+  /** Where the engine listens, on loopback. */
+  get enginePort(): number {
+    return Number(new URL(this.#server.url).port)
+  }
+
   get gateway(): NodeProcess {
     return this.mesh.get('gateway')
   }

@@ -13,14 +13,34 @@ export function listeningOf(pid: number): readonly string[] {
       }
     }),
   )
-  return ['tcp', 'tcp6'].flatMap((table) =>
+  return socketsAround(pid, ['tcp', 'tcp6'])
+    .filter(({ state, inode }) => state === LISTEN && inodes.has(inode))
+    .map(({ address }) => address)
+}
+
+/**
+ * @returns `host:port` of each socket that anybody in the network of a process could be reached at by TCP or UDP;
+ *   those on loopback too
+ */
+export function reachableAround(pid: number): readonly string[] {
+  const tcp = socketsAround(pid, ['tcp', 'tcp6']).filter(({ state }) => state === LISTEN)
+  return [...tcp, ...socketsAround(pid, ['udp', 'udp6'])].map(({ address }) => address)
+}
+
+interface Socket {
+  readonly address: string
+  readonly state: string
+  readonly inode: string
+}
+
+function socketsAround(pid: number, tables: readonly string[]): readonly Socket[] {
+  return tables.flatMap((table) =>
     readFileSync(`/proc/${pid}/net/${table}`, 'utf8')
       .trim()
       .split('\n')
       .slice(1)
       .map((line) => line.trim().split(/\s+/))
-      .filter((row) => row[3] === LISTEN && inodes.has(row[9] ?? ''))
-      .map((row) => addressOf(row[1] ?? '')),
+      .map((row) => ({ address: addressOf(row[1] ?? ''), state: row[3] ?? '', inode: row[9] ?? '' })),
   )
 }
 

@@ -23,6 +23,11 @@ process.on('exit', () => {
 
 export type NodeStatus = z.output<typeof ADMIN_ROUTES.status.response>
 
+interface Place {
+  readonly command: readonly string[]
+  readonly settings: Readonly<Record<string, string>>
+}
+
 /** One process of a mesh under test: the built CLI, as a person would run it. */
 export class NodeProcess {
   readonly node: MeshNode
@@ -30,6 +35,8 @@ export class NodeProcess {
   readonly #settings: Readonly<Record<string, string>>
   #child: ChildProcess | undefined
   #log = ''
+  /** What its command line begins with, and settings of that place. */
+  #place: Place = { command: [], settings: {} }
 
   constructor(mesh: MeshFile, node: MeshNode, settings: Readonly<Record<string, string>>) {
     this.#mesh = mesh
@@ -50,11 +57,29 @@ export class NodeProcess {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
   }
 
+  /**
+   * Has it run elsewhere from its next start on.
+   *
+   * @param command becomes the process whose command line follows it
+   */
+  runIn(command: readonly string[], settings: Readonly<Record<string, string>> = {}): void {
+    this.#place = { command, settings }
+  }
+
   /** @param extra settings of this start only, over those of the mesh */
   start(extra: Readonly<Record<string, string>> = {}): void {
-    const child = spawn(process.execPath, [...runtimeFlags(this.node), CLI, 'node', 'start'], {
+    const { command, settings } = this.#place
+    const node = [process.execPath, ...runtimeFlags(this.node), CLI, 'node', 'start']
+    const [program = '', ...args] = [...command, ...node]
+    const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...plainEnv(), ...settingsOf(this.#mesh, this.node), ...this.#settings, ...extra },
+      env: {
+        ...plainEnv(),
+        ...settingsOf(this.#mesh, this.node),
+        ...this.#settings,
+        ...settings,
+        ...extra,
+      },
     })
     RUNNING.add(child)
     child.once('exit', () => RUNNING.delete(child))
@@ -72,6 +97,15 @@ export class NodeProcess {
       const answer = await fetch(`http://127.0.0.1:${this.node.adminPort}/readyz`)
       await answer.arrayBuffer()
       return answer.ok
+    })
+  }
+
+  /** Resolves when it has got so far that its admin API answers. */
+  async answers(): Promise<void> {
+    await this.#until('answer', async () => {
+      const answer = await fetch(`http://127.0.0.1:${this.node.adminPort}/healthz`)
+      await answer.arrayBuffer()
+      return true
     })
   }
 

@@ -6,6 +6,7 @@ import { addPolicy, draftPolicy, PolicyChain, signPolicy } from '../../src/node/
 import type { DsseSigner } from '../../src/wire/dsse.js'
 import { publicKeyOf } from '../../src/wire/peer-id.js'
 import type { PolicyBody, PolicyKind } from '../../src/wire/policy/policy-message.js'
+import { runCli } from './cli.js'
 import { seededKey } from './note-signers.js'
 import type { ProcessMesh } from './process-mesh.js'
 import { messageOf, placeOf, signed } from './sample-policy.js'
@@ -14,6 +15,8 @@ import { until } from './until.js'
 /** Who signs all that the test says. */
 export const ADMIN = seededKey(77)
 const DAY_MS = 86_400_000
+/** Of what takes a second, on a machine that is busy. */
+const WITHIN_MS = 60_000
 
 /** A mesh whose members, accounts and credits are a matter of signed policy; its one admin is the test. */
 export class SignedNetwork {
@@ -76,6 +79,18 @@ export class SignedNetwork {
     await until(`the credits of ${account} to be there`, async () => {
       return (await gateway.client(account).call(WALLET_ROUTES.balance)).available !== '0'
     })
+  }
+
+  /**
+   * Starts a node of a mesh whose policy is carried by the mesh itself, and gives it all messages so far, as a
+   * person would. The others are best started after it: until then they are turned away, and try again and again.
+   */
+  async beginAt(name: string): Promise<void> {
+    const node = this.#mesh.get(name)
+    node.start()
+    await node.answers()
+    const words = ['--json', '--node', node.node.dataDir, 'admin', 'policy', 'publish', ...this.files]
+    await until('the policy to be published', async () => (await runCli(words)).code === 0, WITHIN_MS)
   }
 
   /** Adds a signed message to the folder that all nodes of the mesh follow. */

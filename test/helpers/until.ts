@@ -1,5 +1,5 @@
 /**
- * Waits until `look` finds something, asking again as soon as the last look is answered (and at most every 20 ms).
+ * Waits until `look` finds something, asking again as soon as the last look is answered (and at most every 50 ms).
  *
  * @param goesOn asked before each look; what is waited for can no longer come once it is false
  * @throws when nothing was found within `withinMs`; the message says what was waited for and what the last look threw
@@ -25,7 +25,7 @@ export async function until<T>(
       throw new Error(`waited ${withinMs} ms for ${what}`, last === undefined ? {} : { cause: last })
     }
     await new Promise((resolve) => {
-      setTimeout(resolve, 20)
+      setTimeout(resolve, 50)
     })
   }
 }

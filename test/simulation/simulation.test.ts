@@ -35,11 +35,12 @@ describe('one seed', () => {
 describe('the checks find', () => {
   it.each(Object.entries(SABOTAGES))(
     '%s',
-    async (_name, { rules, how }) => {
+    async (name, { rules, how, seeds = [] }) => {
       const found = await firstSeed(async (seed) => {
         const { violations } = await sabotaged(seed, how)
         return violations.some(({ rule }) => rules.includes(rule))
-      })
+      }, seeds)
+      if (seeds.length > 0 && !seeds.includes(found ?? 0)) console.warn(`${name}: seed ${found} shows it now`)
       expect(found, `one of ${rules.join(', ')} broken within ${SABOTAGED_SEEDS} seeds`).toBeDefined()
     },
     SEARCH_MS,
@@ -50,7 +51,12 @@ function sabotaged(seed: number, sabotage: NonNullable<SimulationOptions['sabota
   return simulate(seed, { sabotage })
 }
 
-async function firstSeed(is: (seed: number) => Promise<boolean>): Promise<number | undefined> {
+/** @param likely tried before all others, which are tried all the same: a change elsewhere changes what seeds show */
+async function firstSeed(
+  is: (seed: number) => Promise<boolean>,
+  likely: readonly number[] = [],
+): Promise<number | undefined> {
+  for (const seed of likely) if (await is(seed)) return seed
   for (let seed = 1; seed <= SABOTAGED_SEEDS; seed++) if (await is(seed)) return seed
   return undefined
 }
