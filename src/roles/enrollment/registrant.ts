@@ -43,9 +43,7 @@ export class Registrant {
   #undo: (() => void) | undefined
   #timer: Timer | undefined
   #asking: Promise<void> | undefined
-  #why: Refusal = refusal('approval-pending', 'the registration token was not shown yet', {
-    next: 'Wait a moment.',
-  })
+  #why: Refusal = refusal('starting', 'the registration token was not shown yet', { next: 'Wait a moment.' })
   #said = ''
   #misses = 0
 
