@@ -120,8 +120,8 @@ function isWaiting({ request, node }: Subject): boolean {
 }
 
 /**
- * Enrols, admits, and revokes the keys whose place it takes: in this order, so that work never stops. The key of a
- * coordinator is not revoked with it: it writes a log, whose home must be handed over first.
+ * Enrols, admits, and revokes the keys whose place it takes: in this order, so that work never stops. The key
+ * of a coordinator is not revoked with it: it writes a log, whose home must be handed over first.
  */
 function approval(
   { nodes, chain }: EnrollmentView,

@@ -58,8 +58,8 @@ export function registrantOf(
 }
 
 /**
- * The roles begin once this node is admitted. From then on a coordinator takes the tokens of gateways and other
- * coordinators; workers show theirs to its role.
+ * The roles begin once this node is admitted. From then on a coordinator takes the tokens of gateways and
+ * other coordinators; workers show theirs to its role.
  */
 export function registrationParts(
   { network, clock, audit }: Services,

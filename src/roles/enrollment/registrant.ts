@@ -32,8 +32,8 @@ interface Init {
 type Answer = Refusal | undefined
 
 /**
- * Shows the registration token of a gateway or a coordinator to the coordinator that made it, until that has it
- * and an admin has approved. The policy alone says when that is so.
+ * Shows the registration token of a gateway or a coordinator to the coordinator that made it, until that has
+ * it and an admin has approved. The policy alone says when that is so.
  */
 export class Registrant {
   readonly #components: Components
