@@ -208,7 +208,9 @@ async function judgeTasks(
       const holding = written.filter(({ state }) => state.get('hold', id) !== undefined)
       const paying = holding.filter(({ state }) => state.get('hold', id)?.state === 'settled')
       for (const { home } of paying) payers.set(id, [...(payers.get(id) ?? []), home])
-      const judged = paying[0] ?? holding[0]
+      // Moved and paid elsewhere, it is settled in the log of a home that came here since, and released in its own.
+      const released = holding.find(({ state }) => state.get('hold', id)?.state === 'released')
+      const judged = (task.state === 'done' ? paying[0] : released) ?? paying[0] ?? holding[0]
       // Reserved in a log that was handed over since: what became of it is its successor's matter.
       const wasHere = judged === undefined && written.every(({ home }) => home !== coordinator)
       const wrong = wasHere ? undefined : paymentFault(task, judged?.state)

@@ -119,8 +119,8 @@ export class LedgerAccounting implements Accounting {
   }
 
   /**
-   * Both signatures are on the disk before the worker hears that they are: in the settlement; or by themselves,
-   * when the home is handed over before that is written.
+   * Both signatures are on the disk before the worker hears that they are: in the settlement, or by
+   * themselves when the home is handed over before that is written.
    */
   #keepIfSealed(taskId: string, { receipt, acceptance }: Outcome): void {
     const { ledger, journal } = this.#components
