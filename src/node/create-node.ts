@@ -272,11 +272,11 @@ function createRoles(
 
 /** Known before anything listens: who is isolated must not come in while the coordinator starts. */
 async function isolationsOf(
-  { store, clock, log }: Services,
+  { store, clock, log, metrics }: Services,
   { coordinator }: Mode,
 ): Promise<Isolations | undefined> {
   if (!coordinator) return undefined
-  const isolations = new Isolations({ store, clock, log: log.child({ role: 'coordinator' }) })
+  const isolations = new Isolations({ store, clock, log: log.child({ role: 'coordinator' }), metrics })
   await isolations.load()
   return isolations
 }
