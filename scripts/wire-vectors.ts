@@ -3,6 +3,7 @@ import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import { type DescMessage, type JsonValue, type MessageInitShape, toJson } from '@bufbuild/protobuf'
 import { envelopeCodec, seal, statements } from '../src/wire/envelope.js'
 import { type Codec, frames, isMalformed } from '../src/wire/frame.js'
+import { NodeRole } from '../src/wire/generated/edgecoder/control/v1/enrollment_pb.js'
 import type { Fault } from '../src/wire/generated/edgecoder/control/v1/worker_pb.js'
 import type { TaskHeaderSchema } from '../src/wire/generated/edgecoder/task/v1/task_pb.js'
 
@@ -425,6 +426,21 @@ add(
   frames.gatewayToCoordinator.encode({
     body: { case: 'checkRefused', value: { checkId: check.checkId, why: { code: 'task-not-found' } } },
   }),
+)
+
+const enrolls = { agentId: 'edge-1', role: NodeRole.GATEWAY, registrationSecret: new Uint8Array(32).fill(5) }
+for (const [name, value] of [
+  ['a gateway shows its registration token', enrolls],
+  ['a token that is shown without a role', { ...enrolls, role: NodeRole.UNSPECIFIED }],
+  ['a role that there is not', { ...enrolls, role: 9 as NodeRole }],
+  ['no registration secret', { ...enrolls, registrationSecret: new Uint8Array() }],
+] as const) {
+  add(name, frames.enrollment, frames.enrollment.encode({ body: { case: 'ask', value } }))
+}
+add(
+  'the gateway waits for approval',
+  frames.enrollment,
+  frames.enrollment.encode({ body: { case: 'answer', value: { why: { code: 'approval-pending' } } } }),
 )
 
 process.stdout.write(`${JSON.stringify(vectors, null, 2)}\n`)

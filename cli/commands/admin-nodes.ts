@@ -119,31 +119,48 @@ function isWaiting({ request, node }: Subject): boolean {
   return request !== undefined || node?.state === 'pending'
 }
 
-/** Enrols, admits, and revokes the keys whose place it takes: in this order, so that work never stops. */
+/**
+ * Enrols, admits, and revokes the keys whose place it takes: in this order, so that work never stops. The key
+ * of a coordinator is not revoked with it: it writes a log, whose home must be handed over first.
+ */
 function approval(
-  { nodes }: EnrollmentView,
+  { nodes, chain }: EnrollmentView,
   { peer, request, node }: Subject,
   reason: string,
 ): readonly PolicySaying[] {
   const who = request ?? node
   if (who === undefined) return []
-  const { agent, account } = who
+  const { agent, account, role } = who
   const isEnrolled = node !== undefined && node.state !== 'revoked'
-  if (isEnrolled && (node.agent !== agent || node.account !== account)) {
-    throw new EdgeCoderError('policy-conflict', `${peer} is enrolled as ${node.agent} of ${node.account}`, {
+  if (isEnrolled && (node.agent !== agent || node.account !== account || node.role !== role)) {
+    const as = `${node.role} ${node.agent} of ${node.account}`
+    throw new EdgeCoderError('policy-conflict', `${peer} is enrolled as ${as}`, {
       next: `Deny it, or revoke it first: edgecoder admin nodes revoke ${peer}`,
     })
   }
-  const enrol = { kind: 'enrol', body: { node: memberOf(peer), agent, account, role: 'worker' } } as const
-  const replaced = othersOf(nodes, { peer, agent, account })
+  const enrol = { kind: 'enrol', body: { node: memberOf(peer), agent, account, role } } as const
+  const replaced = role === 'coordinator' ? [] : othersOf(nodes, { peer, agent, account, role })
   return [
     ...(isEnrolled ? [] : [enrol]),
     { kind: 'node-state', body: { peer, state: 'active', reason } },
+    ...admission(chain, peer, role),
     ...replaced.map((old) => ({
       kind: 'node-state' as const,
       body: { peer: old.peer, state: 'revoked' as const, reason: `its key was replaced by ${peer}` },
     })),
   ]
+}
+
+/** What puts a coordinator or a gateway on its list, unless it is there; a worker is there by its state. */
+function admission(
+  { state }: EnrollmentView['chain'],
+  peer: string,
+  role: 'worker' | 'coordinator' | 'gateway',
+): readonly PolicySaying[] {
+  if (role === 'worker' || state.get(role, peer) !== undefined) return []
+  return role === 'coordinator'
+    ? [{ kind: 'coordinators', body: { admit: [memberOf(peer)], remove: [] } }]
+    : [{ kind: 'gateways', body: { admit: [peer], remove: [] } }]
 }
 
 function factsOf({ node, request }: Subject): string {

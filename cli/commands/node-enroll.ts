@@ -11,20 +11,33 @@ import { sessionOf } from '../session.js'
 
 const HOUR_MS = 3_600_000
 
+const ROLES = ['worker', 'coordinator', 'gateway'] as const
+
+interface Wanted {
+  readonly role: (typeof ROLES)[number]
+  readonly use: 'enrol' | 'rotate'
+  readonly ttlMs: number
+}
+
+function roleOption(help: string): Option {
+  return new Option('--role <role>', help).choices(ROLES).default('worker')
+}
+
 /** `edgecoder node enroll|rotate`: tokens by which nodes ask to be enrolled, made at a coordinator. */
 export function registerEnroll(node: Command): void {
   const enroll = node
     .command('enroll')
     .argument('<agent-id>', 'AGENT_ID of the node')
     .description('make a registration token for a node, at a coordinator; it is shown this once')
-    .addOption(new Option('--role <role>', 'what it may be').choices(['worker']).default('worker'))
+    .addOption(roleOption('what it may be'))
     .addOption(
       new Option('--ttl <time>', 'how long it is good, such as 24h')
         .argParser(time)
         .default(24 * HOUR_MS, '24h'),
     )
-    .action((agent: string, { ttl }: { readonly ttl: number }, command: Command) =>
-      issue(agent, 'enrol', ttl, command),
+    .action(
+      (agent: string, { role, ttl }: Pick<Wanted, 'role'> & { readonly ttl: number }, command: Command) =>
+        issue(agent, { role, use: 'enrol', ttlMs: ttl }, command),
     )
   enroll
     .command('list')
@@ -49,17 +62,19 @@ export function registerEnroll(node: Command): void {
   node
     .command('rotate <agent-id>')
     .description('make a token that an admitted node must present within a grace, with its key or a new one')
+    .addOption(roleOption('what it is'))
     .addOption(
       new Option('--grace <time>', 'how long it has, such as 7d')
         .argParser(time)
         .default(168 * HOUR_MS, '7d'),
     )
-    .action((agent: string, { grace }: { readonly grace: number }, command: Command) =>
-      issue(agent, 'rotate', grace, command),
+    .action(
+      (agent: string, { role, grace }: Pick<Wanted, 'role'> & { readonly grace: number }, command: Command) =>
+        issue(agent, { role, use: 'rotate', ttlMs: grace }, command),
     )
 }
 
-async function issue(agent: string, use: 'enrol' | 'rotate', ttlMs: number, command: Command): Promise<void> {
+async function issue(agent: string, { role, use, ttlMs }: Wanted, command: Command): Promise<void> {
   const session = sessionOf(command)
   const { account } = session
   if (account === undefined) {
@@ -67,15 +82,16 @@ async function issue(agent: string, use: 'enrol' | 'rotate', ttlMs: number, comm
       next: `edgecoder node ${use === 'enrol' ? 'enroll' : 'rotate'} ${agent} --account <account>`,
     })
   }
-  const order = { agent, account, use, ttlMs, by: userName() }
+  const order = { agent, account, role, use, ttlMs, by: userName() }
   const body = checked(TokenOrderJson, order, 'edgecoder node enroll --help')
   const made = await connect(session, ['coordinator']).call(ADMIN_ROUTES.enrollmentIssue, {
     body,
     signal: session.signal,
   })
   const until = new Date(made.token.expiresMs).toISOString()
+  const what = role === 'worker' ? agent : `${role} ${agent}`
   session.out.say(
-    `A token for ${agent} of ${account}, good until ${until}; it is shown this once. On its machine`,
+    `A token for ${what} of ${account}, good until ${until}; it is shown this once. On its machine`,
   )
   session.out.say(`set AGENT_ID=${agent} and AGENT_REGISTRATION_TOKEN to:`)
   session.out.answer(made, () => made.text)

@@ -12,11 +12,12 @@ type Tokens = z.output<(typeof ADMIN_ROUTES)['enrollmentTokens']['response']>
 export function tokensText({ tokens }: Tokens): string {
   if (tokens.length === 0) return 'No registration tokens.'
   return table(
-    ['id', 'agent', 'account', 'for', 'state', 'made', 'expires', 'by', 'peer'],
-    tokens.map(({ id, agent, account, use, state, createdMs, expiresMs, by, peer }) => [
+    ['id', 'agent', 'account', 'role', 'for', 'state', 'made', 'expires', 'by', 'peer'],
+    tokens.map(({ id, agent, account, role, use, state, createdMs, expiresMs, by, peer }) => [
       id,
       agent,
       account,
+      role,
       use,
       state,
       ago(createdMs),
@@ -27,13 +28,26 @@ export function tokensText({ tokens }: Tokens): string {
   )
 }
 
+const PENDING = [
+  'agent',
+  'account',
+  'role',
+  'waits since',
+  'token by',
+  'takes the place of',
+  'peer',
+  'coordinator',
+]
+
 /** `admin nodes pending` for people. */
 export function pendingText(answers: readonly Requests[]): string {
   const waiting = answers.flatMap(({ coordinator, requests }) =>
-    requests.map(({ peer, agent, account, sinceMs, replaces }) => [
+    requests.map(({ peer, agent, account, role, by, sinceMs, replaces }) => [
       agent,
       account,
+      role,
       ago(sinceMs),
+      by,
       replaces.length === 0 ? 'new' : `key of ${replaces.join(', ')}`,
       peer,
       coordinator,
@@ -41,9 +55,7 @@ export function pendingText(answers: readonly Requests[]): string {
   )
   const overdue = answers.flatMap((answer) => answer.overdue)
   return [
-    waiting.length === 0
-      ? 'Nobody waits for approval.'
-      : table(['agent', 'account', 'waits since', 'takes the place of', 'peer', 'coordinator'], waiting),
+    waiting.length === 0 ? 'Nobody waits for approval.' : table(PENDING, waiting),
     ...overdue.map(
       ({ agent, account, peers, dueMs }) =>
         `${agent} of ${account} was to present a new token until ${new Date(dueMs).toISOString()}.` +
@@ -71,20 +83,24 @@ export function nodesText(nodes: readonly EnrolledNode[]): string {
 
 /** One that waits, with all that an approver should know. */
 export function requestText(
-  { peer, agent, account, sinceMs, replaces }: Request,
+  { peer, agent, account, role, by, sinceMs, replaces }: Request,
   coordinator: string,
 ): string {
   return facts([
     ['Agent', agent],
     ['Account', account],
+    ['Role', role],
     ['Peer', peer],
     ['Waits since', `${new Date(sinceMs).toISOString()} (${ago(sinceMs)})`],
+    ['Token by', by === '' ? undefined : by],
     ['Says so', `coordinator ${coordinator}`],
     [
       'Other key',
       replaces.length === 0
         ? 'none: this agent is new'
-        : `${replaces.join(', ')} works on until it is approved`,
+        : role === 'coordinator'
+          ? `${replaces.join(', ')} works on: its home is handed over by itself`
+          : `${replaces.join(', ')} works on until it is approved`,
     ],
   ])
 }

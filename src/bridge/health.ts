@@ -16,6 +16,8 @@ export interface Roles {
   readonly gateway?: Gateway
   /** Of a network that has a signed one. */
   readonly policy?: PolicyService
+  /** Why a gateway or coordinator that was given a registration token has not begun; undefined = it has. */
+  readonly awaits?: () => Refusal | undefined
 }
 
 /** Metrics that can be shown. */
@@ -107,7 +109,7 @@ export function mountHealth(
     const pausedSinceMs = status.paused?.sinceMs
     const resuming = status.resuming?.stage
     const details = { ...counts, done, failed, stormSinceMs, pausedSinceMs, resuming }
-    return health(http, 'coordinator', status.notReady, details)
+    return health(http, 'coordinator', roles.awaits?.() ?? status.notReady, details)
   })
   mount(surface, HEALTH_ROUTES.inference, ({ http }) => {
     const status = roles.worker?.status()
@@ -123,7 +125,7 @@ export function mountHealth(
     const { unfinishedTasks, dataLinks, storedBytes } = status
     const coordinators = status.coordinators.length
     const details = { coordinators, unfinishedTasks, dataLinks, storedBytes }
-    return health(http, 'gateway', status.notReady, details)
+    return health(http, 'gateway', roles.awaits?.() ?? status.notReady, details)
   })
 
   mount(surface, { ...METRICS_ROUTE, needs: metricsNeed }, async () => {
@@ -140,7 +142,10 @@ export function reasons(roles: Roles): readonly (readonly [role: string, why: Re
     ['coordinator', coordinator?.status()],
     ['gateway', gateway?.status()],
   ] as const
-  return all.flatMap(([role, status]) => (status === undefined ? [] : [[role, status.notReady] as const]))
+  const awaited = roles.awaits?.()
+  return all.flatMap(([role, status]) =>
+    status === undefined ? [] : [[role, awaited ?? status.notReady] as const],
+  )
 }
 
 /**

@@ -11,6 +11,7 @@ import { createCoordinator } from '../roles/coordinator/create-coordinator.js'
 import { Isolations } from '../roles/coordinator/isolations.js'
 import type { Enrollment } from '../roles/enrollment/enrollment.js'
 import { standingRefusal } from '../roles/enrollment/enrollment-words.js'
+import type { Registrant } from '../roles/enrollment/registrant.js'
 import { createGateway } from '../roles/gateway/create-gateway.js'
 import type { Gateway } from '../roles/gateway/gateway.js'
 import { enrolledNode } from '../roles/policy/enrolled-nodes.js'
@@ -23,7 +24,7 @@ import { createModelSource } from '../services/models/model-source.js'
 import type { RegistrationToken } from '../wire/registration-token.js'
 import type { LoadedConfig } from './config.js'
 import { makeDataFolder, writeAdminFile } from './data-folder.js'
-import { enrollmentOf, enrollmentParts } from './enrollment.js'
+import { enrollmentOf, enrollmentParts, registrantOf, registrationParts } from './enrollment.js'
 import { Guests } from './guests.js'
 import { type Part, startParts, stopParts } from './lifecycle.js'
 import { checkAddresses, listenOf } from './listen.js'
@@ -66,6 +67,8 @@ interface Policies {
   readonly isolations: Isolations | undefined
   /** What the owner of this node was given to have it enrolled. */
   readonly registration: RegistrationToken | undefined
+  /** Of a gateway or coordinator that was given one. */
+  readonly registrant: Registrant | undefined
 }
 
 const QUICK_STOP_MS = 5_000
@@ -102,12 +105,15 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
     const isGuest = (peerId: string): boolean => guests.admits(peerId)
     const signed = await policy.open(services, { serves: mode.coordinator || mode.gateway, isGuest })
     const enrollment = mode.coordinator && signed ? enrollmentOf(services, signed, guests) : undefined
+    const about = { agent: config.agentId, networkId: network.id, mode }
+    const registrant = registrantOf(services, about, policy, signed, registration)
     return await assemble(loaded, mode, network.id, services, {
       policy,
       signed,
       enrollment,
       isolations,
       registration,
+      registrant,
     })
   } catch (error) {
     await services.close()
@@ -158,15 +164,13 @@ async function assemble(
       clock,
       random,
       node: control,
+      awaits: () => policies.registrant?.why,
     },
     { port: config.adminPort, tokenFile: join(config.dataDir, 'admin-token') },
   )
   const parts = [
-    lifePart(audit, config.mode),
-    ...enrollmentParts(policies.enrollment),
-    ...adminParts(config, admin),
-    startable('network', libp2p),
-    ...policyParts(policies.signed),
+    ...firstParts(config, services, policies, admin),
+    ...registrationParts(services, networkId, policies),
     startable('keys', keys),
     ...roleParts(config, roles),
     ...(models === undefined ? [] : [models.part]),
@@ -191,7 +195,8 @@ async function assemble(
     stop: async (hurry) => {
       log.info('node-stopping')
       if (starting !== undefined && !started) {
-        // It may be waiting for its policy, and for ever.
+        // It may be waiting for its policy, or to be admitted, and for ever.
+        await policies.registrant?.stop()
         await policies.signed?.stop()
         await starting.catch(() => {})
         if (!started) return
@@ -267,11 +272,11 @@ function createRoles(
 
 /** Known before anything listens: who is isolated must not come in while the coordinator starts. */
 async function isolationsOf(
-  { store, clock, log }: Services,
+  { store, clock, log, metrics }: Services,
   { coordinator }: Mode,
 ): Promise<Isolations | undefined> {
   if (!coordinator) return undefined
-  const isolations = new Isolations({ store, clock, log: log.child({ role: 'coordinator' }) })
+  const isolations = new Isolations({ store, clock, log: log.child({ role: 'coordinator' }), metrics })
   await isolations.load()
   return isolations
 }
@@ -287,10 +292,20 @@ function lifePart(audit: Audit, mode: string): Part {
   )
 }
 
-/** The roles begin once there is a policy. */
-function policyParts(signed: SignedPolicy | undefined): readonly Part[] {
-  if (signed === undefined) return []
-  return [startable('policy', signed)]
+/** Until there is a policy: what follows begins once there is. */
+function firstParts(
+  config: Config,
+  { audit, libp2p }: Services,
+  { enrollment, signed }: Policies,
+  admin: AdminApi,
+): readonly Part[] {
+  return [
+    lifePart(audit, config.mode),
+    ...enrollmentParts(enrollment),
+    ...adminParts(config, admin),
+    startable('network', libp2p),
+    ...(signed === undefined ? [] : [startable('policy', signed)]),
+  ]
 }
 
 function adminParts(config: Config, admin: AdminApi): readonly Part[] {

@@ -1,8 +1,13 @@
+import { admits } from '../core/policy/policy-view.js'
 import type { Enrollment } from '../roles/enrollment/enrollment.js'
 import { createEnrollment } from '../roles/enrollment/enrollment-desk.js'
+import { Registrant } from '../roles/enrollment/registrant.js'
+import { Registrar } from '../roles/enrollment/registrar.js'
+import type { RegistrationToken } from '../wire/registration-token.js'
 import type { Guests } from './guests.js'
 import type { Part } from './lifecycle.js'
-import type { SignedPolicy } from './policy-source.js'
+import type { Mode } from './mode.js'
+import type { PolicySource, SignedPolicy } from './policy-source.js'
 import type { Services } from './services.js'
 
 const STOP_MS = 5_000
@@ -21,4 +26,63 @@ export function enrollmentParts(enrollment: Enrollment | undefined): readonly Pa
   if (enrollment === undefined) return []
   const { start, stop } = { start: () => enrollment.start(), stop: () => enrollment.stop() }
   return [{ name: 'enrollment', start, stop, stopMs: STOP_MS }]
+}
+
+/**
+ * Shows the token of a gateway or a coordinator. A process that is a worker, too, shows it as that.
+ *
+ * @returns undefined = there is none to show
+ */
+export function registrantOf(
+  services: Services,
+  { agent, networkId, mode }: { readonly agent: string; readonly networkId: string; readonly mode: Mode },
+  policy: PolicySource,
+  signed: SignedPolicy | undefined,
+  token: RegistrationToken | undefined,
+): Registrant | undefined {
+  if (signed === undefined || token === undefined || mode.worker) return undefined
+  const { network, clock, log, known } = services
+  const role = mode.coordinator ? 'coordinator' : 'gateway'
+  return new Registrant(
+    {
+      network,
+      clock,
+      log: log.child({ part: 'registration' }),
+      isAdmitted: () => admits(policy.view(), { peerId: network.peerId, role }) === undefined,
+      onPolicy: (listener) => signed.onChange(listener),
+      issuer: () =>
+        known.list().find(({ peerId }) => peerId === token.issuer) ?? { peerId: token.issuer, addresses: [] },
+    },
+    { networkId, agent, role, secret: token.secret },
+  )
+}
+
+/**
+ * The roles begin once this node is admitted. From then on a coordinator takes the tokens of gateways and
+ * other coordinators; workers show theirs to its role.
+ */
+export function registrationParts(
+  { network, clock, audit }: Services,
+  networkId: string,
+  {
+    policy,
+    enrollment,
+    registrant,
+  }: {
+    readonly policy: PolicySource
+    readonly enrollment: Enrollment | undefined
+    readonly registrant: Registrant | undefined
+  },
+): readonly Part[] {
+  const registrar =
+    enrollment && new Registrar({ network, clock, audit, policy: policy.view, enrollment }, { networkId })
+  const start = async () => {
+    await registrant?.start()
+    registrar?.start()
+  }
+  const stop = async () => {
+    registrar?.stop()
+    await registrant?.stop()
+  }
+  return [{ name: 'registration', start, stop, stopMs: STOP_MS }]
 }

@@ -13,8 +13,8 @@ export class Guests {
   /** @param barred who is let in under no circumstances */
   constructor(networkId: string, barred: (peerId: string) => boolean) {
     this.#barred = barred
-    const { worker, policy } = protocolIds(networkId)
-    this.protocols = [worker, policy]
+    const { worker, enrollment, policy } = protocolIds(networkId)
+    this.protocols = [worker, enrollment, policy]
   }
 
   /** Nobody is expected before this. */

@@ -7,7 +7,7 @@ import type { Config } from './settings.js'
 const FILE_BYTES = 4_096
 
 /**
- * The registration token that a worker was given, from the setting or the file that is named.
+ * The registration token that a node was given, from the setting or the file that is named.
  *
  * @returns undefined = none was given
  * @throws EdgeCoderError `bad-config`; says what is wrong, without the token

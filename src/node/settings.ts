@@ -64,14 +64,14 @@ export const SETTINGS = {
     'AGENT_REGISTRATION_TOKEN',
     undefined,
     z.string().min(1).optional(),
-    'worker: token that a coordinator made for it',
+    'token by which this node asks to be enrolled, made by a coordinator',
     true,
   ),
   registrationTokenFile: setting(
     'AGENT_REGISTRATION_TOKEN_FILE',
     undefined,
     z.string().min(1).optional(),
-    'worker: file that holds the token instead, mode 0600',
+    'file that holds the token instead, mode 0600',
   ),
   dataDir: setting(
     'EDGE_DATA_DIR',

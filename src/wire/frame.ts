@@ -7,6 +7,7 @@ import {
   toBinary,
 } from '@bufbuild/protobuf'
 import { boundsBroken } from './bounds.js'
+import * as enrollment from './generated/edgecoder/control/v1/enrollment_pb.js'
 import * as gateway from './generated/edgecoder/control/v1/gateway_pb.js'
 import * as worker from './generated/edgecoder/control/v1/worker_pb.js'
 import * as data from './generated/edgecoder/data/v1/data_pb.js'
@@ -17,6 +18,7 @@ import * as payload from './generated/edgecoder/task/v1/payload_pb.js'
 import {
   CONTROL_FRAME_BYTES,
   DATA_FRAME_BYTES,
+  ENROLLMENT_FRAME_BYTES,
   EVIDENCE_BYTES,
   GOSSIP_BYTES,
   LEDGER_FRAME_BYTES,
@@ -74,6 +76,7 @@ export const frames = {
   gatewayToWorker: codec(data.GatewayToWorkerSchema, DATA_FRAME_BYTES),
   ledger: codec(ledger.LedgerFrameSchema, LEDGER_FRAME_BYTES),
   evidence: codec(ledger.EvidenceSchema, EVIDENCE_BYTES),
+  enrollment: codec(enrollment.EnrollmentFrameSchema, ENROLLMENT_FRAME_BYTES),
   policy: codec(policy.PolicyFrameSchema, POLICY_FRAME_BYTES),
   announcement: codec(gossip.AnnouncementSchema, GOSSIP_BYTES),
   payload: codec(payload.PayloadSchema, PAYLOAD_BYTES),

@@ -35,6 +35,8 @@ export const HOLD_ROWS = 256
 export const STATEMENT_BYTES = 8 * 1024
 /** Largest signed policy message, or checkpoint with cosignatures and proof. */
 export const LONG_STATEMENT_BYTES = 32 * 1024
+/** Largest frame by which a registration token is shown, and answered with a reason. */
+export const ENROLLMENT_FRAME_BYTES = 2 * 1024
 /** Largest frame of policy messages: 128 KiB of them, or one more that does not fit. */
 export const POLICY_FRAME_BYTES = 192 * 1024
 /** Accounts in one part of an issuance; a window has as many parts as it needs. */

@@ -13,6 +13,8 @@ export interface ProtocolIds {
   readonly data: string
   /** Coordinator ↔ coordinator stream on which logs are replicated; the one whose peer id sorts first dials. */
   readonly ledger: string
+  /** Gateway or coordinator that is not admitted yet → coordinator; it shows its registration token. */
+  readonly enrollment: string
   /** Peer ↔ peer stream on which messages of the signed policy travel; either dials. */
   readonly policy: string
   /** kad-dht protocol. */
@@ -37,6 +39,7 @@ export function protocolIds(networkId: string): ProtocolIds {
     gateway: `${base}/gateway/1`,
     data: `${base}/data/1`,
     ledger: `${base}/ledger/1`,
+    enrollment: `${base}/enrollment/1`,
     policy: `${base}/policy/1`,
     dht: `${base}/kad/1`,
     prefix: `edgecoder/${networkId}`,

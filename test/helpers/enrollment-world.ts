@@ -1,3 +1,4 @@
+import type { EnrolledRole } from '../../src/core/enrollment/registration.js'
 import { isRefusal, type Refusal, refusal } from '../../src/core/refusal.js'
 import type { Enrollment } from '../../src/roles/enrollment/enrollment.js'
 import { createEnrollment } from '../../src/roles/enrollment/enrollment-desk.js'
@@ -72,8 +73,13 @@ export class EnrollmentWorld {
   }
 
   /** Makes a token for an agent of `ann`. @returns its secret, and its id */
-  async token(agent: string, use: 'enrol' | 'rotate' = 'enrol', ttlMs = DAY_MS) {
-    const made = await this.desk.issue({ agent, account: 'ann', use, ttlMs, by: 'test' })
+  async token(
+    agent: string,
+    use: 'enrol' | 'rotate' = 'enrol',
+    ttlMs = DAY_MS,
+    role: EnrolledRole = 'worker',
+  ) {
+    const made = await this.desk.issue({ agent, account: 'ann', role, use, ttlMs, by: 'test' })
     if (isRefusal(made)) throw new Error(made.detail)
     const read = parseRegistrationToken(made.text)
     if ('refused' in read) throw new Error(read.detail)
@@ -81,7 +87,12 @@ export class EnrollmentWorld {
   }
 
   /** A peer that is not admitted says hello. */
-  hello(peer: string, agent: string, secret: Uint8Array = new Uint8Array()): Promise<Refusal> {
-    return this.desk.answer({ peer, agent, secret }, STRANGER_WHY)
+  hello(
+    peer: string,
+    agent: string,
+    secret: Uint8Array = new Uint8Array(),
+    role: EnrolledRole = 'worker',
+  ): Promise<Refusal> {
+    return this.desk.answer({ peer, agent, role, secret }, STRANGER_WHY)
   }
 }

@@ -38,6 +38,7 @@ export class SignedNetwork {
    * @param more.terms of its economy
    * @param more.carried whether nodes follow the folder, or wait for what the test publishes
    * @param more.powers that others than the test hold
+   * @param more.strangers names of nodes that are not admitted from the beginning
    */
   static async of(
     mesh: ProcessMesh,
@@ -46,15 +47,18 @@ export class SignedNetwork {
       terms = DEFAULT_TERMS,
       carried = 'folder',
       powers = [],
+      strangers = [],
     }: {
       readonly terms?: EconomyTerms
       readonly carried?: 'folder' | 'mesh'
       readonly powers?: PolicyBody<'genesis'>['powers']
+      readonly strangers?: readonly string[]
     } = {},
   ): Promise<SignedNetwork> {
     const network = new SignedNetwork(mesh)
     mkdirSync(network.folder)
-    const of = (mode: string) => [...mesh.nodes.values()].filter(({ node }) => node.mode === mode)
+    const of = (mode: string) =>
+      [...mesh.nodes.values()].filter(({ node }) => node.mode === mode && !strangers.includes(node.name))
     const members = (mode: string) => of(mode).map(({ node }) => node.peerId)
     await network.say('genesis', {
       name: 'test',

@@ -38,6 +38,7 @@ const PASSING: readonly string[] = [
   'store-full',
   'store-failed',
   'stale-envelope',
+  'coordinator-paused',
 ]
 /** Why a task may honestly fail here; anything else is a bug. */
 const HONEST: readonly string[] = ['attempts-exhausted', 'context-too-long', 'stale-envelope']

@@ -72,6 +72,7 @@ function dayPlan(seed: number): Plan {
     workers,
     tasks,
     faults: flaps.toSorted((a, b) => a.atMs - b.atMs),
+    operations: [],
     handoverMs: undefined,
     healMs: DAY_MS,
   }

@@ -9,7 +9,7 @@ import { chainStatements, termQuotes } from '../../src/roles/ledger/chain-eviden
 import { earlierIn } from '../../src/roles/ledger/continued-mirror.js'
 import { createEvidenceReader } from '../../src/roles/ledger/evidence.js'
 import { logKeys } from '../../src/roles/ledger/log-keys.js'
-import type { LibraryLog } from '../../src/roles/ledger/log-library.js'
+import type { LibraryLog, LogStates } from '../../src/roles/ledger/log-library.js'
 import { readHead } from '../../src/roles/ledger/log-open.js'
 import { LogReader } from '../../src/roles/ledger/log-reader.js'
 import { LogState } from '../../src/roles/ledger/log-state.js'
@@ -17,7 +17,7 @@ import { LogTree } from '../../src/roles/ledger/log-tree.js'
 import { PolicyChain } from '../../src/roles/policy/policy-chain.js'
 import { mirrorPrefix, REPLICAS, writtenPrefix } from '../../src/roles/replication/log-name.js'
 import { logOrigin } from '../../src/wire/checkpoint.js'
-import { noteKey } from '../../src/wire/note-key.js'
+import { type NoteKey, noteKey } from '../../src/wire/note-key.js'
 import { publicKeyOf } from '../../src/wire/peer-id.js'
 import type { PolicyBody, PolicyKind } from '../../src/wire/policy/policy-message.js'
 import { seededKey } from '../helpers/note-signers.js'
@@ -161,12 +161,18 @@ async function auditWritten(
   report: Report,
 ): Promise<void> {
   const network = chain.head?.network ?? ''
+  const here = new Map<string, LibraryLog>()
+  // At rest all that a log has is final.
+  const states: LogStates = {
+    find: (origin) => here.get(origin),
+    finalSize: (origin) => here.get(origin)?.head?.size ?? 0,
+  }
   const evidence = createEvidenceReader(
-    { statements: chainStatements(chain), quotes: termQuotes },
+    { statements: chainStatements(chain, () => states), quotes: termQuotes },
     { network },
   )
-  const here = new Map<string, LibraryLog>()
   const earlier = earlierIn({ find: (origin) => here.get(origin) })
+  const written: { readonly name: string; readonly key: NoteKey; readonly prefix: string }[] = []
   for (const { home, epoch, coordinator: writer } of chain.logs) {
     const origin = logOrigin(network, home, epoch)
     const key = noteKey('note', origin, publicKeyOf(writer) ?? new Uint8Array())
@@ -176,9 +182,10 @@ async function auditWritten(
     const head = await readHead({ store, keys }, key)
     const reader = new LogReader(store, keys, { head, tree: LogTree.EMPTY })
     here.set(origin, { key, reader, head, state: new LogState(store, keys) })
-    if (!isOwn || head === undefined) continue
+    if (isOwn && head !== undefined) written.push({ name: `epoch ${epoch} of ${home}`, key, prefix })
+  }
+  for (const { name, key, prefix } of written) {
     const audit = await auditLog({ store, evidence, earlier }, { key, prefix })
-    const name = `epoch ${epoch} of ${home}`
     if (!audit.complete) report('the ledger stands up to an audit', `that of ${name} ends at ${audit.size}`)
     for (const { where, at, detail } of audit.mismatches) {
       report('the ledger stands up to an audit', `${where} ${at} of ${name}: ${detail}`)
@@ -201,7 +208,9 @@ async function judgeTasks(
       const holding = written.filter(({ state }) => state.get('hold', id) !== undefined)
       const paying = holding.filter(({ state }) => state.get('hold', id)?.state === 'settled')
       for (const { home } of paying) payers.set(id, [...(payers.get(id) ?? []), home])
-      const judged = paying[0] ?? holding[0]
+      // Moved and paid elsewhere, it is settled in the log of a home that came here since, and released in its own.
+      const released = holding.find(({ state }) => state.get('hold', id)?.state === 'released')
+      const judged = (task.state === 'done' ? paying[0] : released) ?? paying[0] ?? holding[0]
       // Reserved in a log that was handed over since: what became of it is its successor's matter.
       const wasHere = judged === undefined && written.every(({ home }) => home !== coordinator)
       const wrong = wasHere ? undefined : paymentFault(task, judged?.state)

@@ -3,6 +3,7 @@ import type { Random } from '../../src/ports/random.js'
 import type { SuiteRequest, TaskRequest } from '../../src/roles/gateway/gateway.js'
 import { createSeededRandom } from '../../src/services/clock/seeded-random.js'
 import { createDice, type Dice } from './dice.js'
+import { type Operation, operationsOf } from './operations.js'
 
 /** Stands in every prompt, file and answer: a coordinator that holds it anywhere has seen what it must not. */
 export const SECRET = 'zebra-crossing-secret'
@@ -23,6 +24,8 @@ export interface Plan {
   readonly syncMs: number
   /** The home of the first coordinator is handed over to the second then; undefined = it stays. */
   readonly handoverMs: number | undefined
+  /** What owners and admins do, in order of time. */
+  readonly operations: readonly Operation[]
   /** From here on nothing goes wrong any more, and everything that was broken is mended. */
   readonly healMs: number
 }
@@ -149,6 +152,7 @@ export function planOf(seed: number): Plan {
     workers,
     tasks,
     faults: faultsPlan(dice, cast, bursts, healMs),
+    operations: operationsOf(seed, cast, healMs),
     leaseMs: dice.of([5_000, 15_000, 45_000]),
     latencyMs: dice.of([0.2, 1, 20]),
     jitterMs: dice.of([0, 1, 30]),

@@ -68,6 +68,13 @@ export const SABOTAGES: Readonly<
     rules: ['the ledger stands up to an audit', 'paid as it ended'],
     how: { store: (store, name) => (is(name, 'coordinator') ? without(store, 'ledger|0|s|h') : store) },
   },
+  'a coordinator that forgets over a crash whom it isolated, and that it was paused': {
+    rules: ['closed is closed'],
+    how: {
+      store: (store, name) =>
+        is(name, 'coordinator') ? without(without(store, 'm|pause'), 'm|isolated|') : store,
+    },
+  },
   'a worker that leaves a timer behind with each that it sets': {
     rules: ['nothing is left'],
     how: { clock: (clock, name) => (is(name, 'worker') ? littering(clock) : clock) },

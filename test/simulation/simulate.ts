@@ -10,17 +10,20 @@ import { createWorker } from '../../src/roles/worker/create-worker.js'
 import { createSeededRandom } from '../../src/services/clock/seeded-random.js'
 import { createVirtualClock, type VirtualClock } from '../../src/services/clock/virtual-clock.js'
 import { createMemoryMesh, type MemoryMesh } from '../../src/services/network/memory-network.js'
+import type { PolicyBody } from '../../src/wire/policy/policy-message.js'
 import { memoryAudit } from '../helpers/memory-audit.js'
 import { DeliveryCheck } from './checks/delivery-check.js'
 import { ExclusionCheck } from './checks/exclusion-check.js'
 import { LeaseCheck } from './checks/lease-check.js'
 import { LogCheck } from './checks/log-check.js'
+import { OperationsCheck } from './checks/operations-check.js'
 import { RecordCheck } from './checks/record-check.js'
 import { checkRest } from './checks/rest-check.js'
 import { SecrecyCheck } from './checks/secrecy-check.js'
 import { Client, type RunningGateway } from './client.js'
 import type { Check, Report, SimEvent, Violation } from './events.js'
 import { breakThings } from './faults.js'
+import { operate } from './operations.js'
 import { auditPaid, CHECKED_TERMS, LENDERS, paidChain, sayPolicy } from './paid-network.js'
 import { type EngineTrouble, type Plan, planOf, SECRET, type WorkerPlan } from './plan.js'
 import { simEngine, simSandbox } from './sim-engine.js'
@@ -97,6 +100,9 @@ class Simulation {
   readonly #violations: Violation[] = []
   readonly #hash = new TraceHash()
   readonly #records: RecordCheck
+  readonly #operations: OperationsCheck
+  /** By coordinator: acts on what policy says now. */
+  readonly #policyListeners = new Map<string, () => void>()
   readonly #checks: readonly Check[]
   readonly #cast: Cast
   readonly #clients: readonly Client[]
@@ -115,11 +121,13 @@ class Simulation {
     const report: Report = (rule, detail) => this.#broken(rule, detail)
     const nameOf = (peerId: string): string => this.#names.get(peerId) ?? peerId
     this.#records = new RecordCheck(report)
+    this.#operations = new OperationsCheck(report)
     this.#checks = [
       this.#hash,
       ...(watcher === undefined ? [] : [watcher]),
       new LeaseCheck(report),
       this.#records,
+      this.#operations,
       new DeliveryCheck(report, nameOf),
       new ExclusionCheck(report, nameOf),
       new SecrecyCheck(report, SECRET),
@@ -129,7 +137,7 @@ class Simulation {
       seed,
       clock,
       mesh: this.#mesh,
-      policy: () => openPolicy(this.#networkId),
+      policy: () => openPolicy(this.#networkId, this.#chain),
       syncMs: plan.syncMs,
       sabotage,
       report,
@@ -189,9 +197,17 @@ class Simulation {
       watchers: this.#watchers,
       note: (at, text) => this.#note(at, text),
     })
+    const undo = operate(this.#plan.operations, {
+      clock: this.#clock,
+      cast: this.#cast,
+      check: this.#operations,
+      note: (at, text) => this.#note(at, text),
+      incident: (closed) => this.#incident(closed),
+    })
     await this.#pass(() => false, healMs + 1)
     await handing
     mend()
+    undo()
     this.#quiet = await this.#pass(() => this.#isQuiet(), HORIZON_MS)
     if (!this.#quiet)
       this.#broken('all comes to an end', `not within ${HORIZON_MS / 60_000} minutes: ${this.#unquiet()}`)
@@ -208,6 +224,26 @@ class Simulation {
     if (this.#chain === undefined || old === undefined || next === undefined) return
     this.#note(next.name, `goes on with the home of ${old.name}`)
     await sayPolicy(this.#chain, 'handover', { home: old.peerId, epoch: 2, coordinator: next.peerId })
+  }
+
+  /** Every coordinator that runs learns of it at once, or when it thaws. */
+  async #incident(closed: PolicyBody<'incident'>['closed']): Promise<void> {
+    const chain = this.#chain
+    const before = chain?.incident()?.closed ?? []
+    // One at a time: closing something else would be to reopen the rest.
+    if (chain === undefined || (before.length === 0) === (closed.length === 0)) return
+    if (closed.length === 0) this.#operations.incident(false, [])
+    const override = closed.length === 0 ? 'simulated' : ''
+    await sayPolicy(chain, 'incident', { closed, reason: 'simulated', reconciled: [], override })
+    const told = this.#cast.coordinators.map(async (process) => {
+      await process.turn()
+      if (process.role === undefined) return []
+      this.#policyListeners.get(process.name)?.()
+      return [process.name]
+    })
+    const names = (await Promise.all(told)).flat()
+    if (chain.incident()?.closed.join() === closed.join() && closed.length > 0)
+      this.#operations.incident(true, names)
   }
 
   summary(): Omit<Summary, 'wallS'> {
@@ -265,9 +301,13 @@ class Simulation {
     const known = coordinators.map((name) =>
       made(name, (ports: Omit<CoordinatorComponents, 'audit'>) => {
         const chain = this.#chain === undefined ? {} : { chain: this.#chain }
+        const onPolicy = (listener: () => void) => {
+          this.#policyListeners.set(name, listener)
+          return () => void this.#policyListeners.delete(name)
+        }
         const addressesOf = (peerId: string): readonly string[] => reachedAt(peerId).addresses
         return createCoordinator(
-          { ...ports, audit: memoryAudit(), ...chain, addressesOf },
+          { ...ports, audit: memoryAudit(), ...chain, addressesOf, onPolicy },
           { networkId: this.#networkId, leaseMs },
         )
       }),
@@ -353,7 +393,9 @@ function modelsOf({ models, tokenMs }: WorkerPlan) {
   return models.map((name) => ({ name, contextTokens: 0, tokensPerS: 1000 / tokenMs, warm: name === 'tiny' }))
 }
 
-function openPolicy(network: string): PolicyView {
+function openPolicy(network: string, chain: PolicyChain | undefined): PolicyView {
   const nobody = new Set<string>()
-  return { network, admission: 'open', coordinators: nobody, gateways: nobody, workers: nobody }
+  const incident = chain?.incident()
+  const lists = { coordinators: nobody, gateways: nobody, workers: nobody }
+  return { network, admission: 'open', ...lists, ...(incident === undefined ? {} : { incident }) }
 }

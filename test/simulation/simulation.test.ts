@@ -3,13 +3,15 @@ import { SABOTAGES, UNSEEDED } from './sabotage.js'
 import { type SimulationOptions, simulate } from './simulate.js'
 
 const SEEDS = 60
+/** Broke a promise once. */
+const MENDED = [558, 633, 673, 900]
 /** A plan may leave out what a sabotage needs; of so many, one has it. */
 const SABOTAGED_SEEDS = 100
 /** Of a search through so many whole runs, on a machine that is busy. */
 const SEARCH_MS = 180_000
 
 describe('whole roles under faults keep their promises', () => {
-  it.each(Array.from({ length: SEEDS }, (_, index) => index + 1))('seed %i', async (seed) => {
+  it.each([...Array.from({ length: SEEDS }, (_, index) => index + 1), ...MENDED])('seed %i', async (seed) => {
     const { violations } = await simulate(seed)
     expect(violations, `npm run simulate -- --seed ${seed}`).toEqual([])
   })

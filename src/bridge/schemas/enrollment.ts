@@ -15,9 +15,12 @@ const printable = z.string().regex(/^[\x20-\x7e]{0,64}$/, 'up to 64 printable ch
 export const PeerParams = z.strictObject({ peer: peerId })
 export const TokenParams = z.strictObject({ id: z.string().regex(/^[0-9a-f]{16}$/, '16 hexadecimal digits') })
 
+const enrolledRole = z.enum(['worker', 'coordinator', 'gateway'])
+
 export const TokenOrderJson = z.strictObject({
   agent: agentName,
   account: accountName,
+  role: enrolledRole.default('worker').meta({ description: 'What the node is to be.' }),
   use: z.enum(['enrol', 'rotate']).default('enrol').meta({
     description: 'rotate = a node that is admitted has to present it before it expires.',
   }),
@@ -37,7 +40,7 @@ export const TokenJson = z.object({
     .meta({ description: 'The first 16 digits of the hash of its secret.' }),
   agent: agentName,
   account: accountName,
-  role: z.literal('worker'),
+  role: enrolledRole,
   use: z.enum(['enrol', 'rotate']),
   createdMs: moment,
   expiresMs: moment,
@@ -57,7 +60,7 @@ export const RequestJson = z.object({
   peer: peerId,
   agent: agentName,
   account: accountName,
-  role: z.literal('worker'),
+  role: enrolledRole,
   sinceMs: moment,
 })
 
@@ -66,6 +69,7 @@ export const RequestsJson = z.object({
   requests: z
     .array(
       RequestJson.extend({
+        by: printable.meta({ description: 'Who had its token made, by their own word.' }),
         replaces: z.array(peerId).readonly().meta({
           description: 'Peers that the policy has as the same agent: this one would take their place.',
         }),
@@ -77,6 +81,7 @@ export const RequestsJson = z.object({
       z.object({
         agent: agentName,
         account: accountName,
+        role: enrolledRole,
         peers: z.array(peerId).readonly(),
         dueMs: moment.meta({ description: 'Until when its new token was to be presented.' }),
       }),

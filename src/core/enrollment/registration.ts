@@ -1,7 +1,7 @@
 import { type Refusal, refusal } from '../refusal.js'
 
 /** What a node may be enrolled as by a token. */
-export type EnrolledRole = 'worker'
+export type EnrolledRole = 'worker' | 'coordinator' | 'gateway'
 
 /** Lets one node ask to be enrolled, once. Its secret is known to its holder alone. */
 export interface RegistrationRecord {
@@ -40,6 +40,8 @@ export interface Presented {
   readonly peer: string
   /** What the peer calls itself. */
   readonly agent: string
+  /** What it wants to be. */
+  readonly role: EnrolledRole
   readonly nowMs: number
   /** The peer is enrolled and admitted as this very node already: nobody has to approve anything. */
   readonly isMember: boolean
@@ -65,10 +67,15 @@ export type Presentation =
  */
 export function present(record: RegistrationRecord | undefined, shown: Presented): Presentation | Refusal {
   if (record === undefined) return refused('this coordinator made no such registration token, or forgot it')
-  const { peer, agent, nowMs, isMember } = shown
+  const { peer, agent, role, nowMs, isMember } = shown
   if (record.agent !== agent) {
     return refused(`the registration token is for agent ${record.agent}, and this one is ${agent}`, {
       next: `Start the node with AGENT_ID=${record.agent}, or get a token for ${agent}.`,
+    })
+  }
+  if (record.role !== role) {
+    return refused(`the registration token is for a ${record.role}, and this node is a ${role}`, {
+      next: `Start it with EDGE_RUNTIME_MODE=${record.role}, or get a token for a ${role}.`,
     })
   }
   const { spent, denied } = record
@@ -82,7 +89,7 @@ export function present(record: RegistrationRecord | undefined, shown: Presented
   if (record.expiresMs <= nowMs) return refused(`the registration token expired ${at(record.expiresMs)}`)
   const spending = { outcome: 'spend', record: { ...record, spent: { peer, atMs: nowMs } } } as const
   if (isMember) return spending
-  const { account, role, hash } = record
+  const { account, hash } = record
   return { ...spending, request: { peer, agent, account, role, token: hash, sinceMs: nowMs } }
 }
 

@@ -83,7 +83,7 @@ export class Arrivals {
     this.#components = components
     this.#init = init
     this.#cursors = new ArrivalCursors(store, init.prefix)
-    this.#proofs = new ArrivalProofs(chain)
+    this.#proofs = new ArrivalProofs(chain, () => components.library)
     this.#outcomes = metrics.counter(
       'edgecoder_ledger_arrivals_total',
       'Credits sent here by other homes: taken in, or parked since they could not be.',

@@ -4,6 +4,7 @@ import { type Refusal, refusal } from '../../core/refusal.js'
 import { Turns } from '../../core/turns.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
+import type { Gauge, Metrics } from '../../ports/metrics.js'
 import type { Store } from '../../ports/store.js'
 import { codec, isMalformed } from '../../wire/frame.js'
 import { StoredIsolationSchema } from '../../wire/generated/edgecoder/store/v1/coordinator_pb.js'
@@ -26,6 +27,7 @@ interface Components {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: Metrics
 }
 
 const MOST_ISOLATIONS = 1_024
@@ -39,11 +41,16 @@ export class Isolations {
   readonly #components: Components
   readonly #isolated = new Map<string, IsolationView>()
   readonly #listeners = new Set<(peer: string) => void>()
+  readonly #gauge: Gauge
   /** Orders are carried out one after another, and after what the disk says was read. */
   readonly #turns = new Turns()
 
   constructor(components: Components) {
     this.#components = components
+    this.#gauge = components.metrics.gauge(
+      'edgecoder_coordinator_isolated_peers',
+      'Peers that its owner has isolated: nothing is done with them.',
+    )
   }
 
   has(peer: string): boolean {
@@ -72,6 +79,7 @@ export class Isolations {
         const peer = key.slice(ISOLATIONS.gte.length)
         this.#isolated.set(peer, isolationOf(peer, bytes))
       }
+      this.#gauge.set(this.#isolated.size)
     })
   }
 
@@ -115,6 +123,7 @@ export class Isolations {
   }
 
   #changed(peer: string): void {
+    this.#gauge.set(this.#isolated.size)
     for (const listener of [...this.#listeners]) listener(peer)
   }
 }

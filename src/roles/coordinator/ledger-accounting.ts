@@ -23,7 +23,9 @@ import type { Wish } from '../ledger/log-writer.js'
 import type { GatewayAdmission } from '../ledger/statements.js'
 import { noGateway, receiptSays } from '../ledger/task-evidence.js'
 import type { Accounting, ReleaseReason, SignedOrder } from './accounting.js'
+import type { Journal } from './journal.js'
 import type { Outcome } from './outcome-check.js'
+import { receiptKey, receiptWrite } from './task-record.js'
 
 /** The coordinator's own log, as far as tasks need it. What is appended is written with the next commit. */
 export interface TaskLog {
@@ -42,6 +44,8 @@ interface Components {
   readonly ledger: TaskLog
   /** Whose orders may be held for. */
   readonly isGateway: GatewayAdmission
+  /** Commits what the ledger's own log commits. */
+  readonly journal: Pick<Journal, 'record'>
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
@@ -103,6 +107,7 @@ export class LedgerAccounting implements Accounting {
     const settling = this.#settling(taskId, outcome)
     assert(!isRefusal(settling), 'an outcome is judged before it ends its task')
     const { ledger, log } = this.#components
+    this.#keepIfSealed(taskId, outcome)
     const result = ledger.append(settling)
     // Its home may have been handed over a moment ago; then nothing here can be final any more.
     if (isRefusal(result) && result.code === 'log-sealed') {
@@ -111,6 +116,18 @@ export class LedgerAccounting implements Accounting {
     }
     assert(!isRefusal(result), 'an outcome is judged before it ends its task')
     this.#count('settle')
+  }
+
+  /**
+   * Both signatures are on the disk before the worker hears that they are: in the settlement, or by
+   * themselves when the home is handed over before that is written.
+   */
+  #keepIfSealed(taskId: string, { receipt, acceptance }: Outcome): void {
+    const { ledger, journal } = this.#components
+    const nowMs = this.#nowMs
+    const write = () =>
+      ledger.closed?.code === 'log-sealed' ? receiptWrite(taskId, receipt, acceptance, nowMs) : []
+    journal.record({ key: receiptKey(taskId), write })
   }
 
   owes(taskId: string): { readonly gateway: string } | undefined {

@@ -231,7 +231,8 @@ export class WorkerDesk implements WorkerOutlets {
     const hello = first.body.value
     const stranger = this.#admits(link.peerId, hello.agentId)
     const why = stranger ?? this.#full(link.peerId)
-    const guest = { peer: link.peerId, agent: hello.agentId, secret: hello.registrationSecret }
+    const said = { agent: hello.agentId, role: 'worker', secret: hello.registrationSecret } as const
+    const guest = { peer: link.peerId, ...said }
     const { enrollment, log } = this.#components
     if (why !== undefined) {
       log.info('worker-refused', { peer: link.peerId, agent: hello.agentId, code: why.code })

@@ -20,3 +20,8 @@ export const WRONG_A_MINUTE = 6
 export const MINUTE_MS = 60_000
 /** Peers of whom that is remembered. */
 export const WRONG_PEERS = 1_024
+/** How long an ask, and its answer, may be on their way. */
+export const ASK_MS = 10_000
+export const ASKS_PER_SECOND = 2
+/** A coordinator that made a token and cannot be reached is tried again after so long at most. */
+export const UNREACHED_AGAIN_MS = 60_000

@@ -5,6 +5,7 @@ import {
 } from '../../core/enrollment/registration.js'
 import { EdgeCoderError } from '../../core/errors.js'
 import { gateRefusal } from '../../core/policy/incident-gate.js'
+import { admits } from '../../core/policy/policy-view.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import { Turns } from '../../core/turns.js'
 import type { Clock, Timer } from '../../ports/clock.js'
@@ -99,7 +100,7 @@ class EnrollmentDesk implements Enrollment {
 
   async answer(hello: GuestHello, why: Refusal): Promise<Refusal> {
     const { peer } = hello
-    const standing = this.standing(peer) ?? strangerRefusal(hello.agent, why)
+    const standing = this.standing(peer) ?? strangerRefusal(hello.agent, hello.role, why)
     if (hello.secret.length === 0) return this.#pending(peer) ?? standing
     const spent = this.#wrong.refusalFor(peer) ?? (await this.#guarded(() => this.#present(hello, false)))
     if (spent === undefined) return this.#pending(peer) ?? standing
@@ -113,10 +114,11 @@ class EnrollmentDesk implements Enrollment {
 
   async confirmed(hello: GuestHello): Promise<void> {
     const { chain, log } = this.#components
-    const { peer, agent } = hello
+    const { peer, agent, role } = hello
     const record = this.#book.record(registrationHash(hello.secret))
     const node = chain.state.get('node', peer)
-    const isMember = node !== undefined && node.agent === agent && node.account === record?.account
+    const isNamed = node !== undefined && node.agent === agent && node.role === role
+    const isMember = isNamed && node.account === record?.account
     if (record === undefined || record.spent?.peer === peer || !isMember) return
     const why = await this.#guarded(() => this.#present(hello, true))
     if (why !== undefined)
@@ -128,7 +130,7 @@ class EnrollmentDesk implements Enrollment {
       const { clock, random } = this.#components
       const wrong = (order.use === 'enrol' ? this.#closed : undefined) ?? this.#orderFault(order)
       if (wrong !== undefined) return wrong
-      const { agent, account, use, ttlMs, by } = order
+      const { agent, account, role, use, ttlMs, by } = order
       const nowMs = clock.nowMs()
       const dropRecords = this.#book.superfluous(nowMs)
       if (this.#book.records.length - dropRecords.length >= TOKENS_KEPT) {
@@ -139,10 +141,17 @@ class EnrollmentDesk implements Enrollment {
       const secret = random.bytes(REGISTRATION_SECRET_BYTES)
       const hash = registrationHash(secret)
       const times = { createdMs: nowMs, expiresMs: nowMs + ttlMs }
-      const record: RegistrationRecord = { hash, agent, account, role: 'worker', use, ...times, by }
+      const record: RegistrationRecord = { hash, agent, account, role, use, ...times, by }
       await this.#book.commit({ records: [record], dropRecords })
       const token = tokenView(record, nowMs)
-      this.#components.log.info('registration-token-made', { token: token.id, agent, account, use, by })
+      this.#components.log.info('registration-token-made', {
+        token: token.id,
+        agent,
+        account,
+        role,
+        use,
+        by,
+      })
       return { text: formatRegistrationToken({ issuer: this.#issuer, secret }), token }
     })
   }
@@ -178,24 +187,25 @@ class EnrollmentDesk implements Enrollment {
   requests(): readonly RequestView[] {
     const nodes = enrolledNodes(this.#components.chain)
     return this.#book.requests
-      .filter(({ peer }) => !this.#isAdmitted(peer))
+      .filter((request) => !this.#isAdmitted(request))
       .toSorted((a, b) => a.sinceMs - b.sinceMs)
-      .map(({ token: _, ...request }) => ({
+      .map(({ token, ...request }) => ({
         ...request,
+        by: this.#book.record(token)?.by ?? '',
         replaces: othersOf(nodes, request).map(({ peer }) => peer),
       }))
   }
 
   overdue(): readonly OverdueView[] {
     const { chain, clock } = this.#components
-    const admitted = enrolledNodes(chain).filter(({ peer }) => this.#isAdmitted(peer))
+    const admitted = enrolledNodes(chain).filter((node) => this.#isAdmitted(node))
     return overdueRotations(this.#book.records, admitted, clock.nowMs())
   }
 
   deny(peer: string, reason: string): Promise<EnrollmentRequest | Refusal> {
     return this.#turns.next(async () => {
       const request = this.#book.request(peer)
-      if (request === undefined || this.#isAdmitted(peer)) {
+      if (request === undefined || this.#isAdmitted(request)) {
         return refusal('not-found', `no request of ${peer.slice(0, 64)} waits here`, {
           next: 'edgecoder admin nodes pending lists who waits.',
         })
@@ -208,9 +218,15 @@ class EnrollmentDesk implements Enrollment {
   /** @returns why the token is not taken; undefined = it is spent by this peer, and that is durable */
   async #present(hello: GuestHello, isMember: boolean): Promise<Refusal | undefined> {
     const { clock, log } = this.#components
-    const { peer, agent, secret } = hello
+    const { peer, agent, role, secret } = hello
     const nowMs = clock.nowMs()
-    const shown = present(this.#book.record(registrationHash(secret)), { peer, agent, nowMs, isMember })
+    const shown = present(this.#book.record(registrationHash(secret)), {
+      peer,
+      agent,
+      role,
+      nowMs,
+      isMember,
+    })
     if (isRefusal(shown)) {
       log.info('registration-refused', { peer, agent, detail: shown.detail })
       return shown
@@ -232,6 +248,7 @@ class EnrollmentDesk implements Enrollment {
       peer,
       agent,
       account,
+      role,
       token: hash.slice(0, 16),
     })
     return undefined
@@ -257,11 +274,12 @@ class EnrollmentDesk implements Enrollment {
     return pendingRefusal(request, other?.peer, ASK_AGAIN_MS)
   }
 
-  #isAdmitted(peer: string): boolean {
-    return this.#components.chain.view?.workers.has(peer) === true
+  #isAdmitted({ peer, role }: Pick<EnrollmentRequest, 'peer' | 'role'>): boolean {
+    const { view } = this.#components.chain
+    return view !== undefined && admits(view, { peerId: peer, role }) === undefined
   }
 
-  #orderFault({ agent, account, use, ttlMs }: TokenOrder): Refusal | undefined {
+  #orderFault({ agent, account, role, use, ttlMs }: TokenOrder): Refusal | undefined {
     const { chain, clock } = this.#components
     if (chain.state.get('account', account) === undefined) {
       return refusal('account-unknown', `no account ${account} in this network`, {
@@ -275,10 +293,11 @@ class EnrollmentDesk implements Enrollment {
     }
     if (use === 'enrol') return undefined
     const isThere = enrolledNodes(chain).some(
-      (node) => node.agent === agent && node.account === account && this.#isAdmitted(node.peer),
+      (node) =>
+        node.agent === agent && node.account === account && node.role === role && this.#isAdmitted(node),
     )
     if (isThere) return undefined
-    return refusal('not-found', `no node ${agent} of account ${account} is admitted, so none can rotate`, {
+    return refusal('not-found', `no ${role} ${agent} of account ${account} is admitted, so none can rotate`, {
       next: 'Enrol it: edgecoder node enroll. edgecoder admin nodes list shows who is enrolled.',
     })
   }
@@ -286,7 +305,7 @@ class EnrollmentDesk implements Enrollment {
   /** Forgets requests that the policy has answered or nobody will, and tokens that nobody misses. */
   async #tidy(): Promise<void> {
     const nowMs = this.#components.clock.nowMs()
-    const answered = this.#book.requests.filter(({ peer }) => this.#isAdmitted(peer))
+    const answered = this.#book.requests.filter((request) => this.#isAdmitted(request))
     const late = this.#book.requests.filter(
       (request) => !answered.includes(request) && request.sinceMs + REQUEST_MS <= nowMs,
     )

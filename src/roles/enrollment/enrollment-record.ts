@@ -1,4 +1,8 @@
-import type { EnrollmentRequest, RegistrationRecord } from '../../core/enrollment/registration.js'
+import type {
+  EnrolledRole,
+  EnrollmentRequest,
+  RegistrationRecord,
+} from '../../core/enrollment/registration.js'
 import { EdgeCoderError } from '../../core/errors.js'
 import { hexOf } from '../../core/ledger/hex.js'
 import type { Write } from '../../ports/store.js'
@@ -6,6 +10,7 @@ import { codec, isMalformed } from '../../wire/frame.js'
 import {
   StoredEnrollmentSchema,
   StoredRegistrationSchema,
+  StoredRole,
   StoredUse,
 } from '../../wire/generated/edgecoder/store/v1/enrollment_pb.js'
 
@@ -19,12 +24,19 @@ const RECORD_BYTES = 2_048
 const tokens = codec(StoredRegistrationSchema, RECORD_BYTES)
 const requests = codec(StoredEnrollmentSchema, RECORD_BYTES)
 
+const STORED: Readonly<Record<EnrolledRole, StoredRole>> = {
+  worker: StoredRole.WORKER,
+  coordinator: StoredRole.COORDINATOR,
+  gateway: StoredRole.GATEWAY,
+}
+
 export function tokenWrite(record: RegistrationRecord): Write {
-  const { hash, agent, account, use, createdMs, expiresMs, by, spent, revokedMs, denied } = record
+  const { hash, agent, account, role, use, createdMs, expiresMs, by, spent, revokedMs, denied } = record
   const value = tokens.encode({
     hash: Buffer.from(hash, 'hex'),
     agent,
     account,
+    role: STORED[role],
     use: use === 'rotate' ? StoredUse.ROTATE : StoredUse.ENROL,
     createdMs: BigInt(createdMs),
     expiresMs: BigInt(expiresMs),
@@ -36,9 +48,16 @@ export function tokenWrite(record: RegistrationRecord): Write {
   return { type: 'put', key: tokenKey(hash), value }
 }
 
-export function requestWrite({ peer, agent, account, token, sinceMs }: EnrollmentRequest): Write {
+export function requestWrite({ peer, agent, account, role, token, sinceMs }: EnrollmentRequest): Write {
   const tokenHash = Buffer.from(token, 'hex')
-  const value = requests.encode({ peer, agent, account, tokenHash, sinceMs: BigInt(sinceMs) })
+  const value = requests.encode({
+    peer,
+    agent,
+    account,
+    role: STORED[role],
+    tokenHash,
+    sinceMs: BigInt(sinceMs),
+  })
   return { type: 'put', key: requestKey(peer), value }
 }
 
@@ -53,7 +72,7 @@ export function readToken(key: string, value: Uint8Array): RegistrationRecord {
     hash,
     agent,
     account,
-    role: 'worker',
+    role: roleOf(stored.role),
     use: stored.use === StoredUse.ROTATE ? 'rotate' : 'enrol',
     createdMs: Number(stored.createdMs),
     expiresMs: Number(stored.expiresMs),
@@ -71,7 +90,12 @@ export function readRequest(key: string, value: Uint8Array): EnrollmentRequest {
   const { peer, agent, account } = stored
   if (requestKey(peer) !== key) throw corrupt(key, `it is of ${peer}`)
   const token = hexOf(stored.tokenHash)
-  return { peer, agent, account, role: 'worker', token, sinceMs: Number(stored.sinceMs) }
+  return { peer, agent, account, role: roleOf(stored.role), token, sinceMs: Number(stored.sinceMs) }
+}
+
+function roleOf(stored: StoredRole): EnrolledRole {
+  if (stored === StoredRole.COORDINATOR) return 'coordinator'
+  return stored === StoredRole.GATEWAY ? 'gateway' : 'worker'
 }
 
 function corrupt(key: string, why: string): EdgeCoderError {

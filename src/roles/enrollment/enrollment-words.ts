@@ -1,4 +1,5 @@
 import {
+  type EnrolledRole,
   type EnrollmentRequest,
   type RegistrationRecord,
   registrationState,
@@ -11,13 +12,14 @@ const ID_DIGITS = 16
 
 /** What a node that waits is told: what for, since when, and what the approver types. */
 export function pendingRefusal(
-  { peer, agent, account, sinceMs }: EnrollmentRequest,
+  { peer, agent, account, role, sinceMs }: EnrollmentRequest,
   inPlaceOf: string | undefined,
   retryAfterMs: number,
 ): Refusal {
   const since = new Date(sinceMs).toISOString()
   const replaces = inPlaceOf === undefined ? '' : `, in place of ${inPlaceOf}, which works on until then`
-  return refusal('approval-pending', `${agent} of ${account} waits for approval since ${since}${replaces}`, {
+  const who = role === 'worker' ? agent : `${role} ${agent}`
+  return refusal('approval-pending', `${who} of ${account} waits for approval since ${since}${replaces}`, {
     next: `An admin types: edgecoder admin nodes approve ${peer}`,
     retryAfterMs,
   })
@@ -41,9 +43,10 @@ export function standingRefusal(node: EnrolledNode | undefined): Refusal | undef
 }
 
 /** @param why the policy does not admit it */
-export function strangerRefusal(agent: string, why: Refusal): Refusal {
+export function strangerRefusal(agent: string, role: EnrolledRole, why: Refusal): Refusal {
+  const as = role === 'worker' ? '' : ` --role ${role}`
   return refusal(why.code, why.detail, {
-    next: `Ask who runs the network for a registration token: edgecoder node enroll ${agent}`,
+    next: `Ask who runs the network for a registration token: edgecoder node enroll ${agent}${as}`,
   })
 }
 

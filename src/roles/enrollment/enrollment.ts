@@ -48,12 +48,15 @@ export interface GuestHello {
   /** Proven by the noise handshake. */
   readonly peer: string
   readonly agent: string
+  /** What it wants to be. */
+  readonly role: EnrolledRole
   readonly secret: Uint8Array
 }
 
 export interface TokenOrder {
   readonly agent: string
   readonly account: string
+  readonly role: EnrolledRole
   readonly use: 'enrol' | 'rotate'
   readonly ttlMs: number
   /** Who wants it, by their own word. */
@@ -83,6 +86,8 @@ export interface IssuedToken {
 }
 
 export interface RequestView extends Omit<EnrollmentRequest, 'token'> {
+  /** Who had its token made, by their own word. */
+  readonly by: string
   /** Peers that the policy has as the same agent of the same account: this one would take their place. */
   readonly replaces: readonly string[]
 }
@@ -91,6 +96,7 @@ export interface RequestView extends Omit<EnrollmentRequest, 'token'> {
 export interface OverdueView {
   readonly agent: string
   readonly account: string
+  readonly role: EnrolledRole
   readonly peers: readonly string[]
   /** When the grace ended. */
   readonly dueMs: number

@@ -13,13 +13,13 @@ export function overdueRotations(
   nowMs: number,
 ): readonly OverdueView[] {
   return records.flatMap((record) => {
-    const { agent, account, use, expiresMs } = record
+    const { agent, account, role, use, expiresMs } = record
     if (use !== 'rotate' || registrationState(record, nowMs) !== 'expired') return []
     const isReplaced = records.some(
       (each) => isOf(each, record) && each.createdMs > record.createdMs && replaces(each, nowMs),
     )
     const peers = admitted.filter((node) => isOf(node, record)).map(({ peer }) => peer)
-    return isReplaced || peers.length === 0 ? [] : [{ agent, account, peers, dueMs: expiresMs }]
+    return isReplaced || peers.length === 0 ? [] : [{ agent, account, role, peers, dueMs: expiresMs }]
   })
 }
 
@@ -29,8 +29,8 @@ function replaces(record: RegistrationRecord, nowMs: number): boolean {
   return state === 'open' || state === 'spent' || (state === 'expired' && record.use === 'rotate')
 }
 
-type Owned = Pick<RegistrationRecord, 'agent' | 'account'>
+type Owned = Pick<RegistrationRecord, 'agent' | 'account' | 'role'>
 
 function isOf(one: Owned, other: Owned): boolean {
-  return one.agent === other.agent && one.account === other.account
+  return one.agent === other.agent && one.account === other.account && one.role === other.role
 }

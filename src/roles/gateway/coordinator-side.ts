@@ -159,7 +159,7 @@ export class CoordinatorSide {
     const { errands, book, delivered, routes } = this.#components
     await syncTasks(this.#components, link, tasks)
     if (link.open) this.#inSync.add(link)
-    await delivered.attached()
+    delivered.attached()
     await errands.carryOut(link, (taskId) => {
       const task = book.get(taskId)
       if (task === undefined) return false

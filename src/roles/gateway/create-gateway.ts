@@ -197,7 +197,7 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
     await held.release()
   }
   const errands = new Errands({ store, clock, log, linkOf, visit }, { maxAgeMs: limits.errandAgeMs })
-  const delivered = new DeliveredTasks({ archive, errands, log, linkOf })
+  const delivered = new DeliveredTasks({ errands, linkOf })
   const batcher = new SubmitBatcher(
     { archive, book, errands, clock, log, metrics, signer, routes },
     { networkId },

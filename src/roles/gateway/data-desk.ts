@@ -296,7 +296,7 @@ export class DataDesk implements DataDeskSide {
     metrics.resultTaken(whole.bytes.length)
     link.drop(attempt)
     link.accept(ref, acceptance)
-    await delivered.added(coordinator, task.key, lease.fence, more)
+    await delivered.added(coordinator, task.key, lease.fence)
   }
 
   /** What its result says of tests, and what runs them again; undefined = there are none. */

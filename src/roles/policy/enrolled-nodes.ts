@@ -49,13 +49,17 @@ export function enrolledNode(chain: PolicyChain, peer: string): EnrolledNode | u
   return { ...about, reason: '', sinceMs: 0 }
 }
 
-/** Nodes of the same owner under the same name that may still work: what another key takes the place of. */
+/** Nodes of the same owner and role under the same name that may still work: what another key takes the place of. */
 export function othersOf(
   nodes: readonly EnrolledNode[],
-  { peer, agent, account }: Pick<EnrolledNode, 'peer' | 'agent' | 'account'>,
+  { peer, agent, account, role }: Pick<EnrolledNode, 'peer' | 'agent' | 'account' | 'role'>,
 ): readonly EnrolledNode[] {
   return nodes.filter(
     (node) =>
-      node.peer !== peer && node.agent === agent && node.account === account && node.state !== 'revoked',
+      node.peer !== peer &&
+      node.agent === agent &&
+      node.account === account &&
+      node.role === role &&
+      node.state !== 'revoked',
   )
 }

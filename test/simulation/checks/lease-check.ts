@@ -56,6 +56,8 @@ export class LeaseCheck implements Check {
         )
       }
     } else if (body.case === 'cancel') this.#over(at, link, body.value.lease)
+    // Whoever is put out is told so, and loses all that it had.
+    else if (body.case === 'refused') this.#held.delete(`${at} ${link}`)
     else if (body.case === 'welcome') this.#welcome(at, link, worker, body.value.keep)
     else if (body.case === 'beatAck') {
       for (const { lease } of body.value.renewed) this.#mustBeLast(at, worker, lease, 'renewed')

@@ -30,7 +30,14 @@ beforeEach(async () => {
     return desk
   }
   await world.start()
-  const order = { agent: 'attic', account: 'ann', use: 'enrol', ttlMs: 3_600_000, by: '' } as const
+  const order = {
+    agent: 'attic',
+    account: 'ann',
+    role: 'worker',
+    use: 'enrol',
+    ttlMs: 3_600_000,
+    by: '',
+  } as const
   const made = await world.run(desk.issue(order))
   if (isRefusal(made)) throw new Error(made.detail)
   const token = parseRegistrationToken(made.text)

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest'
 import type { Network } from '../../../../src/ports/network.js'
 import { isolatedNetwork } from '../../../../src/roles/coordinator/isolated-network.js'
+import { Isolations } from '../../../../src/roles/coordinator/isolations.js'
+import { systemClock } from '../../../../src/services/clock/system-clock.js'
+import { createMetrics } from '../../../../src/services/observe/metrics.js'
+import { createMemoryDisk } from '../../../../src/services/store/memory-store.js'
+import { memoryLog } from '../../../helpers/memory-log.js'
 import { World } from './world.js'
 
 const AT_ONCE_MS = 100
@@ -39,6 +44,27 @@ test('an isolated worker loses its leases at once and is told why; nothing of it
   world.crash()
   await world.start()
   expect(world.coordinator.isolations()).toEqual([])
+})
+
+test('a gauge says how many are isolated, after a restart too', async () => {
+  const disk = createMemoryDisk()
+  const begin = async () => {
+    const metrics = createMetrics()
+    const isolations = new Isolations({ store: disk.open(), clock: systemClock(), log: memoryLog(), metrics })
+    await isolations.load()
+    const shown = async () =>
+      /^edgecoder_coordinator_isolated_peers (\d+)$/m.exec(await metrics.render())?.[1]
+    return { isolations, shown }
+  }
+  const first = await begin()
+  expect(await first.shown()).toBe('0')
+  for (const peer of ['a', 'b', 'a']) await first.isolations.begin({ peer, reason: 'odd results' })
+  expect(await first.shown()).toBe('2')
+  disk.crash()
+  const second = await begin()
+  expect(await second.shown()).toBe('2')
+  await second.isolations.end('a')
+  expect(await second.shown()).toBe('1')
 })
 
 test('an isolated gateway loses its links, and its tasks wait', async () => {

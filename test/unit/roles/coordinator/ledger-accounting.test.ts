@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { feeAccount, holdAccount, TREASURY } from '../../../../src/core/ledger/account-name.js'
-import type { Refusal } from '../../../../src/core/refusal.js'
+import { type Refusal, refusal } from '../../../../src/core/refusal.js'
 import type { TaskHeader } from '../../../../src/core/task/task.js'
+import type { Recordable } from '../../../../src/roles/coordinator/journal.js'
 import { LedgerAccounting } from '../../../../src/roles/coordinator/ledger-accounting.js'
 import { systemClock } from '../../../../src/services/clock/system-clock.js'
 import { createIdentity } from '../../../../src/services/identity/identity.js'
@@ -22,6 +23,9 @@ const GRANTED = 1_000_000n
 
 let book: Book
 let accounting: LedgerAccounting
+/** What is to be committed besides the log. */
+let recorded: Recordable[]
+let closed: Refusal | undefined
 let nowMs: number
 
 const logOf = (of: Book) => taskLog(of, () => nowMs)
@@ -37,9 +41,13 @@ beforeEach(() => {
   book.open('contributor')
   book.grant('ann', GRANTED, 'first')
   book.enrol(worker.peerId, 'contributor')
+  recorded = []
+  closed = undefined
+  const ledger = Object.defineProperty(logOf(book), 'closed', { get: () => closed })
   accounting = new LedgerAccounting({
-    ledger: logOf(book),
+    ledger,
     isGateway: (_view, peer) => peer === gateway.peerId,
+    journal: { record: (what) => void recorded.push(what) },
     clock: systemClock(),
     log: memoryLog(),
     metrics: createMetrics(),
@@ -51,6 +59,7 @@ describe('a hold', () => {
     const strict = new LedgerAccounting({
       ledger: logOf(book),
       isGateway: () => false,
+      journal: { record: () => {} },
       clock: systemClock(),
       log: memoryLog(),
       metrics: createMetrics(),
@@ -101,6 +110,17 @@ describe('a hold', () => {
 })
 
 describe('a settlement', () => {
+  it('holds both signatures; they are written by themselves when its log is sealed before it is', async () => {
+    const signed = await order(headerOf('a'))
+    accounting.hold(signed, signed.tasks)
+    const task = signed.tasks[0] as TaskHeader
+    accounting.settle(task.id, await outcome(task))
+    expect(recorded.map(({ key }) => key)).toEqual([`r|${task.id}`])
+    expect(recorded[0]?.write()).toEqual([])
+    closed = refusal('log-sealed', 'another coordinator goes on with this home')
+    expect(recorded[0]?.write()).toMatchObject({ type: 'put', key: `r|${task.id}` })
+  })
+
   let task: TaskHeader
   beforeEach(async () => {
     const signed = await order(headerOf('a'))
@@ -225,6 +245,7 @@ describe('pricing windows', () => {
     const stuck = new LedgerAccounting({
       ledger: { ...logOf(book), openWindow: () => nowMs + 600_000 },
       isGateway: () => true,
+      journal: { record: () => {} },
       clock: systemClock(),
       log: memoryLog(),
       metrics: createMetrics(),

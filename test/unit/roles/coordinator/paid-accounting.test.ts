@@ -53,6 +53,7 @@ function written(home: string, epoch: number): Written {
     accounting: new LedgerAccounting({
       ledger,
       isGateway,
+      journal: { record: () => {} },
       clock,
       log: memoryLog(),
       metrics: createMetrics(),

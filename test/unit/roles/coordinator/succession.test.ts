@@ -189,6 +189,30 @@ describe('a home that moves in good order', () => {
   })
 })
 
+describe('credits that a home sent before it moved', () => {
+  it('arrive where they were sent, when that learns of them only afterwards', async () => {
+    const to = { account: 'bob', role: 'user', home: third.signer.peerId, epoch: 1, gateways: [] } as const
+    const size = (seat: Seat) => seat.written(seat, 1)?.entries ?? 0
+    const before = [old, third].map(size)
+    await trio.say('account', to)
+    await trio.until(() => [old, third].every((seat, at) => size(seat) > (before[at] ?? 0)))
+    const gateway = await old.gateway()
+    third.crash()
+    const sent = { id: 'rent', account: 'alice', to: 'bob', amount: 1_000n, note: '' }
+    expect((await transfer(gateway, sent)).refusal).toBeUndefined()
+    await trio.until(() => isFinal(old, old, 1))
+    await trio.handOver(old, 2, next)
+    await trio.until(() => serves(next, 2) && isFinal(next, old, 2))
+    await third.start()
+    let arrived = 0n
+    for (let waited = 0; arrived === 0n && waited < 60; waited++) {
+      await trio.clock.advance(1_000)
+      arrived = (await third.wallet('bob')).available
+    }
+    expect(arrived).toBe(1_000n)
+  })
+})
+
 describe('a coordinator that is back from the dead', () => {
   it('finds its home sealed, grows no more, cosigns for others, and can be given it back', async () => {
     const gateway = await old.gateway()

@@ -32,7 +32,14 @@ describe('while an incident closes enrollments', () => {
     })
     expect((await world.hello(A.peer, 'attic', waits.secret)).code).toBe('approval-pending')
     expect(world.desk.requests()).toHaveLength(1)
-    const order = { agent: 'shed', account: 'ann', use: 'enrol', ttlMs: HOUR_MS, by: 'test' } as const
+    const order = {
+      agent: 'shed',
+      account: 'ann',
+      role: 'worker',
+      use: 'enrol',
+      ttlMs: HOUR_MS,
+      by: 'test',
+    } as const
     expect(await world.desk.issue(order)).toMatchObject({ code: 'incident-closed' })
     await world.say('incident', { ...incident, closed: [], override: 'it was no theft' })
     expect((await world.hello(B.peer, 'cellar', comes.secret)).code).toBe('approval-pending')
@@ -136,7 +143,14 @@ describe('a registration token', () => {
 
   it('is not made for an account that does not exist, nor for too short or long', async () => {
     const { desk } = await EnrollmentWorld.of()
-    const order = { agent: 'attic', account: 'zed', use: 'enrol', ttlMs: HOUR_MS, by: 'test' } as const
+    const order = {
+      agent: 'attic',
+      account: 'zed',
+      role: 'worker',
+      use: 'enrol',
+      ttlMs: HOUR_MS,
+      by: 'test',
+    } as const
     expect(await desk.issue(order)).toMatchObject({ code: 'account-unknown' })
     expect(await desk.issue({ ...order, account: 'ann', ttlMs: 1 })).toMatchObject({ code: 'out-of-bounds' })
     expect(await desk.issue({ ...order, account: 'ann', use: 'rotate' })).toMatchObject({ code: 'not-found' })
@@ -245,7 +259,7 @@ describe('a rotation', () => {
   it('is done when the node shows the new token in time, with the key that it has', async () => {
     const world = await enrolled()
     const { secret, id } = await world.token('attic', 'rotate', HOUR_MS)
-    await world.desk.confirmed({ peer: A.peer, agent: 'attic', secret })
+    await world.desk.confirmed({ peer: A.peer, agent: 'attic', role: 'worker', secret })
     expect(world.desk.tokens().find((token) => token.id === id)).toMatchObject({
       state: 'spent',
       peer: A.peer,
@@ -264,7 +278,7 @@ describe('a rotation', () => {
     expect(world.desk.overdue()).toEqual([])
     await world.clock.advance(HOUR_MS)
     expect(world.desk.overdue()).toHaveLength(1)
-    await world.desk.confirmed({ peer: A.peer, agent: 'attic', secret: again.secret })
+    await world.desk.confirmed({ peer: A.peer, agent: 'attic', role: 'worker', secret: again.secret })
     expect(world.desk.overdue()).toHaveLength(1)
     await world.say('node-state', { peer: A.peer, state: 'suspended', reason: 'rotation-due' })
     expect(world.desk.overdue()).toEqual([])
@@ -273,8 +287,8 @@ describe('a rotation', () => {
   it('is not done by the token of another agent, and never takes an admitted node out', async () => {
     const world = await enrolled()
     const { secret, id } = await world.token('cellar')
-    await world.desk.confirmed({ peer: A.peer, agent: 'attic', secret })
-    await world.desk.confirmed({ peer: A.peer, agent: 'cellar', secret })
+    await world.desk.confirmed({ peer: A.peer, agent: 'attic', role: 'worker', secret })
+    await world.desk.confirmed({ peer: A.peer, agent: 'cellar', role: 'worker', secret })
     expect(world.desk.tokens().find((token) => token.id === id)).toMatchObject({ state: 'open' })
   })
 })

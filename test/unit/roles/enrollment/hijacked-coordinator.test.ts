@@ -45,7 +45,8 @@ function forgeries() {
     placeOf(enrol),
   )
   const coordinators = messageOf('coordinators', { admit: [INTRUDER], remove: [] }, placeOf(LAST))
-  return { enrol, admit, coordinators }
+  const gateways = messageOf('gateways', { admit: [INTRUDER.peer], remove: [] }, placeOf(LAST))
+  return { enrol, admit, coordinators, gateways }
 }
 
 describe('a coordinator that was hijacked, and says that a node is enrolled which no admin approved', () => {
@@ -55,13 +56,14 @@ describe('a coordinator that was hijacked, and says that a node is enrolled whic
 
   it('does not get it into the policy of anybody', async () => {
     const chain = await chainUpTo(SAMPLES)
-    const { enrol, admit, coordinators } = forgeries()
-    for (const message of [enrol, coordinators]) {
+    const { enrol, admit, coordinators, gateways } = forgeries()
+    for (const message of [enrol, coordinators, gateways]) {
       expect(await chain.take(signed(message, HIJACKED))).toMatchObject({ code: 'policy-unsigned' })
     }
     expect(await chain.take(signed(admit, HIJACKED))).toMatchObject({ code: 'policy-out-of-order' })
     expect(chain.state.get('node', INTRUDER.peer)).toBeUndefined()
     expect(chain.view?.workers.has(INTRUDER.peer)).toBe(false)
+    expect(chain.view?.coordinators.has(INTRUDER.peer)).toBe(false)
   })
 
   it('does not get it a lease of another coordinator, whatever token it made for it', async () => {

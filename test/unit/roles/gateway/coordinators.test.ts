@@ -165,6 +165,57 @@ describe('coordinators', () => {
     expect(c1.cancels).toEqual([{ taskId: ID, reason: 'delivered', fence: 7n }])
   })
 
+  it('tells it after a crash as well: neither it nor the worker has said that it knows', async () => {
+    bed = await makeBed({ known: ['c1', 'c2'] })
+    const c1 = bed.coordinator('c1')
+    bed.coordinator('c2')
+    await attached('c1')
+    await bed.submit(chat({ id: 'one' }))
+    const header = c1.headers.get(ID)
+    if (header === undefined) throw new Error('not ordered')
+    const worker = bed.worker()
+    c1.lease(ID, worker.peerId, 7n)
+    await bed.settle(worker.dial())
+    worker.open(ID, 7n, 'c1')
+    await bed.until(() => worker.heardOf('payload').length > 0)
+    worker.deliver(header, 7n, 'c1', chatResult('done'))
+    await bed.until(() => worker.heardOf('accepted').length > 0)
+    expect(c1.cancels).toEqual([])
+    bed.mesh.cut(bed.signer.peerId, 'c1', 'closed')
+    await bed.restart()
+    await attached('c2')
+    bed.mesh.heal(bed.signer.peerId, 'c1')
+    await bed.until(() => c1.cancels.length === 1, 600_000)
+    expect(c1.cancels).toEqual([{ taskId: ID, reason: 'delivered', fence: 7n }])
+  })
+
+  it('does not tell what the coordinator has said itself, once another result was written', async () => {
+    bed = await makeBed({ known: ['c1'] })
+    const c1 = bed.coordinator('c1')
+    await attached('c1')
+    const worker = bed.worker()
+    await bed.settle(worker.dial())
+    const deliver = async (id: string): Promise<void> => {
+      await bed.submit(chat({ id }))
+      const task = `ann:${id}`
+      const header = c1.headers.get(task)
+      if (header === undefined) throw new Error('not ordered')
+      c1.lease(task, worker.peerId, 7n)
+      worker.open(task, 7n, 'c1')
+      const before = worker.heardOf('accepted').length
+      await bed.until(() => worker.heardOf('payload').length > before)
+      worker.deliver(header, 7n, 'c1', chatResult('done'))
+      await bed.until(() => worker.heardOf('accepted').length > before)
+    }
+    await deliver('one')
+    c1.push({ taskId: ID, standing: Standing.DONE, worker: worker.peerId, fence: 7n })
+    await bed.clock.advance(10)
+    await deliver('two')
+    await bed.restart()
+    await bed.until(() => c1.cancels.length > 0, 600_000)
+    expect(c1.cancels).toEqual([{ taskId: 'ann:two', reason: 'delivered', fence: 7n }])
+  })
+
   it('remembers over a restart what it owes to the old one', async () => {
     bed = await makeBed({ known: ['c1', 'c2'] })
     bed.coordinator('c1')

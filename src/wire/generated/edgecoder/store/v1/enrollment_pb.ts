@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/store/v1/enrollment.proto.
  */
 export const file_edgecoder_store_v1_enrollment: GenFile = /*@__PURE__*/
-  fileDesc("CiNlZGdlY29kZXIvc3RvcmUvdjEvZW5yb2xsbWVudC5wcm90bxISZWRnZWNvZGVyLnN0b3JlLnYxIpADChJTdG9yZWRSZWdpc3RyYXRpb24SFgoEaGFzaBgBIAEoDEIIoLUYAai1GCASGwoFYWdlbnQYAiABKAlCDIi1GECgtRgBsLUYARIdCgdhY2NvdW50GAMgASgJQgyItRhAoLUYAbC1GAESMAoDdXNlGAQgASgOMh0uZWRnZWNvZGVyLnN0b3JlLnYxLlN0b3JlZFVzZUIEoLUYARIjCgpjcmVhdGVkX21zGAUgASgEQg+YtRj/////////D6C1GAESIwoKZXhwaXJlc19tcxgGIAEoBEIPmLUY/////////w+gtRgBEhAKAmJ5GAcgASgJQgSItRhAEhoKCHNwZW50X2J5GAggASgJQgiItRhAsLUYARIdCghzcGVudF9tcxgJIAEoBEILmLUY/////////w8SHwoKcmV2b2tlZF9tcxgKIAEoBEILmLUY/////////w8SHgoJZGVuaWVkX21zGAsgASgEQguYtRj/////////DxIcCg1kZW5pZWRfcmVhc29uGAwgASgJQgWItRiAAiKrAQoQU3RvcmVkRW5yb2xsbWVudBIaCgRwZWVyGAEgASgJQgyItRhAoLUYAbC1GAESGwoFYWdlbnQYAiABKAlCDIi1GECgtRgBsLUYARIdCgdhY2NvdW50GAMgASgJQgyItRhAoLUYAbC1GAESHAoKdG9rZW5faGFzaBgEIAEoDEIIoLUYAai1GCASIQoIc2luY2VfbXMYBSABKARCD5i1GP////////8PoLUYASpUCglTdG9yZWRVc2USGgoWU1RPUkVEX1VTRV9VTlNQRUNJRklFRBAAEhQKEFNUT1JFRF9VU0VfRU5ST0wQARIVChFTVE9SRURfVVNFX1JPVEFURRACYgZwcm90bzM", [file_edgecoder_limits_v1_limits]);
+  fileDesc("CiNlZGdlY29kZXIvc3RvcmUvdjEvZW5yb2xsbWVudC5wcm90bxISZWRnZWNvZGVyLnN0b3JlLnYxIr4DChJTdG9yZWRSZWdpc3RyYXRpb24SFgoEaGFzaBgBIAEoDEIIoLUYAai1GCASGwoFYWdlbnQYAiABKAlCDIi1GECgtRgBsLUYARIdCgdhY2NvdW50GAMgASgJQgyItRhAoLUYAbC1GAESMAoDdXNlGAQgASgOMh0uZWRnZWNvZGVyLnN0b3JlLnYxLlN0b3JlZFVzZUIEoLUYARIjCgpjcmVhdGVkX21zGAUgASgEQg+YtRj/////////D6C1GAESIwoKZXhwaXJlc19tcxgGIAEoBEIPmLUY/////////w+gtRgBEhAKAmJ5GAcgASgJQgSItRhAEhoKCHNwZW50X2J5GAggASgJQgiItRhAsLUYARIdCghzcGVudF9tcxgJIAEoBEILmLUY/////////w8SHwoKcmV2b2tlZF9tcxgKIAEoBEILmLUY/////////w8SHgoJZGVuaWVkX21zGAsgASgEQguYtRj/////////DxIcCg1kZW5pZWRfcmVhc29uGAwgASgJQgWItRiAAhIsCgRyb2xlGA0gASgOMh4uZWRnZWNvZGVyLnN0b3JlLnYxLlN0b3JlZFJvbGUi2QEKEFN0b3JlZEVucm9sbG1lbnQSGgoEcGVlchgBIAEoCUIMiLUYQKC1GAGwtRgBEhsKBWFnZW50GAIgASgJQgyItRhAoLUYAbC1GAESHQoHYWNjb3VudBgDIAEoCUIMiLUYQKC1GAGwtRgBEhwKCnRva2VuX2hhc2gYBCABKAxCCKC1GAGotRggEiEKCHNpbmNlX21zGAUgASgEQg+YtRj/////////D6C1GAESLAoEcm9sZRgGIAEoDjIeLmVkZ2Vjb2Rlci5zdG9yZS52MS5TdG9yZWRSb2xlKlQKCVN0b3JlZFVzZRIaChZTVE9SRURfVVNFX1VOU1BFQ0lGSUVEEAASFAoQU1RPUkVEX1VTRV9FTlJPTBABEhUKEVNUT1JFRF9VU0VfUk9UQVRFEAIqdwoKU3RvcmVkUm9sZRIbChdTVE9SRURfUk9MRV9VTlNQRUNJRklFRBAAEhYKElNUT1JFRF9ST0xFX1dPUktFUhABEhsKF1NUT1JFRF9ST0xFX0NPT1JESU5BVE9SEAISFwoTU1RPUkVEX1JPTEVfR0FURVdBWRADYgZwcm90bzM", [file_edgecoder_limits_v1_limits]);
 
 /**
  * Key "enrol|token|<hash of the secret in hexadecimal>". The secret itself is kept nowhere.
@@ -82,6 +82,11 @@ export type StoredRegistration = Message<"edgecoder.store.v1.StoredRegistration"
    * @generated from field: string denied_reason = 12;
    */
   deniedReason: string;
+
+  /**
+   * @generated from field: edgecoder.store.v1.StoredRole role = 13;
+   */
+  role: StoredRole;
 };
 
 /**
@@ -121,6 +126,11 @@ export type StoredEnrollment = Message<"edgecoder.store.v1.StoredEnrollment"> & 
    * @generated from field: uint64 since_ms = 5;
    */
   sinceMs: bigint;
+
+  /**
+   * @generated from field: edgecoder.store.v1.StoredRole role = 6;
+   */
+  role: StoredRole;
 };
 
 /**
@@ -155,4 +165,37 @@ export enum StoredUse {
  */
 export const StoredUseSchema: GenEnum<StoredUse> = /*@__PURE__*/
   enumDesc(file_edgecoder_store_v1_enrollment, 0);
+
+/**
+ * @generated from enum edgecoder.store.v1.StoredRole
+ */
+export enum StoredRole {
+  /**
+   * A worker: of a time when tokens were for workers only.
+   *
+   * @generated from enum value: STORED_ROLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: STORED_ROLE_WORKER = 1;
+   */
+  WORKER = 1,
+
+  /**
+   * @generated from enum value: STORED_ROLE_COORDINATOR = 2;
+   */
+  COORDINATOR = 2,
+
+  /**
+   * @generated from enum value: STORED_ROLE_GATEWAY = 3;
+   */
+  GATEWAY = 3,
+}
+
+/**
+ * Describes the enum edgecoder.store.v1.StoredRole.
+ */
+export const StoredRoleSchema: GenEnum<StoredRole> = /*@__PURE__*/
+  enumDesc(file_edgecoder_store_v1_enrollment, 1);
 
