@@ -10,6 +10,8 @@ import type { CheckPay } from './check-pay.js'
 import { Checks } from './checks.js'
 import type { GatewayDesk } from './gateway-desk.js'
 import type { Journal } from './journal.js'
+import { KnownAnswers } from './known-answers.js'
+import { RefutedCases } from './refuted-cases.js'
 import type { Resumption } from './resumption.js'
 import { Standings } from './standings.js'
 import type { Suspensions } from './suspensions.js'
@@ -58,7 +60,9 @@ export function createChecks(components: Components): Checks {
     verifiers,
     meter: new CheckMeter(components.metrics),
     unpayable: (sandboxMs) => pay.unpayable(sandboxMs),
+    answers: new KnownAnswers({ ...components, verifiers }),
     isUnderWay: (checkId) => book.isUnfinished(checkId),
+    wasBegun: (checkId) => (book.get(checkId)?.task.attempts ?? 0) > 0,
     drop: (checkId) => {
       const entry = book.get(checkId)
       if (entry === undefined || !book.isUnfinished(checkId)) return
@@ -66,8 +70,12 @@ export function createChecks(components: Components): Checks {
       touch()
     },
     ask: (each) => gateways().check(each),
-    refuted: (each) => verdicts.enter(each),
-    suspend: (worker, charge) => suspensions.suspend(worker, charge),
+    refuted: new RefutedCases({
+      ...components,
+      standings,
+      tell: (each) => verdicts.enter(each),
+      suspend: (worker, charge) => suspensions.suspend(worker, charge),
+    }),
     factor: () => resumption.samplingFactor,
   })
 }

@@ -26,7 +26,7 @@ interface DeskComponents extends ControlLinkComponents {
   readonly policy: () => PolicyView
   readonly pause: Pick<Pause, 'why' | 'submitFault'>
   /** Left out where it is not known who owns a worker: without a signed policy. */
-  readonly checks?: Pick<Checks, 'done' | 'unwanted' | 'refused'> | undefined
+  readonly checks?: Pick<Checks, 'attached' | 'done' | 'unwanted' | 'refused'> | undefined
 }
 
 export interface WorkerDeskComponents extends DeskComponents {

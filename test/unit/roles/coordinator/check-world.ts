@@ -5,7 +5,7 @@ import type { PolicyChain } from '../../../../src/roles/policy/policy-chain.js'
 import type { Lease } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
 import { TaskKind } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { paidChain } from '../../../simulation/paid-network.js'
-import { digest, type FakeGateway, type FakeWorker, testSigner, World } from './world.js'
+import { digest, type FakeGateway, FakeWorker, testSigner, World } from './world.js'
 
 /** What a worker says that tests came to, by the name of the task they belong to. */
 type Says = (task: string) => string
@@ -29,6 +29,8 @@ export class CheckWorld {
   readonly #says = new Map<string, Says>()
   readonly #claims = new Map<string, number>()
   readonly #done = new Set<string>()
+  /** Workers that are not attached, by their place. */
+  readonly #away = new Set<number>()
   /** Digest of what a check runs → name of the task. */
   readonly #names = new Map<string, string>()
 
@@ -44,8 +46,15 @@ export class CheckWorld {
     this.#gatewaySigner = gateway
   }
 
-  /** @param owners account of each worker's owner @param earns the coordinator has fees to pay checks with */
-  static async of(owners: readonly string[], earns = true): Promise<CheckWorld> {
+  /**
+   * @param owners account of each worker's owner @param earns the coordinator has fees to pay checks with
+   * @param away places of workers that come later
+   */
+  static async of(
+    owners: readonly string[],
+    earns = true,
+    away: readonly number[] = [],
+  ): Promise<CheckWorld> {
     const world = new World({}, Date.UTC(2027, 5, 1))
     const signers = owners.map(() => testSigner())
     const gateway = testSigner()
@@ -58,6 +67,7 @@ export class CheckWorld {
       terms: TERMS,
     })
     const checks = new CheckWorld(world.paidBy(chain), chain, signers, gateway)
+    for (const at of away) checks.#away.add(at)
     await checks.start()
     if (earns) await checks.#earn()
     return checks
@@ -79,7 +89,34 @@ export class CheckWorld {
   async attach(): Promise<void> {
     this.gateway = await this.world.gateway(this.#gatewaySigner)
     this.workers.length = 0
-    for (const signer of this.#signers) this.workers.push(await this.world.worker({ signer }))
+    for (const [at, signer] of this.#signers.entries()) {
+      const worker = new FakeWorker(this.world, signer, 'agent', 1)
+      this.workers.push(worker)
+      if (!this.#away.has(at)) await worker.attach()
+    }
+  }
+
+  /** A worker that was away comes. */
+  async come(at: number): Promise<void> {
+    this.#away.delete(at)
+    await this.workers[at]?.attach()
+  }
+
+  /** A worker goes, and is forgotten after a while. */
+  async leave(at: number): Promise<void> {
+    this.#away.add(at)
+    this.workers[at]?.silent()
+    this.workers[at]?.link.abort('gone')
+    const isIt = ({ peerId }: { readonly peerId: string }): boolean => peerId === this.peerId(at)
+    await this.until(() => this.world.coordinator.workers().find(isIt)?.liveness === 'lost')
+  }
+
+  /** Time passes, while everybody does what is asked. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 500) {
+      await this.#step()
+      await this.world.clock.advance(500)
+    }
   }
 
   /** @param at which worker, in order of their owners */
