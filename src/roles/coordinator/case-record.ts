@@ -46,6 +46,12 @@ export function awaitsProbed({ probed, votes, known }: Case): boolean {
   return probed !== '' && votes.length === known
 }
 
+/** Whose word is compared: not theirs who had vouched for it before. */
+export function newVoters({ votes, known }: Case): ReadonlySet<string> {
+  const before = votes.slice(0, known).map(({ worker }) => worker)
+  return new Set(votes.map(({ worker }) => worker).filter((worker) => !before.includes(worker)))
+}
+
 /** What is known of a worker. */
 export interface Standing extends WorkerRecord {
   /** Tasks that it was wrong about since it was last suspended, the newest last; their cases are kept. */

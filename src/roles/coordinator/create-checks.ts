@@ -8,6 +8,7 @@ import type { Store } from '../../ports/store.js'
 import { CheckMeter } from './check-meter.js'
 import type { CheckPay } from './check-pay.js'
 import { Checks } from './checks.js'
+import type { Disputes } from './disputes.js'
 import type { GatewayDesk } from './gateway-desk.js'
 import type { Journal } from './journal.js'
 import { KnownAnswers } from './known-answers.js'
@@ -39,6 +40,7 @@ interface Components {
   readonly suspensions: Pick<Suspensions, 'suspend'>
   readonly resumption: Pick<Resumption, 'samplingFactor'>
   readonly touch: () => void
+  readonly disputes: Disputes
 }
 
 /** Checks of what is done, over the parts of a coordinator. */

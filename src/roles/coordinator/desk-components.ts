@@ -8,6 +8,7 @@ import type { Accounting } from './accounting.js'
 import type { AllotmentDesk } from './allotment-desk.js'
 import type { Checks } from './checks.js'
 import type { ControlLinkComponents } from './control-link.js'
+import type { DisputeDesk } from './dispute-desk.js'
 import type { Drains } from './drains.js'
 import type { Pause } from './pause.js'
 import type { Suspensions } from './suspensions.js'
@@ -47,4 +48,5 @@ export interface GatewayDeskComponents extends DeskComponents {
   readonly wallets: WalletTalk
   readonly transfers: TransferDesk
   readonly allotments: AllotmentDesk
+  readonly disputes: DisputeDesk
 }

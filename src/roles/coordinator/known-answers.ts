@@ -3,6 +3,7 @@ import type { Random } from '../../ports/random.js'
 import { type Case, caseKey, caseWrite } from './case-record.js'
 import { FIRM_ANSWERS, KNOWN_ANSWERS } from './constants.js'
 import type { Journal } from './journal.js'
+import { accountOf } from './open-cases.js'
 import type { Verifiers } from './verifiers.js'
 
 interface Components {
@@ -34,6 +35,10 @@ export class KnownAnswers {
   /** One that lies on the disk. */
   load(answer: Case): void {
     this.#answers.set(answer.task, answer)
+  }
+
+  has(task: string): boolean {
+    return this.#answers.has(task)
   }
 
   counts(): AnswerCounts {
@@ -71,7 +76,7 @@ export class KnownAnswers {
     const owner = verifiers.ownerOf(worker)
     if (owner === undefined) return undefined
     const fit = [...this.#answers.values()].filter(
-      (each) => isNewTo(each.votes, submitterOf(each), owner) && verifiers.may(each, worker) && may(each),
+      (each) => isNewTo(each.votes, accountOf(each.task), owner) && verifiers.may(each, worker) && may(each),
     )
     const firm = fit.filter(({ votes }) => isFirm(votes))
     const among = firm.length > 0 ? firm : fit
@@ -90,8 +95,4 @@ export class KnownAnswers {
     if (found !== undefined) this.#answers.delete(found.task)
     return found
   }
-}
-
-function submitterOf({ task }: Case): string {
-  return task.slice(0, task.indexOf(':'))
 }

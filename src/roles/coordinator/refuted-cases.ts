@@ -30,6 +30,10 @@ export class RefutedCases {
     this.#kept.set(each.task, each)
   }
 
+  get(task: string): Case | undefined {
+    return this.#kept.get(task)
+  }
+
   /** The ledger is open: what a crash may have kept from it is said again. */
   start(): void {
     for (const task of this.#kept.keys()) this.#tell(task)

@@ -2,6 +2,7 @@ import { DEFAULT_TERMS } from '../../../../src/core/economy/terms.js'
 import { isRefusal } from '../../../../src/core/refusal.js'
 import type { QualityView } from '../../../../src/roles/coordinator/quality.js'
 import type { PolicyChain } from '../../../../src/roles/policy/policy-chain.js'
+import { seal, statements } from '../../../../src/wire/envelope.js'
 import type { Lease } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
 import { TaskKind } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { paidChain } from '../../../simulation/paid-network.js'
@@ -200,6 +201,27 @@ export class CheckWorld {
     const wallet = await this.world.coordinator.wallet(account)
     if (wallet === undefined || isRefusal(wallet)) throw new Error(`no wallet of ${account}`)
     return wallet.available
+  }
+
+  /** What came and went of an account, newest first. */
+  async history(account: string) {
+    const history = await this.world.coordinator.history(account, { before: undefined })
+    if (history === undefined || isRefusal(history)) throw new Error(`no history of ${account}`)
+    return history.rows
+  }
+
+  async notes(account: string): Promise<readonly string[]> {
+    return (await this.history(account)).map(({ note }) => note)
+  }
+
+  /** All that an account has goes to another. */
+  async spend(account: string, to: string): Promise<void> {
+    const nowMs = this.world.clock.nowMs()
+    const wish = { id: 'spend', account, to, amount: await this.balance(account), createdMs: BigInt(nowMs) }
+    const transfer = seal(this.#gatewaySigner, this.world.networkId, statements.transfer, wish, nowMs)
+    const said = (ask: number) => ({ case: 'transfer', value: { ask, transfer } }) as const
+    const { value } = await this.gateway.ask('transfer', said)
+    if (value.refusal !== undefined) throw new Error(value.refusal.detail)
   }
 
   get fees(): bigint {

@@ -4,6 +4,7 @@ import { NEW_RECORD, recordAfter } from '../../../../src/core/verification/worke
 import { type Case, caseWrite, standingWrite } from '../../../../src/roles/coordinator/case-record.js'
 import { CheckMeter } from '../../../../src/roles/coordinator/check-meter.js'
 import { Checks } from '../../../../src/roles/coordinator/checks.js'
+import { Disputes } from '../../../../src/roles/coordinator/disputes.js'
 import { createJournal } from '../../../../src/roles/coordinator/journal.js'
 import { KnownAnswers } from '../../../../src/roles/coordinator/known-answers.js'
 import { RefutedCases } from '../../../../src/roles/coordinator/refuted-cases.js'
@@ -69,6 +70,7 @@ async function started(disk: MemoryDisk) {
   const checks = new Checks({
     ...{ store, clock, log, journal, standings, random, verifiers, touch },
     meter: new CheckMeter(QUIET_METRICS),
+    disputes: new Disputes({ store, clock, log, journal }),
     answers: new KnownAnswers({ random, journal, verifiers }),
     unpayable: () => undefined,
     ask: () => true,
