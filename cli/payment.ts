@@ -7,19 +7,23 @@ import { EdgeCoderError } from '../src/core/errors.js'
 const LOOKS = 20
 const LOOK_AGAIN_MS = 50
 
+/** What is shown with a task where it can be told; undefined = it cannot: the task itself is shown without. */
+export async function knownOf<T>(asked: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (error instanceof EdgeCoderError && !signal.aborted) return undefined
+    throw error
+  }
+}
+
 /** What a task was reserved for, and what it cost; undefined = not known here, or not paid in this network. */
-export async function paymentOf(
+export function paymentOf(
   client: AdminClient,
   id: string,
   signal: AbortSignal,
 ): Promise<PaymentJson | undefined> {
-  try {
-    return await client.call(WALLET_ROUTES.payment, { params: { id }, signal })
-  } catch (error) {
-    // The task itself can be shown without.
-    if (error instanceof EdgeCoderError && !signal.aborted) return undefined
-    throw error
-  }
+  return knownOf(client.call(WALLET_ROUTES.payment, { params: { id }, signal }), signal)
 }
 
 /** As {@link paymentOf}, of a task that has just ended: waits a moment until it is settled. */

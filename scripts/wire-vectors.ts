@@ -443,4 +443,27 @@ add(
   frames.enrollment.encode({ body: { case: 'answer', value: { why: { code: 'approval-pending' } } } }),
 )
 
+const disputed = { taskId: header.id, fence: 1n, sandbox: 'bubblewrap', reason: 'it fails here' }
+const dispute = { ...disputed, createdMs: 1_800_000_000_000n }
+const signedDispute = seal(signer, 'vectors', statements.dispute, dispute, 1_800_000_000_000)
+const asksDispute = { ask: 9, taskId: header.id, dispute: signedDispute }
+add(
+  'a gateway disputes a result',
+  frames.gatewayToCoordinator,
+  frames.gatewayToCoordinator.encode({ body: { case: 'dispute', value: asksDispute } }),
+)
+add(
+  'a gateway asks how a dispute stands',
+  frames.gatewayToCoordinator,
+  frames.gatewayToCoordinator.encode({ body: { case: 'dispute', value: { ask: 10, taskId: header.id } } }),
+)
+add('what a dispute says', statements.dispute, statements.dispute.encode(dispute))
+add('a dispute of no attempt', statements.dispute, statements.dispute.encode({ ...dispute, fence: 0n }))
+const standing = { ask: 9, state: 1, sinceMs: 5n, untilMs: 10n, verifier: '12D3KooWVerifier', owner: 'bob' }
+add(
+  'a disputed result waits for a verifier',
+  frames.coordinatorToGateway,
+  frames.coordinatorToGateway.encode({ body: { case: 'dispute', value: { ...standing, votes: 1 } } }),
+)
+
 process.stdout.write(`${JSON.stringify(vectors, null, 2)}\n`)

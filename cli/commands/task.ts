@@ -1,14 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { TASK_ROUTES } from '../../src/bridge/admin-client.js'
+import { TASK_ROUTES, WALLET_ROUTES } from '../../src/bridge/admin-client.js'
 import { type ResultJson, TASK_STATES } from '../../src/bridge/schemas/task.js'
 import { EdgeCoderError } from '../../src/core/errors.js'
 import { connect } from '../connection.js'
 import { whole } from '../number-option.js'
-import { paymentOf } from '../payment.js'
+import { knownOf } from '../payment.js'
 import type { Output } from '../print/output.js'
-import { explanationText, resultText, taskTable, taskText } from '../print/task-text.js'
+import { disputeText, explanationText, resultText, taskTable, taskText } from '../print/task-text.js'
 import { sessionOf } from '../session.js'
 import { watchTask } from '../watch.js'
 import { registerSubmit } from './task-submit.js'
@@ -30,6 +30,7 @@ export function registerTask(program: Command): void {
   registerSubmit(task)
   registerLooks(task)
   registerResult(task)
+  registerDispute(task)
   task
     .command('cancel <id>')
     .description('stop a task that has not ended')
@@ -63,13 +64,13 @@ function registerLooks(task: Command): void {
       const session = sessionOf(command)
       const input = { params: { id }, signal: session.signal }
       const client = connect(session, ['gateway'])
-      const [shown, payment] = await Promise.all([
+      const [shown, payment, dispute] = await Promise.all([
         client.call(TASK_ROUTES.show, input),
-        paymentOf(client, id, session.signal),
+        knownOf(client.call(WALLET_ROUTES.payment, input), session.signal),
+        knownOf(client.call(TASK_ROUTES.dispute, input), session.signal),
       ])
-      session.out.answer(payment === undefined ? shown : { ...shown, payment }, () =>
-        taskText(shown, payment),
-      )
+      const more = { ...(payment && { payment }), ...(dispute && { dispute }) }
+      session.out.answer({ ...shown, ...more }, () => taskText(shown, payment, dispute))
     })
   task
     .command('watch <id>')
@@ -86,6 +87,22 @@ function registerLooks(task: Command): void {
       const input = { params: { id }, signal: session.signal }
       const explained = await connect(session, ['gateway']).call(TASK_ROUTES.explain, input)
       session.out.answer(explained, () => explanationText(explained))
+    })
+}
+
+function registerDispute(task: Command): void {
+  task
+    .command('dispute <id>')
+    .description('have workers of other owners run the tests of a result again')
+    .requiredOption('--reason <text>', 'what is wrong with it, for who reads it at the coordinator')
+    .action(async (id: string, { reason }: { readonly reason: string }, command: Command) => {
+      const session = sessionOf(command)
+      const input = { params: { id }, body: { reason }, signal: session.signal }
+      const dispute = await connect(session, ['gateway']).call(TASK_ROUTES.openDispute, input)
+      session.out.answer(
+        dispute,
+        () => `${id}: ${disputeText(dispute)}\nfollow it: edgecoder task show ${id}`,
+      )
     })
 }
 

@@ -53,13 +53,14 @@ export function qualityText({
 
 function checksText(checks: Quality['checks']): readonly string[] {
   if (checks === undefined) return []
-  const { open, judged, unchecked, workers } = checks
+  const { open, judged, unchecked, answers, probes, workers } = checks
   const head = facts([
     [
       'Checked',
       `${judged.agreed} agreed, ${judged.wrong} wrong, ${judged.flaky + judged.undecided} undecided`,
     ],
     ['Asked about', String(open)],
+    ['Known answers', `${answers.known}, ${answers.firm} of them firm; ${probes} workers tried on them`],
     ['Unchecked', unchecked.map(({ reason, count }) => `${reason} ${count}`).join(', ') || 'none'],
   ])
   if (workers.length === 0) return [head]

@@ -1,3 +1,4 @@
+import type { DisputeJson } from '../../src/bridge/schemas/dispute.js'
 import type { ExplanationJson, ResultJson, TaskJson } from '../../src/bridge/schemas/task.js'
 import type { PaymentJson } from '../../src/bridge/schemas/wallet.js'
 import { ago, duration } from './duration.js'
@@ -12,8 +13,25 @@ export function stateLine(task: TaskJson): string {
   return `  ${task.state}${worker}${position}${why}`
 }
 
-/** `task show` for people. @param payment absent = it is not known what it costs */
-export function taskText(task: TaskJson, payment?: PaymentJson): string {
+/** How a disputed result stands, in one line. */
+export function disputeText({ state, verifier, untilMs, votes, detail }: DisputeJson): string {
+  const until = `until ${new Date(untilMs).toISOString()}`
+  if (verifier !== undefined && state === 'waiting') {
+    return `in dispute, waiting for verifier ${verifier.peerId} of owner ${verifier.owner} ${until}`
+  }
+  if (state === 'waiting') return `in dispute ${until}: ${detail}`
+  const runs = `${votes} ${votes === 1 ? 'run' : 'runs'}`
+  if (state === 'stands') return `the result stands: ${detail} (${runs})`
+  if (state === 'refuted') return `the result is refuted: ${detail} (${runs})`
+  return `undecided: ${detail} (${runs})`
+}
+
+/**
+ * `task show` for people.
+ *
+ * @param payment absent = it is not known what it costs @param dispute absent = its result is not disputed
+ */
+export function taskText(task: TaskJson, payment?: PaymentJson, dispute?: DisputeJson): string {
   return facts([
     ['Task', task.id],
     ['State', stateLine(task).trim()],
@@ -27,6 +45,7 @@ export function taskText(task: TaskJson, payment?: PaymentJson): string {
     ['Used', usageText(task.usage)],
     ['Hidden', task.hidden && `tests ${task.hidden.verdict}`],
     ['Cost', payment && paymentText(payment)],
+    ['Dispute', dispute && disputeText(dispute)],
     ['Next', task.why?.next ?? (task.state === 'queued' ? `edgecoder task explain ${task.id}` : undefined)],
   ])
 }

@@ -11,17 +11,19 @@ const USUAL: CheatWorldInit = {
   lieFromTask: 0,
   tasks: 1_000,
   flakyShare: 0.01,
+  alone: false,
 }
 
 /**
  * How soon a worker is suspended that lies in a tenth of its results, what checking costs, and how many honest
  * workers are suspended in a thousand tasks each, one suite in a hundred failing at random. A check counts as
  * much as a task, which holds of `test`; of `solve` it repeats the tests only. Sleepers begin to lie after 300
- * results, when they are trusted. The core decides; worlds are drawn from a seed.
+ * results, when they are trusted. Whoever is alone is tried on known answers instead. The core decides; worlds are drawn from a seed.
  */
 export async function bench(): Promise<Metrics> {
   const usual = worlds(USUAL)
   const sleeping = worlds({ ...USUAL, lieFromTask: 300 })
+  const alone = worlds({ ...USUAL, alone: true })
   const flakier = worlds({ ...USUAL, flakyShare: 0.03 })
   return {
     tasks_to_suspend_p50: quantile(caught(usual), 0.5),
@@ -31,6 +33,10 @@ export async function bench(): Promise<Metrics> {
     false_suspension_ratio: share(usual, ({ falselySuspended }) => falselySuspended, USUAL.honest),
     sleeper_tasks_to_suspend_p50: quantile(caught(sleeping), 0.5),
     sleeper_tasks_to_suspend_p95: quantile(caught(sleeping), 0.95),
+    alone_tasks_to_suspend_p50: quantile(caught(alone), 0.5),
+    alone_tasks_to_suspend_p95: quantile(caught(alone), 0.95),
+    alone_audit_cost_ratio: share(alone, ({ checks }) => checks, USUAL.honest * USUAL.tasks),
+    alone_false_suspension_ratio: share(alone, ({ falselySuspended }) => falselySuspended, USUAL.honest),
     flakier_false_suspension_ratio: share(flakier, ({ falselySuspended }) => falselySuspended, USUAL.honest),
   }
 }

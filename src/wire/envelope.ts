@@ -10,6 +10,7 @@ import { AnnouncementSchema } from './generated/edgecoder/gossip/v1/announcement
 import { AllotmentOrderSchema } from './generated/edgecoder/ledger/v1/allotment_pb.js'
 import {
   AcceptanceSchema,
+  DisputeSchema,
   OrderSchema,
   ReceiptSchema,
   TransferSchema,
@@ -43,6 +44,7 @@ export const statements = {
   receipt: codec(ReceiptSchema, 4096),
   acceptance: codec(AcceptanceSchema, 4096),
   transfer: codec(TransferSchema, 4096),
+  dispute: codec(DisputeSchema, 4096),
   allotment: codec(AllotmentOrderSchema, 4096),
   announcement: codec(AnnouncementSchema, GOSSIP_BYTES),
   suspension: codec(SuspensionSchema, SUSPENSION_BYTES),

@@ -43,6 +43,7 @@ beforeAll(async () => {
   await network.enrolPeer(liarPeer, 'liar', 'cay')
   await mesh.start()
   await earn()
+  await know()
   liar = await startLyingWorker(identity, networkIdOf(mesh), mesh)
 }, 180_000)
 
@@ -89,6 +90,13 @@ async function earn(): Promise<void> {
   for (const id of ids) await verdict(id)
 }
 
+/** Tests that both honest owners have run. */
+async function know(): Promise<void> {
+  await submit('x-2000', 'process.exit(0)')
+  await verdict('x-2000')
+  await until('an answer to be known', async () => (await quality()).answers.known === 1, WITHIN_MS)
+}
+
 /** Three tests at once, each another one; all of them pass. */
 async function round(n: number): Promise<void> {
   const ids = ['x', 'y', 'z'].map((name) => `${name}-${n}`)
@@ -98,6 +106,16 @@ async function round(n: number): Promise<void> {
 }
 
 describe('a worker that signs for tests it never ran', () => {
+  it('is tried on tests whose outcome is known when it comes, and caught before a user sends it anything', async () => {
+    const isCaught = async (): Promise<boolean> => {
+      const { workers } = await quality()
+      return workers.some(({ peerId, wrong }) => peerId === liarPeer && wrong === 1)
+    }
+    await until('it to be caught', isCaught, WITHIN_MS)
+    expect(liar.ran()).toBe(1)
+    expect(await quality()).toMatchObject({ open: 0, probes: 1, judged: { wrong: 1 } })
+  }, 90_000)
+
   it('is found out by workers of other owners, and suspended; honest ones are not', async () => {
     let rounds = 0
     while (!(await isSuspended())) {

@@ -14,6 +14,7 @@ import type {
   TaskView,
 } from '../../src/roles/gateway/gateway.js'
 
+import { FakeDisputes } from './fake-disputes.js'
 import { FakeWallets } from './fake-wallets.js'
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
@@ -44,6 +45,7 @@ export class FakeGateway implements Gateway {
   readonly #tasks = new Map<string, FakeTask>()
   readonly #changes = new EventEmitter().setMaxListeners(0)
   readonly wallets = new FakeWallets()
+  readonly disputes = new FakeDisputes((account, id) => this.#tasks.has(key(account, id)))
   started = true
   /** Streams of events open now. */
   open = 0

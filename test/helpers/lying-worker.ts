@@ -15,6 +15,8 @@ export interface LyingWorker {
   stop(): Promise<void>
 }
 
+const DURATION_MS = 40
+
 /** A worker that runs nothing: it says that all tests failed, and signs for it as if it had run them. */
 export async function startLyingWorker(
   identity: Identity,
@@ -28,8 +30,10 @@ export async function startLyingWorker(
     languages: ['javascript', 'typescript', 'python'],
     run: async () => {
       ran++
+      // Paid by the time that it takes, it takes some.
+      await new Promise<void>((resolve) => void clock.after(DURATION_MS, resolve))
       const said = { verdict: 'failed', exitCode: 1, stdout: '', stderr: 'not ok', truncated: false } as const
-      return { ...said, durationMs: 40, cpuMs: 30, sandbox: 'bubblewrap' }
+      return { ...said, durationMs: DURATION_MS, cpuMs: 30, sandbox: 'bubblewrap' }
     },
     close: async () => {},
   }

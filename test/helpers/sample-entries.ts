@@ -192,6 +192,7 @@ export const SAMPLE_ENTRIES: { readonly [Kind in EntryKind]: EntryOf<Kind> } = {
     failed: 0n,
     digest: digest(10),
   },
+  refund: { ...head, kind: 'refund', task: 'ann:job-1', fence: 1, amount: 73_950n, statement },
 }
 
 export const ALL_SAMPLES: readonly Entry[] = Object.values(SAMPLE_ENTRIES)

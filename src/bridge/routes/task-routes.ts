@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { PLAIN, type Route } from '../route.js'
 import { CapacityJson } from '../schemas/capacity.js'
+import { DisputeJson, DisputeRequestJson } from '../schemas/dispute.js'
 import { queryInteger, TaskParams, taskId } from '../schemas/parameters.js'
 import { SubmissionJson } from '../schemas/submission.js'
 import {
@@ -93,6 +94,23 @@ export const TASK_ROUTES = {
     summary: 'Why a task stands where it stands: every candidate with every reason why not.',
     needs: 'tasks:read',
     response: ExplanationJson,
+  },
+  openDispute: {
+    ...one,
+    method: 'post',
+    path: '/tasks/{id}/dispute',
+    summary: 'Have workers of other owners run the tests of a result again; once for each task.',
+    needs: 'tasks:write',
+    body: DisputeRequestJson,
+    response: DisputeJson,
+  },
+  dispute: {
+    ...one,
+    method: 'get',
+    path: '/tasks/{id}/dispute',
+    summary: 'How the dispute about a result stands.',
+    needs: 'tasks:read',
+    response: DisputeJson,
   },
   capacity: {
     ...PLAIN,

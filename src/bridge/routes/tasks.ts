@@ -55,6 +55,14 @@ export function mountTasks(surface: Surface, components: TaskRouteComponents): v
     return isRefusal(explanation) ? explanation : explanationJson(explanation)
   })
 
+  mount(surface, TASK_ROUTES.openDispute, ({ caller, params, body }) =>
+    gateway.disputes.open(caller.account, params.id, body.reason),
+  )
+
+  mount(surface, TASK_ROUTES.dispute, ({ caller, params }) =>
+    gateway.disputes.show(caller.account, params.id),
+  )
+
   mount(surface, TASK_ROUTES.capacity, () => gateway.capacity())
 }
 

@@ -3,6 +3,10 @@ import { z } from 'zod'
 /** What independent workers said of results, as `coordinator quality` shows it. */
 export const ChecksJson = z.object({
   open: z.number().meta({ description: 'Results that others are asked about now.' }),
+  answers: z
+    .object({ known: z.number(), firm: z.number() })
+    .meta({ description: 'Tests that workers can be tried on, as others agreed on their outcome.' }),
+  probes: z.number().meta({ description: 'Workers that were tried on such tests, of what was judged.' }),
   judged: z
     .object({ agreed: z.number(), wrong: z.number(), flaky: z.number(), undecided: z.number() })
     .meta({ description: 'What checks came to since the coordinator started.' }),

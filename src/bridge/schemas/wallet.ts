@@ -51,7 +51,9 @@ export const HistoryJson = z
             description: 'The task, the other account or home, or the reference; of several tasks the first.',
           }),
           count: z.number().meta({ description: 'How many tasks; 1 for all else.' }),
-          note: z.string().optional().meta({ description: 'What the sender of a transfer says about it.' }),
+          note: z.string().optional().meta({
+            description: 'What the sender of a transfer says about it; or that a result is in dispute.',
+          }),
           standing,
         }),
       )

@@ -11,7 +11,7 @@ import { issuanceWindow, workWindow } from './rules/issuance.js'
 import { checkpointSeen, genesis, policy } from './rules/log.js'
 import { blacklist, enrol, nodeState, open, verdict } from './rules/membership.js'
 import { priceWindow } from './rules/pricing.js'
-import { reverse } from './rules/reverse.js'
+import { refund, reverse } from './rules/reverse.js'
 import type { Rule } from './rules/rule.js'
 import { release, settle } from './rules/settle.js'
 import { fee, grant, issue } from './rules/supply.js'
@@ -63,6 +63,7 @@ const RULES: { readonly [Kind in EntryKind]: Rule<Kind> } = {
   'price-window': priceWindow,
   'issuance-window': issuanceWindow,
   'work-window': workWindow,
+  refund,
 }
 
 /**

@@ -30,6 +30,8 @@ export interface Evidence {
   readonly blacklist: Said<'blacklist', 'subject' | 'action' | 'reason' | 'evidence' | 'expiresMs'>
   readonly policy: PolicyEvidence
   readonly verdict: Said<'verdict', 'task' | 'fence' | 'verifier' | 'valid' | 'usage'>
+  /** `gateway` = who signed the dispute. */
+  readonly refund: Said<'refund', 'task' | 'fence'> & { readonly gateway: string }
   readonly 'checkpoint-seen': Said<'checkpoint-seen', 'origin' | 'size' | 'root'>
   /** All of it follows from the state. */
   readonly 'price-window': undefined

@@ -42,6 +42,7 @@ function subjectOf(entry: Entry, account: string): string {
   switch (entry.kind) {
     case 'settle':
     case 'release':
+    case 'refund':
       return entry.task
     case 'grant':
       return entry.reference

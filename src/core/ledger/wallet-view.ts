@@ -33,7 +33,7 @@ export interface WalletRowView {
   readonly about: string
   /** How many tasks; 1 for all else. */
   readonly count: number
-  /** What the sender of a transfer says about it; empty for all else. */
+  /** What the sender of a transfer says about it, or until when a result that was paid is disputed; else empty. */
   readonly note: string
   readonly standing: EntryStanding
 }

@@ -30,6 +30,26 @@ export interface Case {
   readonly checkId: string
   /** Who was wrong; empty = nobody was. */
   readonly wrong: string
+  /** Votes that agreed before it was asked about again, as a known answer; 0 = it is asked about for its own sake. */
+  readonly known: number
+  /** Peer id of the worker that is tried on the known answer; empty = whoever is independent. */
+  readonly probed: string
+}
+
+/** A case in which all agreed: neither is anything under way, nor was anybody wrong. */
+export function isAnswer({ checkId, wrong }: Case): boolean {
+  return checkId === '' && wrong === ''
+}
+
+/** Is the worker that it tries on a known answer still to be heard? */
+export function awaitsProbed({ probed, votes, known }: Case): boolean {
+  return probed !== '' && votes.length === known
+}
+
+/** Whose word is compared: not theirs who had vouched for it before. */
+export function newVoters({ votes, known }: Case): ReadonlySet<string> {
+  const before = votes.slice(0, known).map(({ worker }) => worker)
+  return new Set(votes.map(({ worker }) => worker).filter((worker) => !before.includes(worker)))
 }
 
 /** What is known of a worker. */
@@ -62,14 +82,15 @@ export function caseWrite(each: Case): Write {
 export function readCase(key: string, bytes: Uint8Array): Case {
   const stored = cases.decode(bytes)
   if (isMalformed(stored)) throw corrupt(key, stored.detail)
-  const { gateway, fence, checkDigest, sandbox, sandboxMs, checkId, wrong } = stored
+  const { gateway, fence, checkDigest, sandbox, sandboxMs, checkId, wrong, known, probed } = stored
   const votes = stored.votes.map(({ worker, owner, outcome, receipt }) => {
     if (!isOutcome(outcome) || receipt === undefined) throw corrupt(key, 'a vote of it says nothing')
     return { worker, owner, outcome, receipt }
   })
   const task = key.slice(CASES.gte.length)
   const sinceMs = Number(stored.sinceMs)
-  return { task, gateway, fence, checkDigest, sandbox, sandboxMs, sinceMs, votes, checkId, wrong }
+  const about = { task, gateway, fence, checkDigest, sandbox, sandboxMs }
+  return { ...about, sinceMs, votes, checkId, wrong, known, probed }
 }
 
 export function standingWrite(worker: string, standing: Standing): Write {

@@ -26,6 +26,8 @@ type Judged = Exclude<Judgement['type'], 'open'>
 export interface CheckCounts {
   readonly judged: Readonly<Record<Judged, number>>
   readonly unchecked: readonly { readonly reason: Unchecked; readonly count: number }[]
+  /** Of what was judged, workers that were tried on tests whose outcome was known. */
+  readonly probes: number
 }
 
 /** Counts what checks come to, for people and for Prometheus. */
@@ -35,6 +37,8 @@ export class CheckMeter {
   readonly open: (cases: number) => void
   readonly #countJudged: (type: Judged) => void
   readonly #countUnchecked: (reason: Unchecked) => void
+  readonly #countProbe: (type: Judged) => void
+  #probes = 0
 
   constructor(metrics: Metrics) {
     const judged = metrics.counter(
@@ -47,18 +51,27 @@ export class CheckMeter {
       'Results with tests that were not checked, by why.',
       ['reason'],
     )
+    const probes = metrics.counter(
+      'edgecoder_coordinator_probes_total',
+      'Workers tried on tests whose outcome was known, by what that came to.',
+      ['judgement'],
+    )
     const open = metrics.gauge(
       'edgecoder_coordinator_checks_open',
       'Results that others are asked about now.',
     )
     this.#countJudged = (judgement) => judged.add(1, { judgement })
     this.#countUnchecked = (reason) => unchecked.add(1, { reason })
+    this.#countProbe = (judgement) => probes.add(1, { judgement })
     this.open = (cases) => open.set(cases)
   }
 
-  judged(type: Judged): void {
+  judged(type: Judged, isProbe: boolean): void {
     this.#judged[type]++
     this.#countJudged(type)
+    if (!isProbe) return
+    this.#probes++
+    this.#countProbe(type)
   }
 
   unchecked(reason: Unchecked): void {
@@ -68,6 +81,7 @@ export class CheckMeter {
 
   counts(): CheckCounts {
     const unchecked = [...this.#unchecked].map(([reason, count]) => ({ reason, count }))
-    return { judged: { ...this.#judged }, unchecked: unchecked.toSorted((a, b) => b.count - a.count) }
+    const byCount = unchecked.toSorted((a, b) => b.count - a.count)
+    return { judged: { ...this.#judged }, unchecked: byCount, probes: this.#probes }
   }
 }

@@ -2,6 +2,7 @@ import { equals } from 'uint8arrays/equals'
 import { hexOf } from '../../core/ledger/hex.js'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../core/task/task.js'
+import { type DisputeState, stateAfter } from '../../core/verification/dispute.js'
 import { type Judgement, judge } from '../../core/verification/judgement.js'
 import { outcomeOf } from '../../core/verification/outcome.js'
 import { sampledShare } from '../../core/verification/worker-record.js'
@@ -11,28 +12,32 @@ import type { Random } from '../../ports/random.js'
 import type { Store } from '../../ports/store.js'
 import type { Receipt } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { RecentMap } from '../ledger/recent-map.js'
-import { CASES, type Case, caseKey, caseWrite, readCase } from './case-record.js'
+import { awaitsProbed, CASES, type Case, isAnswer, newVoters, readCase } from './case-record.js'
 import type { CheckMeter, Unchecked } from './check-meter.js'
 import {
   ACCOUNT_CASES,
   CASE_MS,
-  CHARGE_STATEMENTS,
-  CHECK_ASK_MS,
+  DOUBT_MS,
+  FIRM_EVERY_MS,
   JUDGED_TESTS,
-  KEPT_CASES,
   LEAST_CHECK_MS,
   LEAST_PAID_MS,
   MOST_LONGER,
   OPEN_CASES,
+  PROBE_DELAY_MS,
+  PROBE_MS,
 } from './constants.js'
+import type { Disputes } from './disputes.js'
 import type { Journal } from './journal.js'
+import type { KnownAnswers } from './known-answers.js'
+import { accountOf, OpenCases, type OpenCasesComponents } from './open-cases.js'
 import type { Outcome } from './outcome-check.js'
 import type { ChecksView } from './quality.js'
+import type { RefutedCases } from './refuted-cases.js'
 import type { Standings } from './standings.js'
-import type { Charge } from './suspension-evidence.js'
 import type { Verifiers } from './verifiers.js'
 
-export interface CheckComponents {
+export interface CheckComponents extends OpenCasesComponents {
   readonly store: Store
   readonly clock: Clock
   readonly random: Random
@@ -41,18 +46,15 @@ export interface CheckComponents {
   readonly meter: CheckMeter
   readonly standings: Standings
   readonly verifiers: Verifiers
-  /** Why a check that takes so long cannot be paid now. */
-  readonly unpayable: (sandboxMs: number) => Refusal | undefined
-  /** Asks the gateway for a check. @returns false when it is not here, or too old for that */
-  readonly ask: (each: Case) => boolean
+  readonly answers: KnownAnswers
   /** Is the check a task here that has not ended? */
   readonly isUnderWay: (checkId: string) => boolean
+  /** Was it ever given to a worker that began it? */
+  readonly wasBegun: (checkId: string) => boolean
   /** A check is not wanted any more. */
   readonly drop: (checkId: string) => void
-  /** A result was refuted: whoever reads the ledger is to know. Said again after a restart. */
-  readonly refuted: (each: Case) => void
-  /** A worker gets nothing from now on; never rejects. */
-  readonly suspend: (worker: string, charge: Charge) => Promise<void>
+  readonly refuted: RefutedCases
+  readonly disputes: Disputes
   /** There is something to be written. */
   readonly touch: () => void
   /** Raises how often results are looked at; 1 = as ever. */
@@ -65,35 +67,36 @@ export interface CheckComponents {
  */
 export class Checks {
   readonly #components: CheckComponents
-  readonly #open = new Map<string, Case>()
-  /** Tasks of open cases, by the check that is under way. */
-  readonly #byCheck = new Map<string, string>()
-  /** Cases that tell who was wrong, the oldest first. */
-  readonly #kept = new Map<string, Case>()
+  readonly #open: OpenCases
   readonly #judged = new RecentMap<string, true>(JUDGED_TESTS)
-  /** When a gateway was asked last, by check. */
-  readonly #askedMs = new Map<string, number>()
+  /** When others were last asked about a known answer, or this coordinator began. */
+  #firmedMs: number | undefined
 
   constructor(components: CheckComponents) {
     this.#components = components
+    this.#open = new OpenCases(components)
   }
 
   /** @throws EdgeCoderError `store-corrupt`, `store-failed` */
   async load(): Promise<void> {
-    const { store, standings } = this.#components
+    const { store, standings, answers, refuted, disputes } = this.#components
     await standings.load()
-    const kept: Case[] = []
+    await disputes.load()
+    const over: Case[] = []
     for await (const [key, bytes] of store.range(CASES)) {
       const each = readCase(key, bytes)
-      if (each.checkId === '') kept.push(each)
-      else this.#enter(each)
+      if (each.checkId === '') over.push(each)
+      else this.#open.load(each)
     }
-    for (const each of kept.toSorted((a, b) => a.sinceMs - b.sinceMs)) this.#kept.set(each.task, each)
+    for (const each of over.toSorted((a, b) => a.sinceMs - b.sinceMs)) {
+      if (isAnswer(each)) answers.load(each)
+      else refuted.load(each)
+    }
   }
 
   /** @param limit of workers, those that were wrong most first */
   view(limit: number): ChecksView {
-    const { meter, standings, factor } = this.#components
+    const { meter, standings, answers, factor } = this.#components
     const workers = [...standings.entries()]
       .toSorted(([, a], [, b]) => b.wrong - a.wrong || b.agreed - a.agreed)
       .slice(0, limit)
@@ -102,7 +105,40 @@ export class Checks {
         const share = sampledShare(standing, factor())
         return { peerId, agreed, wrong, sampledShare: share }
       })
-    return { open: this.#open.size, ...meter.counts(), workers }
+    return { open: this.#open.size, answers: answers.counts(), ...meter.counts(), workers }
+  }
+
+  /** A worker has come. One that nothing is known of is tried on tests whose outcome is known, first of all. */
+  attached(worker: string): void {
+    const { agreed, wrong } = this.#components.standings.get(worker)
+    if (agreed + wrong === 0) this.#probe(worker, 0)
+    this.#components.touch()
+  }
+
+  /** The case of a result that others are asked about for its own sake. */
+  ofResult(task: string): Case | undefined {
+    const each = this.#open.get(task)
+    return each?.known === 0 ? each : undefined
+  }
+
+  /**
+   * A user does not believe a result: others are asked about it, whatever is known of its worker.
+   *
+   * @param doubted of the result alone, as nobody has been asked
+   * @returns what is known of it already; `waiting` = others are asked now
+   */
+  dispute(doubted: Case): DisputeState | Refusal {
+    const { answers, refuted } = this.#components
+    const { task } = doubted
+    const wrong = refuted.get(task)
+    if (wrong !== undefined) return stateAfter(wrong, { type: 'wrong', worker: wrong.wrong })
+    if (this.ofResult(task) !== undefined) return 'waiting'
+    // Others agreed: a known answer, that may be under way to somebody else.
+    if (answers.has(task) || this.#open.get(task) !== undefined) return 'stands'
+    const isFull = this.#open.size >= OPEN_CASES || this.#open.ofAccount(task) >= ACCOUNT_CASES
+    if (isFull) return refusal('rate-limited', TOO_MANY, { retryAfterMs: CASE_MS })
+    this.#open.put({ ...doubted, checkId: this.#nextId(task) })
+    return 'waiting'
   }
 
   /** Why a task that says that it is a check is none; undefined = it was asked for. */
@@ -118,7 +154,7 @@ export class Checks {
 
   /** How long a run is paid for, at most, of the check of a case that is open; undefined = it is no such check. */
   mostMs(taskId: string): number | undefined {
-    const each = this.#caseOf(taskId)
+    const each = this.#open.ofCheck(taskId)
     return each && Math.max(LEAST_PAID_MS, MOST_LONGER * each.sandboxMs)
   }
 
@@ -141,13 +177,13 @@ export class Checks {
 
   /** A check ended without a result: nobody could run it. */
   ended(taskId: string): void {
-    const each = this.#caseOf(taskId)
+    const each = this.#open.ofCheck(taskId)
     if (each !== undefined) this.#close(each, 'check-failed')
   }
 
   /** The gateway orders no such check. */
   refused(gateway: string, checkId: string, why: Refusal): void {
-    const each = this.#caseOf(checkId)
+    const each = this.#open.ofCheck(checkId)
     if (each?.gateway !== gateway || why.retryAfterMs !== undefined) return
     this.#components.log.info('check-refused', { task: each.task, peer: gateway, code: why.code })
     this.#close(each, 'gateway-refused')
@@ -155,17 +191,17 @@ export class Checks {
 
   /** The ledger is open: what a crash may have kept from it is said again. */
   start(): void {
-    for (const task of this.#kept.keys()) this.#tellRefuted(task)
-    for (const worker of this.#components.standings.suspects()) this.#suspend(worker)
+    this.#components.refuted.start()
   }
 
   /** Asks again what was not answered, and lets go what took too long. Called every second. */
   round(): void {
     const { clock, isUnderWay, verifiers, meter } = this.#components
     for (const each of this.#open.values()) {
-      if (clock.nowMs() - each.sinceMs >= CASE_MS) this.#close(each, this.#whyLate(each))
-      else if (!isUnderWay(each.checkId)) this.#ask(each)
+      if (clock.nowMs() - each.sinceMs >= this.#patienceMs(each)) this.#late(each)
+      else if (!isUnderWay(each.checkId)) this.#open.ask(each)
     }
+    this.#firmUp()
     verifiers.round(this.#open.size > 0)
     meter.open(this.#open.size)
   }
@@ -192,10 +228,45 @@ export class Checks {
       votes: [{ worker, owner, outcome: outcomeOf(verdict), receipt }],
       checkId: this.#nextId(header.id),
       wrong: '',
+      known: 0,
+      probed: '',
     }
     const unaskable = this.#unaskable(each)
-    if (unaskable === undefined) this.#put(each)
-    else meter.unchecked(unaskable)
+    if (unaskable === undefined) {
+      this.#open.put(each)
+      return
+    }
+    meter.unchecked(unaskable)
+    // It goes on unseen; but the next one of its worker may be one that is known.
+    const delayMs = this.#components.random.fraction() * PROBE_DELAY_MS
+    if (unaskable === 'no-independent-worker') this.#probe(worker, Math.floor(delayMs))
+  }
+
+  /** Gives a worker tests whose outcome is known, as a task like any other. */
+  #probe(worker: string, delayMs: number): void {
+    const { answers, clock } = this.#components
+    const isTried = [...this.#open.values()].some(({ probed }) => probed === worker)
+    if (isTried || this.#open.size >= OPEN_CASES) return
+    const answer = answers.takeFor(worker, (each) => this.#isAskable(each))
+    if (answer === undefined) return
+    const sinceMs = clock.nowMs() + delayMs
+    this.#open.put({ ...answer, probed: worker, sinceMs, checkId: this.#nextId(answer.task) })
+  }
+
+  /** Once in a while somebody else runs what is known, so that one who says else can be told wrong at once. */
+  #firmUp(): void {
+    const { answers, clock, verifiers } = this.#components
+    const nowMs = clock.monotonicMs()
+    this.#firmedMs ??= nowMs
+    if (nowMs - this.#firmedMs < FIRM_EVERY_MS || this.#open.size >= OPEN_CASES) return
+    this.#firmedMs = nowMs
+    const answer = answers.takeSoft((each) => verifiers.any(each) && this.#isAskable(each))
+    if (answer === undefined) return
+    this.#open.put({ ...answer, sinceMs: clock.nowMs(), checkId: this.#nextId(answer.task) })
+  }
+
+  #isAskable({ task, sandboxMs }: Case): boolean {
+    return this.#open.ofAccount(task) < ACCOUNT_CASES && this.#components.unpayable(sandboxMs) === undefined
   }
 
   /** Why nobody need be asked. Drawn after the result, so that no worker can tell what is looked at. */
@@ -208,13 +279,13 @@ export class Checks {
 
   /** Nothing is begun that could only wait. */
   #unaskable(each: Case): Unchecked | undefined {
-    if (this.#open.size >= OPEN_CASES || this.#ofAccount(each.task) >= ACCOUNT_CASES) return 'too-many'
+    if (this.#open.size >= OPEN_CASES || this.#open.ofAccount(each.task) >= ACCOUNT_CASES) return 'too-many'
     if (!this.#components.verifiers.any(each)) return 'no-independent-worker'
     return this.#components.unpayable(each.sandboxMs) === undefined ? undefined : 'unpayable'
   }
 
   #voted(header: TaskHeader, worker: string, { receipt, worker: signed }: Outcome): void {
-    const each = this.#caseOf(header.id)
+    const each = this.#open.ofCheck(header.id)
     const owner = this.#components.verifiers.ownerOf(worker)
     if (each === undefined || owner === undefined) return
     const vote = { worker, owner, outcome: outcomeOf(signed.value.verdict), receipt }
@@ -225,76 +296,55 @@ export class Checks {
   }
 
   #judge(each: Case, judgement: Exclude<Judgement, { readonly type: 'open' }>): void {
-    const { meter, standings, log, journal } = this.#components
-    meter.judged(judgement.type)
+    const { meter, standings, answers, refuted, log, journal } = this.#components
+    meter.judged(judgement.type, each.probed !== '')
+    if (each.known === 0) this.#components.disputes.end(each.task, stateAfter(each, judgement), each.votes)
     if (judgement.type === 'flaky' || judgement.type === 'undecided') {
       log.info('check-undecided', { task: each.task, why: judgement.type })
       this.#judged.set(hexOf(each.checkDigest), true)
-      this.#remove(each)
+      this.#open.remove(each.task)
       return
     }
     const wrong = judgement.type === 'wrong' ? judgement.worker : ''
-    if (wrong === '') this.#remove(each)
-    else this.#keep({ ...each, checkId: '', wrong })
-    journal.afterwards(() => this.#tellRefuted(each.task))
-    for (const worker of new Set(each.votes.map((vote) => vote.worker))) {
+    this.#open.leave(each.task)
+    if (wrong === '') answers.keep(each)
+    else {
+      this.#judged.set(hexOf(each.checkDigest), true)
+      refuted.keep({ ...each, checkId: '', wrong })
+    }
+    for (const worker of newVoters(each)) {
       const isSuspect = standings.compared(worker, worker === wrong ? 'wrong' : 'agreed', each.task)
       // When it is durable that it was wrong; should that be lost, so is the word about it.
-      if (isSuspect) journal.afterwards(() => this.#suspend(worker))
+      if (isSuspect) journal.afterwards(() => refuted.suspend(worker))
     }
-  }
-
-  /** Of a check that was wrong the ledger knows nothing: no user's credits were held for it. */
-  #tellRefuted(task: string): void {
-    const each = this.#kept.get(task)
-    if (each !== undefined && each.wrong === each.votes[0]?.worker) this.#components.refuted(each)
-  }
-
-  /**
-   * On what it said of tests, and others of the same ones; an admin decides what becomes of it. It stays a
-   * suspect until that is durable, so that it is said again after a crash; then its record begins anew.
-   */
-  #suspend(worker: string): void {
-    const { standings, suspend, touch } = this.#components
-    const { wrong, agreed, cases } = standings.get(worker)
-    const votes = this.#kept.get(cases.at(-1) ?? '')?.votes ?? []
-    const own = votes.filter((vote) => vote.worker === worker)
-    const others = votes.filter((vote) => vote.worker !== worker)
-    const statements = [...own, ...others].map(({ receipt }) => receipt).slice(0, CHARGE_STATEMENTS)
-    const detail = `others refuted ${wrong} of ${wrong + agreed} results, the last of ${cases.at(-1)}`
-    const begin = (): void => {
-      standings.renew(worker)
-      touch()
-    }
-    // Never rejects.
-    void suspend(worker, { reason: 'forged-results', detail, statements }).then(begin)
   }
 
   #again(each: Case): void {
-    this.#put({ ...each, checkId: this.#nextId(each.task) })
+    this.#open.put({ ...each, checkId: this.#nextId(each.task) })
   }
 
-  #put(each: Case): void {
-    const { journal } = this.#components
-    this.#leave(each.task)
-    this.#enter(each)
-    journal.record({ key: caseKey(each.task), write: () => caseWrite(each) })
-    journal.afterwards(() => this.#ask(each))
+  /** How long a case waits for all that is to be said. */
+  #patienceMs(each: Case): number {
+    if (awaitsProbed(each)) return PROBE_MS
+    return each.probed !== '' || this.#components.disputes.waits(each.task) ? DOUBT_MS : CASE_MS
   }
 
-  /** At most once in a while, until the check is a task here; nobody works for what cannot be paid. */
-  #ask(each: Case): void {
-    if (this.#open.get(each.task) !== each) return
-    if (this.#components.unpayable(each.sandboxMs) !== undefined) return
-    const nowMs = this.#components.clock.monotonicMs()
-    const askedMs = this.#askedMs.get(each.checkId)
-    if (askedMs !== undefined && nowMs - askedMs < CHECK_ASK_MS) return
-    if (this.#components.ask(each)) this.#askedMs.set(each.checkId, nowMs)
+  #late(each: Case): void {
+    const { answers, drop, wasBegun } = this.#components
+    if (each.known === 0 || each.votes.length > each.known || wasBegun(each.checkId)) {
+      this.#close(each, this.#whyLate(each))
+      return
+    }
+    // Nobody new has seen it: it is as good as it was.
+    this.#open.leave(each.task)
+    answers.keep(each)
+    drop(each.checkId)
   }
 
   #close(each: Case, why: Unchecked): void {
     this.#components.meter.unchecked(why)
-    this.#remove(each)
+    if (each.known === 0) this.#components.disputes.end(each.task, 'undecided', each.votes, why)
+    this.#open.remove(each.task)
     this.#components.drop(each.checkId)
   }
 
@@ -304,54 +354,10 @@ export class Checks {
     return unpayable(each.sandboxMs) === undefined ? 'late' : 'unpayable'
   }
 
-  #enter(each: Case): void {
-    this.#open.set(each.task, each)
-    this.#byCheck.set(each.checkId, each.task)
-  }
-
-  #leave(task: string): void {
-    const checkId = this.#open.get(task)?.checkId
-    this.#open.delete(task)
-    if (checkId === undefined) return
-    this.#byCheck.delete(checkId)
-    this.#askedMs.delete(checkId)
-  }
-
-  #remove({ task }: Case): void {
-    this.#leave(task)
-    const key = caseKey(task)
-    this.#components.journal.record({ key, write: () => ({ type: 'del', key }) })
-  }
-
-  #keep(each: Case): void {
-    const { journal } = this.#components
-    this.#leave(each.task)
-    this.#kept.set(each.task, each)
-    this.#judged.set(hexOf(each.checkDigest), true)
-    journal.record({ key: caseKey(each.task), write: () => caseWrite(each) })
-    for (const [oldest] of this.#kept) {
-      if (this.#kept.size <= KEPT_CASES) return
-      this.#kept.delete(oldest)
-      const key = caseKey(oldest)
-      journal.record({ key, write: () => ({ type: 'del', key }) })
-    }
-  }
-
-  #caseOf(checkId: string): Case | undefined {
-    return this.#open.get(this.#byCheck.get(checkId) ?? '')
-  }
-
-  #ofAccount(task: string): number {
-    const account = accountOf(task)
-    return [...this.#open.keys()].filter((each) => accountOf(each) === account).length
-  }
-
   /** Looks like any other id of the account. */
   #nextId(task: string): string {
     return `${accountOf(task)}:${this.#components.random.id()}`
   }
 }
 
-function accountOf(task: string): string {
-  return task.slice(0, task.indexOf(':'))
-}
+const TOO_MANY = 'others are asked about as many results now as this coordinator allows'

@@ -111,6 +111,21 @@ export const OPEN_CASES = 256
 export const ACCOUNT_CASES = 16
 /** How long others may take to say what they think of a result; then it is as if nobody had been asked. */
 export const CASE_MS = 30 * 60_000
+/**
+ * Tests whose outcome is known, to try workers on. So many of them firm: each convicts one worker, or is used
+ * by six owners, and others run it four times more for that, one a minute.
+ */
+export const KNOWN_ANSWERS = 64
+export const FIRM_ANSWERS = 16
+export const FIRM_EVERY_MS = 60_000
+/** How long a worker may take to come to a probe; it may be busy, or gone. */
+export const PROBE_MS = 10 * 60_000
+/** A result that nobody can check is followed by a probe within so long; at once it would give itself away. */
+export const PROBE_DELAY_MS = 60_000
+/** A disputed result, or a probe that its worker says else of, waits so long for others who can say more. */
+export const DOUBT_MS = 24 * 60 * 60_000
+/** Disputes remembered, those that ended among them. */
+export const MOST_DISPUTES = 4_096
 /** How often a gateway is reminded of a check that it has not ordered. */
 export const CHECK_ASK_MS = 5_000
 /** Cases kept for what they say of a worker, in all and of one worker. */

@@ -8,8 +8,11 @@ import type { Store } from '../../ports/store.js'
 import { CheckMeter } from './check-meter.js'
 import type { CheckPay } from './check-pay.js'
 import { Checks } from './checks.js'
+import type { Disputes } from './disputes.js'
 import type { GatewayDesk } from './gateway-desk.js'
 import type { Journal } from './journal.js'
+import { KnownAnswers } from './known-answers.js'
+import { RefutedCases } from './refuted-cases.js'
 import type { Resumption } from './resumption.js'
 import { Standings } from './standings.js'
 import type { Suspensions } from './suspensions.js'
@@ -37,6 +40,7 @@ interface Components {
   readonly suspensions: Pick<Suspensions, 'suspend'>
   readonly resumption: Pick<Resumption, 'samplingFactor'>
   readonly touch: () => void
+  readonly disputes: Disputes
 }
 
 /** Checks of what is done, over the parts of a coordinator. */
@@ -58,7 +62,9 @@ export function createChecks(components: Components): Checks {
     verifiers,
     meter: new CheckMeter(components.metrics),
     unpayable: (sandboxMs) => pay.unpayable(sandboxMs),
+    answers: new KnownAnswers({ ...components, verifiers }),
     isUnderWay: (checkId) => book.isUnfinished(checkId),
+    wasBegun: (checkId) => (book.get(checkId)?.task.attempts ?? 0) > 0,
     drop: (checkId) => {
       const entry = book.get(checkId)
       if (entry === undefined || !book.isUnfinished(checkId)) return
@@ -66,8 +72,12 @@ export function createChecks(components: Components): Checks {
       touch()
     },
     ask: (each) => gateways().check(each),
-    refuted: (each) => verdicts.enter(each),
-    suspend: (worker, charge) => suspensions.suspend(worker, charge),
+    refuted: new RefutedCases({
+      ...components,
+      standings,
+      tell: (each) => verdicts.enter(each),
+      suspend: (worker, charge) => suspensions.suspend(worker, charge),
+    }),
     factor: () => resumption.samplingFactor,
   })
 }

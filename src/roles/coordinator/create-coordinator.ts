@@ -25,6 +25,8 @@ import { CoordinatorRole } from './coordinator-role.js'
 import { createChecks } from './create-checks.js'
 import { createCredits } from './credits.js'
 import type { WorkerDeskComponents } from './desk-components.js'
+import { DisputeDesk } from './dispute-desk.js'
+import { Disputes } from './disputes.js'
 import { Drains } from './drains.js'
 import { LedgerEconomy } from './economy-views.js'
 import { FeeDesk } from './fee-desk.js'
@@ -36,6 +38,7 @@ import { createLedgerOffice } from './ledger-office.js'
 import { PaidAccounting } from './paid-accounting.js'
 import { Pause } from './pause.js'
 import { AssignmentQuality } from './quality.js'
+import { Refunds } from './refunds.js'
 import { ReplicatedLedger } from './replicated-ledger.js'
 import { Resumption } from './resumption.js'
 import { RolloutTally } from './rollout-tally.js'
@@ -124,9 +127,10 @@ function assemble(
   })
   const accountOf = (worker: string): string | undefined => chain?.state.get('node', worker)?.account
   const asks = { workers: () => workers, gateways: () => gateways, touch, accountOf, suspensions, resumption }
-  const verdicts = ledger && new Verdicts({ logs: ledger.logs, clock, log, touch }, networkId)
+  const rulings = ledger && createRulings(ledger, { store, clock, log, journal, touch }, networkId)
   const checks: Checks | undefined =
-    pay && verdicts && createChecks({ ...components, ...asks, journal, scheduler, book, pay, verdicts })
+    pay && rulings && createChecks({ ...components, ...asks, ...rulings, journal, scheduler, book, pay })
+  const disputed = rulings && checks && { ...rulings, checks, book, ownerOf: accountOf }
   const { enrollment } = components
   const choosy = createChoosy({ book, checks: () => checks, ownerOf: accountOf })
   const workers: WorkerDesk = new WorkerDesk(
@@ -136,12 +140,14 @@ function assemble(
   const rollouts = new RolloutTally({ log, metrics, policy, desk: () => workers })
   const agentId = (worker: string): string => workers.agentId(worker)
   const unfinished = (account: string): Iterable<string> => book.unfinished(account)
+  const disputedUntilMs = (task: string): number | undefined => rulings?.disputes.untilMs(task)
   const { wallets, talk, transfers, allotments } = createCredits(
-    { ...components, ledger, unfinished, journal, touch },
+    { ...components, ledger, unfinished, disputedUntilMs, journal, touch },
     { networkId },
   )
   const ofWorkers = { checks, agentId, workers: () => workers.sessions() }
-  const credits = { wallets: talk, transfers, allotments }
+  const disputeDesk = new DisputeDesk({ network, clock, journal, touch, checking: disputed }, networkId)
+  const credits = { wallets: talk, transfers, allotments, disputes: disputeDesk }
   const gateways = new GatewayDesk({ ...shared, ...ofWorkers, ...credits }, limits)
   const slotBack = (worker: string): void => workers.slotBack(worker)
   const assigner = createAssigner({ scheduler, book, journal, pause, resumption, slotBack }, limits)
@@ -170,6 +176,19 @@ function createBars(
   const leases = (worker: string): number => book.leases(worker).length
   const drains = new Drains({ ...components, leases, cut, changed })
   return { drains, suspensions: new Suspensions({ ...components, changed }, networkId) }
+}
+
+/** What follows from results that others refuted, or that users dispute. */
+function createRulings(
+  ledger: ReplicatedLedger,
+  ports: ConstructorParameters<typeof Disputes>[0] & { readonly touch: () => void },
+  networkId: string,
+) {
+  const { logs } = ledger
+  const disputes = new Disputes(ports)
+  const refunds = new Refunds({ ...ports, logs, disputes }, networkId)
+  const verdicts = new Verdicts({ ...ports, logs, entered: (task) => refunds.enter(task) }, networkId)
+  return { logs, library: () => ledger.library, disputes, refunds, verdicts }
 }
 
 function createPay(

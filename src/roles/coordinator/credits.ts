@@ -22,6 +22,7 @@ interface Components {
   readonly chain?: PolicyChain
   /** Ids of an account's tasks here that have not ended. */
   readonly unfinished: (account: string) => Iterable<string>
+  readonly disputedUntilMs: (task: string) => number | undefined
 }
 
 /** What gateways and the coordinator's own admin are told of credits. */
@@ -33,7 +34,7 @@ interface Credits {
 }
 
 export function createCredits(
-  { network, clock, journal, touch, ledger, chain, policy, unfinished }: Components,
+  { network, clock, journal, touch, ledger, chain, policy, unfinished, disputedUntilMs }: Components,
   { networkId }: { readonly networkId: string },
 ): Credits {
   if (ledger === undefined || chain === undefined) {
@@ -46,7 +47,7 @@ export function createCredits(
   }
   const { logs, library } = ledger
   const written = () => logs.open.map(({ desk }) => desk.log)
-  const wallets = new WalletDesk({ written, library, network: networkId, chain, unfinished })
+  const wallets = new WalletDesk({ written, library, network: networkId, chain, unfinished, disputedUntilMs })
   const logOf = (account: string) => {
     const log = logs.ofHomeOf(account)
     return 'refused' in log ? log : log.desk

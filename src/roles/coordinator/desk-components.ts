@@ -8,6 +8,7 @@ import type { Accounting } from './accounting.js'
 import type { AllotmentDesk } from './allotment-desk.js'
 import type { Checks } from './checks.js'
 import type { ControlLinkComponents } from './control-link.js'
+import type { DisputeDesk } from './dispute-desk.js'
 import type { Drains } from './drains.js'
 import type { Pause } from './pause.js'
 import type { Suspensions } from './suspensions.js'
@@ -26,7 +27,7 @@ interface DeskComponents extends ControlLinkComponents {
   readonly policy: () => PolicyView
   readonly pause: Pick<Pause, 'why' | 'submitFault'>
   /** Left out where it is not known who owns a worker: without a signed policy. */
-  readonly checks?: Pick<Checks, 'done' | 'unwanted' | 'refused'> | undefined
+  readonly checks?: Pick<Checks, 'attached' | 'done' | 'unwanted' | 'refused'> | undefined
 }
 
 export interface WorkerDeskComponents extends DeskComponents {
@@ -47,4 +48,5 @@ export interface GatewayDeskComponents extends DeskComponents {
   readonly wallets: WalletTalk
   readonly transfers: TransferDesk
   readonly allotments: AllotmentDesk
+  readonly disputes: DisputeDesk
 }

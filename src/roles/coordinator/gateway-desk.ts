@@ -146,7 +146,8 @@ export class GatewayDesk {
     }
     this.#sessions.set(link.peerId, session)
     old?.link.abort('replaced by a newer link of the same gateway')
-    tellGateway(link, { case: 'welcome', value: { heartbeatMs: this.#limits.liveness.heartbeatMs } })
+    const { heartbeatMs } = this.#limits.liveness
+    tellGateway(link, { case: 'welcome', value: { heartbeatMs, disputes: true } })
     const capacity = this.#capacityNow()
     tellGateway(link, { case: 'capacity', value: capacity })
     scheduler.setGatewayAttached(link.peerId, true)

@@ -79,6 +79,8 @@ class GatewayTalk {
         return this.#components.transfers.asked(this.#link, body.value)
       case 'allot':
         return this.#components.allotments.asked(this.#link, body.value)
+      case 'dispute':
+        return this.#components.disputes.asked(this.#link, body.value)
       case 'checkRefused':
         return () => this.#checkRefused(body.value)
       case 'ping':

@@ -9,6 +9,7 @@ import {
   QUALITY_SAMPLES,
   QUALITY_WORKERS,
 } from './constants.js'
+import type { AnswerCounts } from './known-answers.js'
 
 /** How many attempts ended how. */
 export interface AttemptCounts {
@@ -53,6 +54,8 @@ export interface QualityView {
 export interface ChecksView extends CheckCounts {
   /** Results that others are asked about now. */
   readonly open: number
+  /** Tests that workers can be tried on, as their outcome is known. */
+  readonly answers: AnswerCounts
   readonly workers: readonly {
     readonly peerId: string
     readonly agreed: number

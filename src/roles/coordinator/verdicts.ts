@@ -14,6 +14,8 @@ interface Components {
   readonly clock: Clock
   readonly log: Log
   readonly touch: () => void
+  /** The ledger has it that a result is refuted. Said again after a restart. */
+  readonly entered: (task: string) => void
 }
 
 /**
@@ -33,7 +35,8 @@ export class Verdicts {
   enter(each: Case): void {
     this.#enter(each)
       .then((why) => {
-        if (why !== undefined) this.#refused(each, why)
+        if (why === undefined) this.#components.entered(each.task)
+        else this.#refused(each, why)
       })
       .catch((cause: unknown) => {
         const error = cause instanceof Error ? cause : new Error(String(cause))

@@ -1,7 +1,7 @@
 import { type Refusal, refusal } from '../../core/refusal.js'
 import { dependence, rank } from '../../core/verification/independence.js'
 import { isProven } from '../../core/verification/worker-record.js'
-import type { Case } from './case-record.js'
+import { awaitsProbed, type Case } from './case-record.js'
 import type { Standings } from './standings.js'
 import type { WorkerSession } from './worker-session.js'
 
@@ -38,11 +38,22 @@ export class Verifiers {
     return this.#bestFor(each) !== undefined
   }
 
+  /** Is this one attached, and may it be asked? */
+  may(each: Case, worker: string): boolean {
+    const session = this.#components.session(worker)
+    return session !== undefined && this.#unfit(each, session) === undefined
+  }
+
   /** Why a worker is not asked, or not now. */
   bar(each: Case, worker: string): Refusal | undefined {
     const session = this.#components.session(worker)
     const why = session === undefined ? 'the worker is gone' : this.#unfit(each, session)
     if (why !== undefined) return refusal('not-independent', why)
+    if (awaitsProbed(each)) {
+      return worker === each.probed
+        ? undefined
+        : refusal('not-independent', 'another worker is tried on the known answer')
+    }
     const best = this.#bestFor(each)
     if (best === undefined || this.#rank(each, worker) <= best) return undefined
     return refusal('not-independent', 'somebody who was not asked yet, or is known better, is attached')

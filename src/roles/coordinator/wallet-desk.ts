@@ -26,6 +26,8 @@ interface Components {
   readonly chain: Pick<PolicyChain, 'state' | 'logs'>
   /** Ids of an account's tasks here that have not ended. */
   readonly unfinished: (account: string) => Iterable<string>
+  /** Until when others are asked about the result of a task; undefined = nobody disputes it, or that is over. */
+  readonly disputedUntilMs: (task: string) => number | undefined
 }
 
 /** Rows that are read at once when the first is looked for. */
@@ -180,10 +182,16 @@ export class WalletDesk {
     for (const { log: at, row } of places.slice(0, limit)) {
       const position = entriesBefore(at.state) + row.index
       const standing = isFinal(log, position, library) ? 'final' : 'pending'
-      rows.push(await rowView(at, row, { entry: position, standing }))
+      const shown = await rowView(at, row, { entry: position, standing })
+      rows.push({ ...shown, note: shown.note || this.#disputeNote(shown) })
     }
     const next = places.length > limit ? rows.at(-1)?.entry : undefined
     return { account, rows, ...(next === undefined ? {} : { next }) }
+  }
+
+  #disputeNote({ kind, about }: WalletRowView): string {
+    const untilMs = kind === 'settle' ? this.#components.disputedUntilMs(about) : undefined
+    return untilMs === undefined ? '' : `in dispute until ${new Date(untilMs).toISOString()}`
   }
 
   /** Goes on in the logs of earlier epochs, as far as they count and are here. */

@@ -291,6 +291,7 @@ export class WorkerDesk implements WorkerOutlets {
       value: { leaseMs: this.#limits.leaseMs, heartbeatMs: this.#limits.liveness.heartbeatMs, keep },
     })
     this.#enlist(session)
+    this.#components.checks?.attached(session.peerId)
     const again = old !== undefined || keep.length > 0
     log.info('worker-attached', { peer: session.peerId, agent: session.agentId, slots: hello.slots, again })
     return session

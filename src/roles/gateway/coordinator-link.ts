@@ -11,6 +11,7 @@ import type {
   Capacity,
   CheckAsk,
   CoordinatorToGateway,
+  DisputeAnswer,
   Explanation,
   GatewayToCoordinatorSchema,
   HistoryAnswer,
@@ -63,6 +64,7 @@ type Answer = Extract<
       | 'payment'
       | 'transfer'
       | 'allotted'
+      | 'dispute'
   }
 >
 
@@ -96,6 +98,7 @@ export class CoordinatorLink {
   #greeted: ((refused: Refusal | undefined) => void) | undefined
   #heardMs: number
   #heartbeat: Timer | undefined
+  #disputes = false
 
   private constructor(components: Components, init: Init, link: Link, speech: CoordinatorSpeech) {
     this.#components = components
@@ -137,6 +140,11 @@ export class CoordinatorLink {
 
   get open(): boolean {
     return this.#stage === 'attached'
+  }
+
+  /** The coordinator understands disputes. */
+  get disputes(): boolean {
+    return this.#disputes
   }
 
   async submit(order: Envelope): Promise<SubmitAnswer> {
@@ -195,6 +203,14 @@ export class CoordinatorLink {
   async allot(order: Envelope): Promise<AllotAnswer> {
     const answer = await this.#ask('allotted', (ask) => ({ case: 'allot', value: { ask, order } }))
     assert(answer.case === 'allotted')
+    return answer.value
+  }
+
+  /** @param dispute left out = how does it stand? */
+  async dispute(taskId: string, dispute?: Envelope): Promise<DisputeAnswer> {
+    const value = { taskId, ...(dispute === undefined ? {} : { dispute }) }
+    const answer = await this.#ask('dispute', (ask) => ({ case: 'dispute', value: { ask, ...value } }))
+    assert(answer.case === 'dispute')
     return answer.value
   }
 
@@ -263,6 +279,7 @@ export class CoordinatorLink {
       this.abort(`refused: ${refused.code}`)
     } else if (body.case === 'welcome') {
       this.#stage = 'attached'
+      this.#disputes = body.value.disputes
       this.#beat(Math.min(MOST_HEARTBEAT_MS, Math.max(LEAST_HEARTBEAT_MS, body.value.heartbeatMs)))
       this.#greeted?.(undefined)
     } else this.#offended('protocol-violation', 'it spoke before its welcome')

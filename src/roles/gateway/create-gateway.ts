@@ -17,6 +17,7 @@ import { CoordinatorRoutes } from './coordinator-routes.js'
 import { CoordinatorSide } from './coordinator-side.js'
 import { DataDesk } from './data-desk.js'
 import { DeliveredTasks } from './delivered-tasks.js'
+import { DisputeDesk } from './dispute-desk.js'
 import { Errands } from './errands.js'
 import type { Gateway } from './gateway.js'
 import { GATEWAY_LIMITS, type GatewayLimits } from './gateway-limits.js'
@@ -72,7 +73,6 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
   const inner = { ...components, store, log, gatewayMetrics: metrics, limits, archive, book, life }
   const facing = coordinatorParts(inner, init)
   const { attachment, links, routes, side, errands, delivered, batcher, mesh, homes, slices } = facing
-  const admitsWorker = (peerId: string): boolean => admits(policy(), { peerId, role: 'worker' }) === undefined
   const desk = new DataDesk(
     {
       network,
@@ -85,7 +85,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       signer,
       random,
       order: (task) => batcher.enqueue(task),
-      admits: admitsWorker,
+      admits: (peerId) => admits(policy(), { peerId, role: 'worker' }) === undefined,
       inSync: (coordinator) => side.inSync(coordinator),
     },
     { networkId, protocol: protocolIds(networkId).data, limits },
@@ -113,6 +113,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
   const linkFor = async (account: string, waitMs: number) =>
     (await routes.attached(account, waitMs)) ?? attachment.link
   const wallets = new WalletDesk({ linkFor, signer, clock }, { networkId, waitMs: limits.submitWaitMs })
+  const disputes = new DisputeDesk({ archive, linkOf: (peer) => links.get(peer), signer, clock }, networkId)
   return new GatewayRole(
     {
       clock,
@@ -131,6 +132,7 @@ export function createGateway(components: GatewayComponents, init: GatewayInit):
       reader,
       mesh,
       wallets,
+      disputes,
       life,
       ...(slices === undefined ? {} : { slices }),
     },

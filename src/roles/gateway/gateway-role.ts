@@ -7,6 +7,7 @@ import type { CoordinatorLinks } from './coordinator-links.js'
 import type { CoordinatorRoutes } from './coordinator-routes.js'
 import type { CoordinatorSide } from './coordinator-side.js'
 import type { DataDesk } from './data-desk.js'
+import type { Disputes } from './disputes.js'
 import type { Errands } from './errands.js'
 import type {
   Capacity,
@@ -51,6 +52,7 @@ export interface GatewayParts {
   readonly reader: TaskReader
   readonly mesh: MeshView
   readonly wallets: Wallets
+  readonly disputes: Disputes
   readonly life: GatewayLife
   /** Where tasks are paid. */
   readonly slices?: SliceOrders
@@ -120,6 +122,10 @@ export class GatewayRole implements Gateway {
 
   get wallets(): Wallets {
     return this.#parts.wallets
+  }
+
+  get disputes(): Disputes {
+    return this.#parts.disputes
   }
 
   submit(request: TaskRequest): Promise<Submission | Refusal> {

@@ -2,6 +2,7 @@ import type { Refusal } from '../../core/refusal.js'
 import type { TaskKind, TaskStateName } from '../../core/task/task.js'
 import type { ChatMessage } from '../../ports/engine.js'
 import type { Language, SandboxFile, SandboxLimits } from '../../ports/sandbox.js'
+import type { Disputes } from './disputes.js'
 import type { Wallets } from './wallets.js'
 
 /**
@@ -44,6 +45,8 @@ export interface Gateway {
   capacity(): Capacity
   status(): GatewayStatus
   readonly wallets: Wallets
+  /** Results that users do not believe. */
+  readonly disputes: Disputes
 }
 
 interface TaskRequestBase {

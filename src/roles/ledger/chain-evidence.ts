@@ -13,6 +13,7 @@ import { proveAllotment } from './allot-evidence.js'
 import type { AnyProven } from './evidence.js'
 import { type IssuanceSources, issueEvidence, windowEvidence } from './issuance-evidence.js'
 import type { LogStates } from './log-library.js'
+import { proveRefund } from './refund-evidence.js'
 import type { GatewayAdmission, PolicyKind, PolicyStatements, Proven, Quotes } from './statements.js'
 import { proveTransfer } from './transfer-evidence.js'
 import { ArrivalProofs } from './transfer-in-evidence.js'
@@ -66,6 +67,9 @@ export function chainStatements(chain: PolicyChain, library?: () => LogStates): 
       }
       if (entry.kind === 'verdict') {
         return proveVerdict(entry, chain.head?.network ?? '') as Promise<Proven<Kind> | Refusal>
+      }
+      if (entry.kind === 'refund') {
+        return proveRefund(entry, chain.head?.network ?? '') as Promise<Proven<Kind> | Refusal>
       }
       if (entry.kind === 'transfer-in') return arrivals.prove(entry) as Promise<Proven<Kind> | Refusal>
       const issued = issuedEvidence(entry, sources, gate)

@@ -246,4 +246,6 @@ export const ENTRY_SHAPES = {
     number: 22,
     shape: { window: uint(), contributors: uint(), work: orNone, failed: orNone, digest },
   },
+  /** What a worker got for a result goes back: its user disputes it, and a verdict has refuted it. */
+  refund: { number: 23, shape: { task, fence, amount: some, statement } },
 } as const satisfies Readonly<Record<string, { readonly number: number; readonly shape: Shape }>>

@@ -15,6 +15,8 @@ const ROUTES: readonly [method: string, path: string, needs: Scope | 'key' | 'no
   ['GET', '/api/v1/tasks/x/events', 'tasks:read'],
   ['GET', '/api/v1/tasks/x/explain', 'tasks:read'],
   ['GET', '/api/v1/tasks/x/payment', 'tasks:read'],
+  ['POST', '/api/v1/tasks/x/dispute', 'tasks:write'],
+  ['GET', '/api/v1/tasks/x/dispute', 'tasks:read'],
   ['GET', '/api/v1/wallet', 'wallet:read'],
   ['GET', '/api/v1/wallet/history', 'wallet:read'],
   ['POST', '/api/v1/wallet/transfers', 'wallet:write'],

@@ -95,7 +95,9 @@ async function ask(url: string, prefix: string, route: Route, secret: string): P
   const path = route.path.replaceAll(/\{\w+\}/g, 'x')
   const headers = { authorization: `Bearer ${secret}`, 'content-type': 'application/json' }
   const signal = AbortSignal.timeout(20_000)
-  const body = method === 'POST' ? { body: '{"unknown":1}' } : {}
+  // A dispute of a good form, to be told that there is no such task.
+  const sent = route === TASK_ROUTES.openDispute ? '{"reason":"so"}' : '{"unknown":1}'
+  const body = method === 'POST' ? { body: sent } : {}
   return fetch(`${url}${prefix}${path}`, { method, headers, signal, ...body })
 }
 

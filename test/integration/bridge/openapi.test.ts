@@ -88,6 +88,8 @@ describe('GET /openapi.json', () => {
       'POST /api/v1/tasks/{id}/cancel',
       'GET /api/v1/tasks/{id}/result',
       'GET /api/v1/tasks/{id}/explain',
+      'POST /api/v1/tasks/{id}/dispute',
+      'GET /api/v1/tasks/{id}/dispute',
       'GET /api/v1/capacity',
       'GET /api/v1/wallet',
       'GET /api/v1/wallet/history',

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type DescMessage, fromJson, type JsonValue, toJson } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
-import { envelopeCodec } from '../../../src/wire/envelope.js'
+import { envelopeCodec, statements } from '../../../src/wire/envelope.js'
 import { type Codec, frames, isMalformed } from '../../../src/wire/frame.js'
 
 interface Vector {
@@ -16,7 +16,10 @@ const vectors: readonly Vector[] = JSON.parse(
   readFileSync(new URL('../../../protocols/vectors/messages.json', import.meta.url), 'utf8'),
 )
 const codecs = new Map<string, Codec<DescMessage>>(
-  [...Object.values(frames), envelopeCodec].map((codec) => [codec.schema.typeName, codec]),
+  [...Object.values(frames), ...Object.values(statements), envelopeCodec].map((codec) => [
+    codec.schema.typeName,
+    codec,
+  ]),
 )
 
 describe('wire vectors', () => {

@@ -56,6 +56,39 @@ function reverseSettle(draft: Draft, { entry }: FactsOf<'reverse'>): Refusal | u
   )
 }
 
+/**
+ * A result that its user disputes was refuted: what its worker got goes back to who held. Fee and treasury
+ * keep their shares; others were asked for them.
+ */
+export const refund: Rule<'refund'> = (draft, { entry, evidence }) => {
+  const { task, fence, amount } = entry
+  const held = draft.get('hold', task)
+  const paid = held?.paid
+  if (held === undefined || paid === undefined) {
+    return refusal('hold-unknown', `${task} was not settled, so nothing of it can go back`)
+  }
+  const { gateway } = held
+  if (evidence.task !== task || evidence.fence !== fence || evidence.gateway !== gateway) {
+    return refusal('wrong-evidence', `the dispute is not of ${gateway} about fence ${fence} of ${task}`)
+  }
+  const verdict = draft.get('verdict', task)
+  if (held.fence !== fence || verdict?.fence !== fence || verdict.valid) {
+    return refusal('wrong-evidence', `no verdict has refuted what fence ${fence} of ${task} was paid for`)
+  }
+  if (amount !== paid.worker) {
+    return refusal(
+      'wrong-amount',
+      `${paid.worker} microcredits of ${task} are with its worker, not ${amount}`,
+    )
+  }
+  const owner = draft.homeAccount(paid.account)
+  if ('refused' in owner) return owner
+  const pot = holdAccount(task)
+  const value = { ...held, reversed: held.reversed + amount, paid: { ...paid, worker: 0n } }
+  draft.set({ table: 'hold', key: task, value })
+  return draft.move(paid.account, pot, amount) ?? draft.credit(pot, held.account, amount)
+}
+
 function reverseGrant(draft: Draft, { entry }: FactsOf<'reverse'>): Refusal | undefined {
   const { key: reference, amount } = entry
   const grant = draft.get('grant', reference)

@@ -50,6 +50,11 @@ const reversing = (amount: bigint, payer: 'parties' | 'treasury' = 'parties', ke
   const said = { target: 'settle', key, amount, payer } as const
   return [{ ...said, reason: '', statement: STATEMENT }, said] as const
 }
+/** @param disputed what the dispute is about else */
+const refunding = (amount: bigint, disputed: object = {}, fence = 1) => {
+  const said = { task: TASK, fence, gateway: 'Gateway', ...disputed }
+  return [{ task: TASK, fence, amount, statement: STATEMENT }, said] as const
+}
 
 describe('the life of a hold', () => {
   const reach = {
@@ -77,12 +82,13 @@ describe('the life of a hold', () => {
     release: (book: Book) => book.enter('release', releasing(), undefined),
     reverse: (book: Book) => book.enter('reverse', ...reversing(1n)),
     verdict: (book: Book) => book.enter('verdict', ...verdictOf(true)),
+    refund: (book: Book) => book.enter('refund', ...refunding(1n)),
   }
   const expected = {
-    none: ['ok', 'ok', 'hold-unknown', 'hold-unknown', 'hold-unknown', 'hold-unknown'],
-    held: ['entry-conflict', 'entry-conflict', 'ok', 'ok', 'hold-unknown', 'ok'],
-    settled: ['hold-ended', 'hold-ended', 'hold-ended', 'hold-ended', 'ok', 'ok'],
-    released: ['stale-fence', 'ok', 'hold-ended', 'hold-ended', 'hold-unknown', 'ok'],
+    none: ['ok', 'ok', 'hold-unknown', 'hold-unknown', 'hold-unknown', 'hold-unknown', 'hold-unknown'],
+    held: ['entry-conflict', 'entry-conflict', 'ok', 'ok', 'hold-unknown', 'ok', 'hold-unknown'],
+    settled: ['hold-ended', 'hold-ended', 'hold-ended', 'hold-ended', 'ok', 'ok', 'wrong-evidence'],
+    released: ['stale-fence', 'ok', 'hold-ended', 'hold-ended', 'hold-unknown', 'ok', 'hold-unknown'],
   }
   const states = Object.keys(reach) as (keyof typeof reach)[]
   const cases = states.flatMap((state) =>
@@ -297,6 +303,20 @@ describe('a reversal', () => {
     expect(wordOf(book.enter('reverse', ...reversing(100n)))).toBe('insufficient-credits')
   })
 
+  it('is less by what a refund gave back', () => {
+    const book = settled()
+    book.must('verdict', ...verdictOf(false))
+    book.must('refund', ...refunding(COST - 2_550n - 8_500n))
+    expect([book.balance('ann'), book.balance('bob')]).toEqual([1_000_000n - 2_550n - 8_500n, 0n])
+    expect(wordOf(book.enter('reverse', ...reversing(2_550n + 8_501n)))).toBe('wrong-amount')
+    book.must('reverse', ...reversing(2_550n + 8_500n))
+    expect([book.balance('ann'), book.balance('fee:Home'), book.balance('sys:treasury')]).toEqual([
+      1_000_000n,
+      0n,
+      0n,
+    ])
+  })
+
   it('of a grant burns it, up to what was granted', () => {
     const book = newBook()
     const said = { target: 'grant', key: 'pay-1', payer: 'parties' } as const
@@ -309,5 +329,69 @@ describe('a reversal', () => {
       400_000n,
       -1_000_000n,
     ])
+  })
+})
+
+describe('a refund', () => {
+  const PAID = COST - 2_550n - 8_500n
+  const settled = (valid: boolean | 'unjudged' = false) => {
+    const book = newBook()
+    book.hold(TASK, 'ann', HELD)
+    book.must('settle', settling(), words())
+    if (valid !== 'unjudged') book.must('verdict', ...verdictOf(valid))
+    return book
+  }
+
+  it('gives back all that the worker got, once, and no share of fee or treasury', () => {
+    const book = settled()
+    const postings = book.must('refund', ...refunding(PAID))
+    expect(new Map(postings.map(({ account, amount }) => [account, amount]))).toEqual(
+      new Map([
+        ['bob', -PAID],
+        ['ann', PAID],
+      ]),
+    )
+    expect(wordOf(book.enter('refund', ...refunding(PAID)))).toBe('wrong-amount')
+  })
+
+  it('is of all that is left after a reversal', () => {
+    const book = settled()
+    book.must('reverse', ...reversing(COST / 2n))
+    const left = book.balance('bob')
+    expect(wordOf(book.enter('refund', ...refunding(PAID)))).toBe('wrong-amount')
+    book.must('refund', ...refunding(left))
+    expect(book.balance('bob')).toBe(0n)
+  })
+
+  it('needs a verdict that has refuted this very attempt', () => {
+    expect(wordOf(settled('unjudged').enter('refund', ...refunding(PAID)))).toBe('wrong-evidence')
+    expect(wordOf(settled(true).enter('refund', ...refunding(PAID)))).toBe('wrong-evidence')
+    const later = settled('unjudged')
+    later.must('verdict', ...verdictOf(false, 2))
+    expect(wordOf(later.enter('refund', ...refunding(PAID)))).toBe('wrong-evidence')
+    expect(wordOf(later.enter('refund', ...refunding(PAID, { fence: 2 }, 2)))).toBe('wrong-evidence')
+  })
+
+  it('needs the dispute of the gateway that ordered the task, about this attempt', () => {
+    for (const change of [{ task: 'ann:2' }, { fence: 2 }, { gateway: 'Other' }]) {
+      expect(wordOf(settled().enter('refund', ...refunding(PAID, change)))).toBe('wrong-evidence')
+    }
+  })
+
+  it('of less or more than the worker has of it, or of what was not paid, is refused', () => {
+    expect(wordOf(settled().enter('refund', ...refunding(PAID - 1n)))).toBe('wrong-amount')
+    expect(wordOf(settled().enter('refund', ...refunding(PAID + 1n)))).toBe('wrong-amount')
+    const held = newBook()
+    held.hold(TASK, 'ann', HELD)
+    expect(wordOf(held.enter('refund', ...refunding(PAID)))).toBe('hold-unknown')
+  })
+
+  it('does not make the worker owe, nor reaches into another home', () => {
+    const spent = settled()
+    spent.transferOut('bob', 'ann', HOME, spent.balance('bob'))
+    expect(wordOf(spent.enter('refund', ...refunding(PAID)))).toBe('insufficient-credits')
+    const moved = settled()
+    moved.open('bob', 'Away', [], 2)
+    expect(wordOf(moved.enter('refund', ...refunding(PAID)))).toBe('not-home')
   })
 })

@@ -13,6 +13,7 @@ describe('what an entry was about', () => {
     ['transfer-out', 'ann', 'cid'],
     ['transfer-out', 'cid', 'ann'],
     ['reverse', 'ann', 'ann:job-1'],
+    ['refund', 'ann', 'ann:job-1'],
     ['fee', 'bob', ''],
   ] as const)('%s, for %s: %s', (kind, account, about) => {
     expect(walletSubject(SAMPLE_ENTRIES[kind], account)).toEqual({ about, count: 1 })

@@ -117,7 +117,14 @@ describe('a slice is allotted', () => {
     const { library, network, chain } = homes
     for (const home of [first, second]) {
       const written = () => [home.desk.log]
-      const wallets = new WalletDesk({ written, library, network, chain, unfinished: () => [] })
+      const wallets = new WalletDesk({
+        written,
+        library,
+        network,
+        chain,
+        unfinished: () => [],
+        disputedUntilMs: () => undefined,
+      })
       const available = GRANTED - 100_000n
       expect(await wallets.wallet('ann')).toMatchObject({
         available,

@@ -2,10 +2,11 @@ import { DEFAULT_TERMS } from '../../../../src/core/economy/terms.js'
 import { isRefusal } from '../../../../src/core/refusal.js'
 import type { QualityView } from '../../../../src/roles/coordinator/quality.js'
 import type { PolicyChain } from '../../../../src/roles/policy/policy-chain.js'
+import { seal, statements } from '../../../../src/wire/envelope.js'
 import type { Lease } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
 import { TaskKind } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { paidChain } from '../../../simulation/paid-network.js'
-import { digest, type FakeGateway, type FakeWorker, testSigner, World } from './world.js'
+import { digest, type FakeGateway, FakeWorker, testSigner, World } from './world.js'
 
 /** What a worker says that tests came to, by the name of the task they belong to. */
 type Says = (task: string) => string
@@ -29,6 +30,8 @@ export class CheckWorld {
   readonly #says = new Map<string, Says>()
   readonly #claims = new Map<string, number>()
   readonly #done = new Set<string>()
+  /** Workers that are not attached, by their place. */
+  readonly #away = new Set<number>()
   /** Digest of what a check runs → name of the task. */
   readonly #names = new Map<string, string>()
 
@@ -44,8 +47,15 @@ export class CheckWorld {
     this.#gatewaySigner = gateway
   }
 
-  /** @param owners account of each worker's owner @param earns the coordinator has fees to pay checks with */
-  static async of(owners: readonly string[], earns = true): Promise<CheckWorld> {
+  /**
+   * @param owners account of each worker's owner @param earns the coordinator has fees to pay checks with
+   * @param away places of workers that come later
+   */
+  static async of(
+    owners: readonly string[],
+    earns = true,
+    away: readonly number[] = [],
+  ): Promise<CheckWorld> {
     const world = new World({}, Date.UTC(2027, 5, 1))
     const signers = owners.map(() => testSigner())
     const gateway = testSigner()
@@ -58,6 +68,7 @@ export class CheckWorld {
       terms: TERMS,
     })
     const checks = new CheckWorld(world.paidBy(chain), chain, signers, gateway)
+    for (const at of away) checks.#away.add(at)
     await checks.start()
     if (earns) await checks.#earn()
     return checks
@@ -79,7 +90,34 @@ export class CheckWorld {
   async attach(): Promise<void> {
     this.gateway = await this.world.gateway(this.#gatewaySigner)
     this.workers.length = 0
-    for (const signer of this.#signers) this.workers.push(await this.world.worker({ signer }))
+    for (const [at, signer] of this.#signers.entries()) {
+      const worker = new FakeWorker(this.world, signer, 'agent', 1)
+      this.workers.push(worker)
+      if (!this.#away.has(at)) await worker.attach()
+    }
+  }
+
+  /** A worker that was away comes. */
+  async come(at: number): Promise<void> {
+    this.#away.delete(at)
+    await this.workers[at]?.attach()
+  }
+
+  /** A worker goes, and is forgotten after a while. */
+  async leave(at: number): Promise<void> {
+    this.#away.add(at)
+    this.workers[at]?.silent()
+    this.workers[at]?.link.abort('gone')
+    const isIt = ({ peerId }: { readonly peerId: string }): boolean => peerId === this.peerId(at)
+    await this.until(() => this.world.coordinator.workers().find(isIt)?.liveness === 'lost')
+  }
+
+  /** Time passes, while everybody does what is asked. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 500) {
+      await this.#step()
+      await this.world.clock.advance(500)
+    }
   }
 
   /** @param at which worker, in order of their owners */
@@ -163,6 +201,27 @@ export class CheckWorld {
     const wallet = await this.world.coordinator.wallet(account)
     if (wallet === undefined || isRefusal(wallet)) throw new Error(`no wallet of ${account}`)
     return wallet.available
+  }
+
+  /** What came and went of an account, newest first. */
+  async history(account: string) {
+    const history = await this.world.coordinator.history(account, { before: undefined })
+    if (history === undefined || isRefusal(history)) throw new Error(`no history of ${account}`)
+    return history.rows
+  }
+
+  async notes(account: string): Promise<readonly string[]> {
+    return (await this.history(account)).map(({ note }) => note)
+  }
+
+  /** All that an account has goes to another. */
+  async spend(account: string, to: string): Promise<void> {
+    const nowMs = this.world.clock.nowMs()
+    const wish = { id: 'spend', account, to, amount: await this.balance(account), createdMs: BigInt(nowMs) }
+    const transfer = seal(this.#gatewaySigner, this.world.networkId, statements.transfer, wish, nowMs)
+    const said = (ask: number) => ({ case: 'transfer', value: { ask, transfer } }) as const
+    const { value } = await this.gateway.ask('transfer', said)
+    if (value.refusal !== undefined) throw new Error(value.refusal.detail)
   }
 
   get fees(): bigint {

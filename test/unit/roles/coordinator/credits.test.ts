@@ -79,6 +79,7 @@ async function start(): Promise<void> {
     library,
     network: NETWORK,
     chain,
+    disputedUntilMs: () => undefined,
     unfinished: () => [],
   })
   talk = new WalletTalk({ wallets, journal, touch: () => journal.flush() })

@@ -4,7 +4,10 @@ import { NEW_RECORD, recordAfter } from '../../../../src/core/verification/worke
 import { type Case, caseWrite, standingWrite } from '../../../../src/roles/coordinator/case-record.js'
 import { CheckMeter } from '../../../../src/roles/coordinator/check-meter.js'
 import { Checks } from '../../../../src/roles/coordinator/checks.js'
+import { Disputes } from '../../../../src/roles/coordinator/disputes.js'
 import { createJournal } from '../../../../src/roles/coordinator/journal.js'
+import { KnownAnswers } from '../../../../src/roles/coordinator/known-answers.js'
+import { RefutedCases } from '../../../../src/roles/coordinator/refuted-cases.js'
 import { Standings } from '../../../../src/roles/coordinator/standings.js'
 import type { Charge } from '../../../../src/roles/coordinator/suspension-evidence.js'
 import { Verifiers } from '../../../../src/roles/coordinator/verifiers.js'
@@ -41,6 +44,8 @@ const REFUTED: Case = {
   ],
   checkId: '',
   wrong: LIAR.peerId,
+  known: 0,
+  probed: '',
 }
 
 /** What a coordinator does at its start with what lies on this disk. */
@@ -52,25 +57,31 @@ async function started(disk: MemoryDisk) {
   const standings = new Standings({ store, journal })
   const charges: { readonly worker: string; readonly charge: Charge }[] = []
   const refuted: string[] = []
+  const verifiers = new Verifiers({
+    standings,
+    sessions: () => [],
+    session: () => undefined,
+    ownerOf: () => undefined,
+    payable: () => true,
+    reconsider: () => {},
+  })
+  const random = createSeededRandom(1, clock)
+  const touch = (): void => journal.flush()
   const checks = new Checks({
-    ...{ store, clock, log, journal, standings },
-    random: createSeededRandom(1, clock),
+    ...{ store, clock, log, journal, standings, random, verifiers, touch },
     meter: new CheckMeter(QUIET_METRICS),
-    verifiers: new Verifiers({
-      standings,
-      sessions: () => [],
-      session: () => undefined,
-      ownerOf: () => undefined,
-      payable: () => true,
-      reconsider: () => {},
-    }),
+    disputes: new Disputes({ store, clock, log, journal }),
+    answers: new KnownAnswers({ random, journal, verifiers }),
     unpayable: () => undefined,
     ask: () => true,
     isUnderWay: () => false,
+    wasBegun: () => false,
     drop: () => {},
-    refuted: ({ task }) => void refuted.push(task),
-    suspend: async (worker, charge) => void charges.push({ worker, charge }),
-    touch: () => journal.flush(),
+    refuted: new RefutedCases({
+      ...{ journal, standings, touch },
+      tell: ({ task }) => void refuted.push(task),
+      suspend: async (worker, charge) => void charges.push({ worker, charge }),
+    }),
     factor: () => 1,
   })
   await checks.load()

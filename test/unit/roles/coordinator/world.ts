@@ -21,6 +21,7 @@ import { seal, statements } from '../../../../src/wire/envelope.js'
 import { frames, isMalformed } from '../../../../src/wire/frame.js'
 import type {
   CoordinatorToGateway,
+  DisputeAnswer,
   GatewayToCoordinatorSchema,
   SubmitAnswer,
 } from '../../../../src/wire/generated/edgecoder/control/v1/gateway_pb.js'
@@ -31,6 +32,7 @@ import type {
   WorkerToCoordinatorSchema,
 } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
 import type {
+  DisputeSchema,
   ReceiptSchema,
   TaskHeaderSchema,
 } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
@@ -387,6 +389,11 @@ export class FakeWorker extends FakePeer<CoordinatorToWorker> {
   }
 }
 
+type DisputeOver = Omit<MessageInitShape<typeof DisputeSchema>, '$typeName'> & {
+  readonly signer?: Signer
+  readonly issuedMs?: number
+}
+
 export class FakeGateway extends FakePeer<CoordinatorToGateway> {
   #ask = 0
   #pings: { cancel(): void } | undefined
@@ -439,12 +446,26 @@ export class FakeGateway extends FakePeer<CoordinatorToGateway> {
     return (await this.hears('submitted')).value
   }
 
-  async ask<C extends 'cancelled' | 'synced' | 'explanation' | 'transfer' | 'payment'>(
+  async ask<C extends 'cancelled' | 'synced' | 'explanation' | 'transfer' | 'payment' | 'dispute'>(
     kind: C,
     body: (ask: number) => GatewaySays,
   ): Promise<Body<CoordinatorToGateway, C>> {
     this.say(body(++this.#ask))
     return this.hears(kind)
+  }
+
+  /** Disputes a result of a sandboxed run. @param over what it says else than it should */
+  async dispute(taskId: string, over: DisputeOver = {}): Promise<DisputeAnswer> {
+    const nowMs = this.world.clock.nowMs()
+    const { signer = this.signer, issuedMs = nowMs, ...said } = over
+    const usual = { taskId, fence: 1n, sandbox: 'deno', reason: 'it fails here' }
+    const value = { ...usual, createdMs: BigInt(nowMs), ...said }
+    const dispute = seal(signer, this.world.networkId, statements.dispute, value, issuedMs)
+    return (await this.ask('dispute', (ask) => ({ case: 'dispute', value: { ask, taskId, dispute } }))).value
+  }
+
+  async disputed(taskId: string): Promise<DisputeAnswer> {
+    return (await this.ask('dispute', (ask) => ({ case: 'dispute', value: { ask, taskId } }))).value
   }
 
   protected read(bytes: Uint8Array): CoordinatorToGateway {

@@ -17,6 +17,7 @@ import { open, seal, statements } from '../../../../src/wire/envelope.js'
 import { frames, isMalformed } from '../../../../src/wire/frame.js'
 import {
   type CoordinatorToGatewaySchema,
+  DisputeState,
   type GatewayToCoordinator,
   Standing,
   type TaskStateSchema,
@@ -27,7 +28,7 @@ import type {
 } from '../../../../src/wire/generated/edgecoder/data/v1/data_pb.js'
 import { EnvelopeSchema } from '../../../../src/wire/generated/edgecoder/envelope/v1/envelope_pb.js'
 import type { ResultSchema } from '../../../../src/wire/generated/edgecoder/task/v1/payload_pb.js'
-import type { TaskHeader } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
+import type { Dispute, TaskHeader } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { CONTROL_FRAME_BYTES, DATA_FRAME_BYTES } from '../../../../src/wire/limits.js'
 import { peerIdOf } from '../../../../src/wire/peer-id.js'
 import { protocolIds } from '../../../../src/wire/protocol-ids.js'
@@ -102,6 +103,8 @@ export class FakeCoordinator {
   /** Nothing at all is answered, pings neither. */
   dead = false
   refuseHello: Refusal | undefined
+  /** What was disputed; undefined = it knows no disputes. */
+  disputes: Dispute[] | undefined = []
   #link: Link | undefined
 
   constructor(readonly network: Network) {
@@ -160,7 +163,7 @@ export class FakeCoordinator {
       if (this.refuseHello !== undefined) answer({ case: 'refused', value: toWire(this.refuseHello) })
       else {
         this.attaches++
-        answer({ case: 'welcome', value: { heartbeatMs: 1000 } })
+        answer({ case: 'welcome', value: { heartbeatMs: 1000, disputes: this.disputes !== undefined } })
       }
     } else if (body.case === 'ping') answer({ case: 'pong', value: body.value })
     else if (body.case === 'submit') {
@@ -191,6 +194,16 @@ export class FakeCoordinator {
       answer({ case: 'synced', value: { ask, states } })
     } else if (body.case === 'explain') {
       answer({ case: 'explanation', value: { ask: body.value.ask, summary: 'It waits.', workers: 3 } })
+    } else if (body.case === 'dispute') {
+      const { ask, taskId, dispute } = body.value
+      const opened = dispute && (await open(dispute, NETWORK, statements.dispute))
+      if (opened !== undefined && isMalformed(opened)) throw new Error(opened.detail)
+      if (opened !== undefined) this.disputes?.push(opened.value)
+      const known = this.disputes?.find((each) => each.taskId === taskId)
+      const why = toWire(refusal('not-found', 'nobody disputes it'))
+      const times = { sinceMs: 5n, untilMs: 10n, verifier: 'someone', owner: 'bob' }
+      const stands = known && { state: DisputeState.WAITING, votes: 1, reason: known.reason, ...times }
+      answer({ case: 'dispute', value: { ask, ...(stands ?? { refusal: why }) } })
     } else if (body.case === 'checkRefused') {
       this.refusedChecks.push(body.value.why?.code ?? '')
     } else if (body.case === 'allot') {

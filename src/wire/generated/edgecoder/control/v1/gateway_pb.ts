@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/control/v1/gateway.proto.
  */
 export const file_edgecoder_control_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("CiJlZGdlY29kZXIvY29udHJvbC92MS9nYXRld2F5LnByb3RvEhRlZGdlY29kZXIuY29udHJvbC52MSJTCgxHYXRld2F5SGVsbG8SHAoJYWRkcmVzc2VzGAEgAygJQgmItRiAApC1GBASFQoHdmVyc2lvbhgCIAEoCUIEiLUYQBIOCgZjaGVja3MYAyABKAgiUQoGU3VibWl0EhEKA2FzaxgBIAEoDUIEoLUYARI0CgVvcmRlchgCIAEoCzIfLmVkZ2Vjb2Rlci5lbnZlbG9wZS52MS5FbnZlbG9wZUIEoLUYASJoCgZDYW5jZWwSEQoDYXNrGAEgASgNQgSgtRgBEh4KB3Rhc2tfaWQYAiABKAlCDYi1GIEBoLUYAbC1GAESHAoGcmVhc29uGAMgASgJQgyItRhAoLUYAbC1GAESDQoFZmVuY2UYBCABKAQiOwoEU3luYxIRCgNhc2sYASABKA1CBKC1GAESIAoIdGFza19pZHMYAiADKAlCDoi1GIEBkLUYgAiwtRgBIj8KCkV4cGxhaW5Bc2sSEQoDYXNrGAEgASgNQgSgtRgBEh4KB3Rhc2tfaWQYAiABKAlCDYi1GIEBoLUYAbC1GAEiPQoJV2FsbGV0QXNrEhEKA2FzaxgBIAEoDUIEoLUYARIdCgdhY2NvdW50GAIgASgJQgyItRhAoLUYAbC1GAEicQoKSGlzdG9yeUFzaxIRCgNhc2sYASABKA1CBKC1GAESHQoHYWNjb3VudBgCIAEoCUIMiLUYQKC1GAGwtRgBEhsKBmJlZm9yZRgDIAEoBEILmLUY/////////w8SFAoFbGltaXQYBCABKA1CBZi1GMgBIj8KClBheW1lbnRBc2sSEQoDYXNrGAEgASgNQgSgtRgBEh4KB3Rhc2tfaWQYAiABKAlCDYi1GIEBoLUYAbC1GAEiWQoLVHJhbnNmZXJBc2sSEQoDYXNrGAEgASgNQgSgtRgBEjcKCHRyYW5zZmVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBIlMKCEFsbG90QXNrEhEKA2FzaxgBIAEoDUIEoLUYARI0CgVvcmRlchgCIAEoCzIfLmVkZ2Vjb2Rlci5lbnZlbG9wZS52MS5FbnZlbG9wZUIEoLUYASJeCgxDaGVja1JlZnVzZWQSHwoIY2hlY2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESLQoDd2h5GAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEIEoLUYASKCBQoUR2F0ZXdheVRvQ29vcmRpbmF0b3ISMwoFaGVsbG8YASABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5HYXRld2F5SGVsbG9IABIuCgZzdWJtaXQYAiABKAsyHC5lZGdlY29kZXIuY29udHJvbC52MS5TdWJtaXRIABIuCgZjYW5jZWwYAyABKAsyHC5lZGdlY29kZXIuY29udHJvbC52MS5DYW5jZWxIABIqCgRzeW5jGAQgASgLMhouZWRnZWNvZGVyLmNvbnRyb2wudjEuU3luY0gAEjMKB2V4cGxhaW4YBSABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5FeHBsYWluQXNrSAASKgoEcGluZxgGIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBpbmdIABIxCgZ3YWxsZXQYByABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5XYWxsZXRBc2tIABIzCgdoaXN0b3J5GAggASgLMiAuZWRnZWNvZGVyLmNvbnRyb2wudjEuSGlzdG9yeUFza0gAEjMKB3BheW1lbnQYCSABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5QYXltZW50QXNrSAASNQoIdHJhbnNmZXIYCiABKAsyIS5lZGdlY29kZXIuY29udHJvbC52MS5UcmFuc2ZlckFza0gAEi8KBWFsbG90GBQgASgLMh4uZWRnZWNvZGVyLmNvbnRyb2wudjEuQWxsb3RBc2tIABI7Cg1jaGVja19yZWZ1c2VkGBUgASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2hlY2tSZWZ1c2VkSABCBgoEYm9keSITCgRQaW5nEgsKA2FzaxgBIAEoDSIsCg5HYXRld2F5V2VsY29tZRIaCgxoZWFydGJlYXRfbXMYASABKA1CBKC1GAEi9AEKCVRhc2tTdGF0ZRIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEjYKCHN0YW5kaW5nGAIgASgOMh4uZWRnZWNvZGVyLmNvbnRyb2wudjEuU3RhbmRpbmdCBKC1GAESDwoHYXR0ZW1wdBgDIAEoDRIYCgZ3b3JrZXIYBCABKAlCCIi1GECwtRgBEhoKCGFnZW50X2lkGAUgASgJQgiItRhAsLUYARINCgVmZW5jZRgGIAEoBBIQCghwb3NpdGlvbhgHIAEoDRInCgN3aHkYCCABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsIpkBCglTdWJtaXR0ZWQSHgoHdGFza19pZBgBIAEoCUINiLUYgQGgtRgBsLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIPCgdleGlzdGVkGAMgASgIEi4KBXN0YXRlGAQgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlIocBCgxTdWJtaXRBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEjcKB3Jlc3VsdHMYAiADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5TdWJtaXR0ZWRCBZC1GIACEisKB3JlZnVzYWwYAyABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsIn4KDENhbmNlbEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSLgoFc3RhdGUYAyABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGUiVwoKU3luY0Fuc3dlchIRCgNhc2sYASABKA1CBKC1GAESNgoGc3RhdGVzGAIgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlQgWQtRiACCJ+CglDYW5kaWRhdGUSFAoGd29ya2VyGAEgASgJQgSItRhAEhYKCGFnZW50X2lkGAIgASgJQgSItRhAEhAKCGVsaWdpYmxlGAMgASgIEjEKB3JlYXNvbnMYBCADKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsQgSQtRgQIuEBCgtFeHBsYW5hdGlvbhIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSLgoFc3RhdGUYAyABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGUSFgoHc3VtbWFyeRgEIAEoCUIFiLUYgAgSOQoKY2FuZGlkYXRlcxgFIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhbmRpZGF0ZUIEkLUYQBIPCgd3b3JrZXJzGAYgASgNImYKDU1vZGVsQ2FwYWNpdHkSMAoFbW9kZWwYASABKAsyGy5lZGdlY29kZXIuY29udHJvbC52MS5Nb2RlbEIEoLUYARIPCgd3b3JrZXJzGAIgASgNEhIKCmZyZWVfc2xvdHMYAyABKA0imAEKCENhcGFjaXR5EjoKBm1vZGVscxgBIAMoCzIjLmVkZ2Vjb2Rlci5jb250cm9sLnYxLk1vZGVsQ2FwYWNpdHlCBZC1GIACEg8KB3dvcmtlcnMYAiABKA0SEgoKZnJlZV9zbG90cxgDIAEoDRIOCgZxdWV1ZWQYBCABKA0SGwoJbGFuZ3VhZ2VzGAUgAygJQgiItRgQkLUYCCLvAQoMV2FsbGV0QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIWCgRob21lGAMgASgJQgiItRhAsLUYARIPCgdpc19ob21lGAQgASgIEh8KCWF2YWlsYWJsZRgFIAEoBEIMmLUY//////////9/EhoKBGhlbGQYBiABKARCDJi1GP//////////fxIbCgVmaW5hbBgHIAEoBEIMmLUY//////////9/EhwKBnNsaWNlcxgIIAEoBEIMmLUY//////////9/ItkBCglXYWxsZXRSb3cSGgoFZW50cnkYASABKARCC5i1GP////////8PEhwKB3RpbWVfbXMYAiABKARCC5i1GP////////8PEhoKBGtpbmQYAyABKAlCDIi1GCCgtRgBsLUYARIOCgZhbW91bnQYBCABKBISHQoHYmFsYW5jZRgFIAEoBEIMmLUY//////////9/EhQKBWFib3V0GAYgASgJQgWItRiAAhINCgVjb3VudBgHIAEoDRINCgVmaW5hbBgIIAEoCBITCgRub3RlGAkgASgJQgWItRiAAiKgAQoNSGlzdG9yeUFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSNAoEcm93cxgDIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLldhbGxldFJvd0IFkLUYyAESGQoEbmV4dBgEIAEoBEILmLUY/////////w8i6QEKDVBheW1lbnRBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEjEKBXN0YXRlGAMgASgOMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuUGF5bWVudFN0YXRlEhoKBGhlbGQYBCABKARCDJi1GP//////////fxIaCgRjb3N0GAUgASgEQgyYtRj//////////38SHgoIcmV2ZXJzZWQYBiABKARCDJi1GP//////////fxINCgVmaW5hbBgHIAEoCCK7AQoOVHJhbnNmZXJBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEhoKBWVudHJ5GAMgASgEQguYtRj/////////DxIPCgdleGlzdGVkGAQgASgIEhkKB3RvX2hvbWUYBSABKAlCCIi1GECwtRgBEhIKCmluX3RyYW5zaXQYBiABKAgSDQoFZmluYWwYByABKAgibQoLQWxsb3RBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEh4KCGFsbG90dGVkGAMgASgEQgyYtRj//////////38iYAoIQ2hlY2tBc2sSHgoHdGFza19pZBgBIAEoCUINiLUYgQGgtRgBsLUYARITCgVmZW5jZRgCIAEoBEIEoLUYARIfCghjaGVja19pZBgDIAEoCUINiLUYgQGgtRgBsLUYASLABgoUQ29vcmRpbmF0b3JUb0dhdGV3YXkSNwoHd2VsY29tZRgBIAEoCzIkLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkdhdGV3YXlXZWxjb21lSAASLQoHcmVmdXNlZBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWxIABI3CglzdWJtaXR0ZWQYAyABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5TdWJtaXRBbnN3ZXJIABI3CgljYW5jZWxsZWQYBCABKAsyIi5lZGdlY29kZXIuY29udHJvbC52MS5DYW5jZWxBbnN3ZXJIABIyCgZzeW5jZWQYBSABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5TeW5jQW5zd2VySAASOAoLZXhwbGFuYXRpb24YBiABKAsyIS5lZGdlY29kZXIuY29udHJvbC52MS5FeHBsYW5hdGlvbkgAEjAKBXN0YXRlGAcgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlSAASMgoIY2FwYWNpdHkYCCABKAsyHi5lZGdlY29kZXIuY29udHJvbC52MS5DYXBhY2l0eUgAEioKBHBvbmcYCSABKAsyGi5lZGdlY29kZXIuY29udHJvbC52MS5QaW5nSAASNAoGd2FsbGV0GAogASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuV2FsbGV0QW5zd2VySAASNgoHaGlzdG9yeRgLIAEoCzIjLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkhpc3RvcnlBbnN3ZXJIABI2CgdwYXltZW50GAwgASgLMiMuZWRnZWNvZGVyLmNvbnRyb2wudjEuUGF5bWVudEFuc3dlckgAEjgKCHRyYW5zZmVyGA0gASgLMiQuZWRnZWNvZGVyLmNvbnRyb2wudjEuVHJhbnNmZXJBbnN3ZXJIABI1CghhbGxvdHRlZBgUIAEoCzIhLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkFsbG90QW5zd2VySAASLwoFY2hlY2sYFSABKAsyHi5lZGdlY29kZXIuY29udHJvbC52MS5DaGVja0Fza0gAQgYKBGJvZHkq0AEKCFN0YW5kaW5nEhgKFFNUQU5ESU5HX1VOU1BFQ0lGSUVEEAASFAoQU1RBTkRJTkdfVU5LTk9XThABEhMKD1NUQU5ESU5HX1FVRVVFRBACEhMKD1NUQU5ESU5HX0xFQVNFRBADEhQKEFNUQU5ESU5HX1JVTk5JTkcQBBIRCg1TVEFORElOR19ET05FEAUSEwoPU1RBTkRJTkdfRkFJTEVEEAYSFgoSU1RBTkRJTkdfQ0FOQ0VMTEVEEAcSFAoQU1RBTkRJTkdfRVhQSVJFRBAIKnwKDFBheW1lbnRTdGF0ZRIdChlQQVlNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSUEFZTUVOVF9TVEFURV9IRUxEEAESGQoVUEFZTUVOVF9TVEFURV9TRVRUTEVEEAISGgoWUEFZTUVOVF9TVEFURV9SRUxFQVNFRBADYgZwcm90bzM", [file_edgecoder_control_v1_worker, file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
+  fileDesc("CiJlZGdlY29kZXIvY29udHJvbC92MS9nYXRld2F5LnByb3RvEhRlZGdlY29kZXIuY29udHJvbC52MSJTCgxHYXRld2F5SGVsbG8SHAoJYWRkcmVzc2VzGAEgAygJQgmItRiAApC1GBASFQoHdmVyc2lvbhgCIAEoCUIEiLUYQBIOCgZjaGVja3MYAyABKAgiUQoGU3VibWl0EhEKA2FzaxgBIAEoDUIEoLUYARI0CgVvcmRlchgCIAEoCzIfLmVkZ2Vjb2Rlci5lbnZlbG9wZS52MS5FbnZlbG9wZUIEoLUYASJoCgZDYW5jZWwSEQoDYXNrGAEgASgNQgSgtRgBEh4KB3Rhc2tfaWQYAiABKAlCDYi1GIEBoLUYAbC1GAESHAoGcmVhc29uGAMgASgJQgyItRhAoLUYAbC1GAESDQoFZmVuY2UYBCABKAQiOwoEU3luYxIRCgNhc2sYASABKA1CBKC1GAESIAoIdGFza19pZHMYAiADKAlCDoi1GIEBkLUYgAiwtRgBIj8KCkV4cGxhaW5Bc2sSEQoDYXNrGAEgASgNQgSgtRgBEh4KB3Rhc2tfaWQYAiABKAlCDYi1GIEBoLUYAbC1GAEiPQoJV2FsbGV0QXNrEhEKA2FzaxgBIAEoDUIEoLUYARIdCgdhY2NvdW50GAIgASgJQgyItRhAoLUYAbC1GAEicQoKSGlzdG9yeUFzaxIRCgNhc2sYASABKA1CBKC1GAESHQoHYWNjb3VudBgCIAEoCUIMiLUYQKC1GAGwtRgBEhsKBmJlZm9yZRgDIAEoBEILmLUY/////////w8SFAoFbGltaXQYBCABKA1CBZi1GMgBIj8KClBheW1lbnRBc2sSEQoDYXNrGAEgASgNQgSgtRgBEh4KB3Rhc2tfaWQYAiABKAlCDYi1GIEBoLUYAbC1GAEiWQoLVHJhbnNmZXJBc2sSEQoDYXNrGAEgASgNQgSgtRgBEjcKCHRyYW5zZmVyGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBIlMKCEFsbG90QXNrEhEKA2FzaxgBIAEoDUIEoLUYARI0CgVvcmRlchgCIAEoCzIfLmVkZ2Vjb2Rlci5lbnZlbG9wZS52MS5FbnZlbG9wZUIEoLUYASJeCgxDaGVja1JlZnVzZWQSHwoIY2hlY2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESLQoDd2h5GAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbEIEoLUYASJxCgpEaXNwdXRlQXNrEhEKA2FzaxgBIAEoDUIEoLUYARIeCgd0YXNrX2lkGAIgASgJQg2ItRiBAaC1GAGwtRgBEjAKB2Rpc3B1dGUYAyABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGUitwUKFEdhdGV3YXlUb0Nvb3JkaW5hdG9yEjMKBWhlbGxvGAEgASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuR2F0ZXdheUhlbGxvSAASLgoGc3VibWl0GAIgASgLMhwuZWRnZWNvZGVyLmNvbnRyb2wudjEuU3VibWl0SAASLgoGY2FuY2VsGAMgASgLMhwuZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FuY2VsSAASKgoEc3luYxgEIAEoCzIaLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlN5bmNIABIzCgdleHBsYWluGAUgASgLMiAuZWRnZWNvZGVyLmNvbnRyb2wudjEuRXhwbGFpbkFza0gAEioKBHBpbmcYBiABKAsyGi5lZGdlY29kZXIuY29udHJvbC52MS5QaW5nSAASMQoGd2FsbGV0GAcgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuV2FsbGV0QXNrSAASMwoHaGlzdG9yeRgIIAEoCzIgLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkhpc3RvcnlBc2tIABIzCgdwYXltZW50GAkgASgLMiAuZWRnZWNvZGVyLmNvbnRyb2wudjEuUGF5bWVudEFza0gAEjUKCHRyYW5zZmVyGAogASgLMiEuZWRnZWNvZGVyLmNvbnRyb2wudjEuVHJhbnNmZXJBc2tIABIvCgVhbGxvdBgUIAEoCzIeLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkFsbG90QXNrSAASOwoNY2hlY2tfcmVmdXNlZBgVIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNoZWNrUmVmdXNlZEgAEjMKB2Rpc3B1dGUYFiABKAsyIC5lZGdlY29kZXIuY29udHJvbC52MS5EaXNwdXRlQXNrSABCBgoEYm9keSITCgRQaW5nEgsKA2FzaxgBIAEoDSI+Cg5HYXRld2F5V2VsY29tZRIaCgxoZWFydGJlYXRfbXMYASABKA1CBKC1GAESEAoIZGlzcHV0ZXMYAiABKAgi9AEKCVRhc2tTdGF0ZRIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEjYKCHN0YW5kaW5nGAIgASgOMh4uZWRnZWNvZGVyLmNvbnRyb2wudjEuU3RhbmRpbmdCBKC1GAESDwoHYXR0ZW1wdBgDIAEoDRIYCgZ3b3JrZXIYBCABKAlCCIi1GECwtRgBEhoKCGFnZW50X2lkGAUgASgJQgiItRhAsLUYARINCgVmZW5jZRgGIAEoBBIQCghwb3NpdGlvbhgHIAEoDRInCgN3aHkYCCABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsIpkBCglTdWJtaXR0ZWQSHgoHdGFza19pZBgBIAEoCUINiLUYgQGgtRgBsLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIPCgdleGlzdGVkGAMgASgIEi4KBXN0YXRlGAQgASgLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlIocBCgxTdWJtaXRBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEjcKB3Jlc3VsdHMYAiADKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5TdWJtaXR0ZWRCBZC1GIACEisKB3JlZnVzYWwYAyABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsIn4KDENhbmNlbEFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSLgoFc3RhdGUYAyABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGUiVwoKU3luY0Fuc3dlchIRCgNhc2sYASABKA1CBKC1GAESNgoGc3RhdGVzGAIgAygLMh8uZWRnZWNvZGVyLmNvbnRyb2wudjEuVGFza1N0YXRlQgWQtRiACCJ+CglDYW5kaWRhdGUSFAoGd29ya2VyGAEgASgJQgSItRhAEhYKCGFnZW50X2lkGAIgASgJQgSItRhAEhAKCGVsaWdpYmxlGAMgASgIEjEKB3JlYXNvbnMYBCADKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsQgSQtRgQIuEBCgtFeHBsYW5hdGlvbhIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSLgoFc3RhdGUYAyABKAsyHy5lZGdlY29kZXIuY29udHJvbC52MS5UYXNrU3RhdGUSFgoHc3VtbWFyeRgEIAEoCUIFiLUYgAgSOQoKY2FuZGlkYXRlcxgFIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLkNhbmRpZGF0ZUIEkLUYQBIPCgd3b3JrZXJzGAYgASgNImYKDU1vZGVsQ2FwYWNpdHkSMAoFbW9kZWwYASABKAsyGy5lZGdlY29kZXIuY29udHJvbC52MS5Nb2RlbEIEoLUYARIPCgd3b3JrZXJzGAIgASgNEhIKCmZyZWVfc2xvdHMYAyABKA0imAEKCENhcGFjaXR5EjoKBm1vZGVscxgBIAMoCzIjLmVkZ2Vjb2Rlci5jb250cm9sLnYxLk1vZGVsQ2FwYWNpdHlCBZC1GIACEg8KB3dvcmtlcnMYAiABKA0SEgoKZnJlZV9zbG90cxgDIAEoDRIOCgZxdWV1ZWQYBCABKA0SGwoJbGFuZ3VhZ2VzGAUgAygJQgiItRgQkLUYCCLvAQoMV2FsbGV0QW5zd2VyEhEKA2FzaxgBIAEoDUIEoLUYARIrCgdyZWZ1c2FsGAIgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIWCgRob21lGAMgASgJQgiItRhAsLUYARIPCgdpc19ob21lGAQgASgIEh8KCWF2YWlsYWJsZRgFIAEoBEIMmLUY//////////9/EhoKBGhlbGQYBiABKARCDJi1GP//////////fxIbCgVmaW5hbBgHIAEoBEIMmLUY//////////9/EhwKBnNsaWNlcxgIIAEoBEIMmLUY//////////9/ItkBCglXYWxsZXRSb3cSGgoFZW50cnkYASABKARCC5i1GP////////8PEhwKB3RpbWVfbXMYAiABKARCC5i1GP////////8PEhoKBGtpbmQYAyABKAlCDIi1GCCgtRgBsLUYARIOCgZhbW91bnQYBCABKBISHQoHYmFsYW5jZRgFIAEoBEIMmLUY//////////9/EhQKBWFib3V0GAYgASgJQgWItRiAAhINCgVjb3VudBgHIAEoDRINCgVmaW5hbBgIIAEoCBITCgRub3RlGAkgASgJQgWItRiAAiKgAQoNSGlzdG9yeUFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSNAoEcm93cxgDIAMoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLldhbGxldFJvd0IFkLUYyAESGQoEbmV4dBgEIAEoBEILmLUY/////////w8i6QEKDVBheW1lbnRBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEjEKBXN0YXRlGAMgASgOMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuUGF5bWVudFN0YXRlEhoKBGhlbGQYBCABKARCDJi1GP//////////fxIaCgRjb3N0GAUgASgEQgyYtRj//////////38SHgoIcmV2ZXJzZWQYBiABKARCDJi1GP//////////fxINCgVmaW5hbBgHIAEoCCK7AQoOVHJhbnNmZXJBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEhoKBWVudHJ5GAMgASgEQguYtRj/////////DxIPCgdleGlzdGVkGAQgASgIEhkKB3RvX2hvbWUYBSABKAlCCIi1GECwtRgBEhIKCmluX3RyYW5zaXQYBiABKAgSDQoFZmluYWwYByABKAgibQoLQWxsb3RBbnN3ZXISEQoDYXNrGAEgASgNQgSgtRgBEisKB3JlZnVzYWwYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsEh4KCGFsbG90dGVkGAMgASgEQgyYtRj//////////38iYAoIQ2hlY2tBc2sSHgoHdGFza19pZBgBIAEoCUINiLUYgQGgtRgBsLUYARITCgVmZW5jZRgCIAEoBEIEoLUYARIfCghjaGVja19pZBgDIAEoCUINiLUYgQGgtRgBsLUYASLXAgoNRGlzcHV0ZUFuc3dlchIRCgNhc2sYASABKA1CBKC1GAESKwoHcmVmdXNhbBgCIAEoCzIaLmVkZ2Vjb2Rlci50YXNrLnYxLlJlZnVzYWwSMQoFc3RhdGUYAyABKA4yIi5lZGdlY29kZXIuY29udHJvbC52MS5EaXNwdXRlU3RhdGUSHQoIc2luY2VfbXMYBCABKARCC5i1GP////////8PEh0KCHVudGlsX21zGAUgASgEQguYtRj/////////DxIdCghlbmRlZF9tcxgGIAEoBEILmLUY/////////w8SGgoIdmVyaWZpZXIYByABKAlCCIi1GECwtRgBEhcKBW93bmVyGAggASgJQgiItRhAsLUYARITCgV2b3RlcxgJIAEoDUIEmLUYEBIVCgZkZXRhaWwYCiABKAlCBYi1GIAEEhUKBnJlYXNvbhgLIAEoCUIFiLUYgAIi+AYKFENvb3JkaW5hdG9yVG9HYXRld2F5EjcKB3dlbGNvbWUYASABKAsyJC5lZGdlY29kZXIuY29udHJvbC52MS5HYXRld2F5V2VsY29tZUgAEi0KB3JlZnVzZWQYAiABKAsyGi5lZGdlY29kZXIudGFzay52MS5SZWZ1c2FsSAASNwoJc3VibWl0dGVkGAMgASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuU3VibWl0QW5zd2VySAASNwoJY2FuY2VsbGVkGAQgASgLMiIuZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FuY2VsQW5zd2VySAASMgoGc3luY2VkGAUgASgLMiAuZWRnZWNvZGVyLmNvbnRyb2wudjEuU3luY0Fuc3dlckgAEjgKC2V4cGxhbmF0aW9uGAYgASgLMiEuZWRnZWNvZGVyLmNvbnRyb2wudjEuRXhwbGFuYXRpb25IABIwCgVzdGF0ZRgHIAEoCzIfLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRhc2tTdGF0ZUgAEjIKCGNhcGFjaXR5GAggASgLMh4uZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2FwYWNpdHlIABIqCgRwb25nGAkgASgLMhouZWRnZWNvZGVyLmNvbnRyb2wudjEuUGluZ0gAEjQKBndhbGxldBgKIAEoCzIiLmVkZ2Vjb2Rlci5jb250cm9sLnYxLldhbGxldEFuc3dlckgAEjYKB2hpc3RvcnkYCyABKAsyIy5lZGdlY29kZXIuY29udHJvbC52MS5IaXN0b3J5QW5zd2VySAASNgoHcGF5bWVudBgMIAEoCzIjLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlBheW1lbnRBbnN3ZXJIABI4Cgh0cmFuc2ZlchgNIAEoCzIkLmVkZ2Vjb2Rlci5jb250cm9sLnYxLlRyYW5zZmVyQW5zd2VySAASNQoIYWxsb3R0ZWQYFCABKAsyIS5lZGdlY29kZXIuY29udHJvbC52MS5BbGxvdEFuc3dlckgAEi8KBWNoZWNrGBUgASgLMh4uZWRnZWNvZGVyLmNvbnRyb2wudjEuQ2hlY2tBc2tIABI2CgdkaXNwdXRlGBYgASgLMiMuZWRnZWNvZGVyLmNvbnRyb2wudjEuRGlzcHV0ZUFuc3dlckgAQgYKBGJvZHkq0AEKCFN0YW5kaW5nEhgKFFNUQU5ESU5HX1VOU1BFQ0lGSUVEEAASFAoQU1RBTkRJTkdfVU5LTk9XThABEhMKD1NUQU5ESU5HX1FVRVVFRBACEhMKD1NUQU5ESU5HX0xFQVNFRBADEhQKEFNUQU5ESU5HX1JVTk5JTkcQBBIRCg1TVEFORElOR19ET05FEAUSEwoPU1RBTkRJTkdfRkFJTEVEEAYSFgoSU1RBTkRJTkdfQ0FOQ0VMTEVEEAcSFAoQU1RBTkRJTkdfRVhQSVJFRBAIKnwKDFBheW1lbnRTdGF0ZRIdChlQQVlNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSUEFZTUVOVF9TVEFURV9IRUxEEAESGQoVUEFZTUVOVF9TVEFURV9TRVRUTEVEEAISGgoWUEFZTUVOVF9TVEFURV9SRUxFQVNFRBADKpoBCgxEaXNwdXRlU3RhdGUSHQoZRElTUFVURV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFURJU1BVVEVfU1RBVEVfV0FJVElORxABEhgKFERJU1BVVEVfU1RBVEVfU1RBTkRTEAISGQoVRElTUFVURV9TVEFURV9SRUZVVEVEEAMSGwoXRElTUFVURV9TVEFURV9VTkRFQ0lERUQQBGIGcHJvdG8z", [file_edgecoder_control_v1_worker, file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
 
 /**
  * @generated from message edgecoder.control.v1.GatewayHello
@@ -320,6 +320,37 @@ export const CheckRefusedSchema: GenMessage<CheckRefused> = /*@__PURE__*/
   messageDesc(file_edgecoder_control_v1_gateway, 10);
 
 /**
+ * Have others run the tests of a result again, or say how that stands. Sent to a coordinator that said it understands it.
+ *
+ * @generated from message edgecoder.control.v1.DisputeAsk
+ */
+export type DisputeAsk = Message<"edgecoder.control.v1.DisputeAsk"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * Envelope of an edgecoder.task.v1.Dispute signed by this gateway; absent = how does it stand? A second one of a task is the first.
+   *
+   * @generated from field: edgecoder.envelope.v1.Envelope dispute = 3;
+   */
+  dispute?: Envelope | undefined;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.DisputeAsk.
+ * Use `create(DisputeAskSchema)` to create a new message.
+ */
+export const DisputeAskSchema: GenMessage<DisputeAsk> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 11);
+
+/**
  * @generated from message edgecoder.control.v1.GatewayToCoordinator
  */
 export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordinator"> & {
@@ -400,6 +431,12 @@ export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordi
      */
     value: CheckRefused;
     case: "checkRefused";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.DisputeAsk dispute = 22;
+     */
+    value: DisputeAsk;
+    case: "dispute";
   } | { case: undefined; value?: undefined };
 };
 
@@ -408,7 +445,7 @@ export type GatewayToCoordinator = Message<"edgecoder.control.v1.GatewayToCoordi
  * Use `create(GatewayToCoordinatorSchema)` to create a new message.
  */
 export const GatewayToCoordinatorSchema: GenMessage<GatewayToCoordinator> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 11);
+  messageDesc(file_edgecoder_control_v1_gateway, 12);
 
 /**
  * @generated from message edgecoder.control.v1.Ping
@@ -425,7 +462,7 @@ export type Ping = Message<"edgecoder.control.v1.Ping"> & {
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 12);
+  messageDesc(file_edgecoder_control_v1_gateway, 13);
 
 /**
  * @generated from message edgecoder.control.v1.GatewayWelcome
@@ -435,6 +472,13 @@ export type GatewayWelcome = Message<"edgecoder.control.v1.GatewayWelcome"> & {
    * @generated from field: uint32 heartbeat_ms = 1;
    */
   heartbeatMs: number;
+
+  /**
+   * It understands DisputeAsk.
+   *
+   * @generated from field: bool disputes = 2;
+   */
+  disputes: boolean;
 };
 
 /**
@@ -442,7 +486,7 @@ export type GatewayWelcome = Message<"edgecoder.control.v1.GatewayWelcome"> & {
  * Use `create(GatewayWelcomeSchema)` to create a new message.
  */
 export const GatewayWelcomeSchema: GenMessage<GatewayWelcome> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 13);
+  messageDesc(file_edgecoder_control_v1_gateway, 14);
 
 /**
  * @generated from message edgecoder.control.v1.TaskState
@@ -502,7 +546,7 @@ export type TaskState = Message<"edgecoder.control.v1.TaskState"> & {
  * Use `create(TaskStateSchema)` to create a new message.
  */
 export const TaskStateSchema: GenMessage<TaskState> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 14);
+  messageDesc(file_edgecoder_control_v1_gateway, 15);
 
 /**
  * @generated from message edgecoder.control.v1.Submitted
@@ -538,7 +582,7 @@ export type Submitted = Message<"edgecoder.control.v1.Submitted"> & {
  * Use `create(SubmittedSchema)` to create a new message.
  */
 export const SubmittedSchema: GenMessage<Submitted> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 15);
+  messageDesc(file_edgecoder_control_v1_gateway, 16);
 
 /**
  * @generated from message edgecoder.control.v1.SubmitAnswer
@@ -567,7 +611,7 @@ export type SubmitAnswer = Message<"edgecoder.control.v1.SubmitAnswer"> & {
  * Use `create(SubmitAnswerSchema)` to create a new message.
  */
 export const SubmitAnswerSchema: GenMessage<SubmitAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 16);
+  messageDesc(file_edgecoder_control_v1_gateway, 17);
 
 /**
  * @generated from message edgecoder.control.v1.CancelAnswer
@@ -594,7 +638,7 @@ export type CancelAnswer = Message<"edgecoder.control.v1.CancelAnswer"> & {
  * Use `create(CancelAnswerSchema)` to create a new message.
  */
 export const CancelAnswerSchema: GenMessage<CancelAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 17);
+  messageDesc(file_edgecoder_control_v1_gateway, 18);
 
 /**
  * @generated from message edgecoder.control.v1.SyncAnswer
@@ -616,7 +660,7 @@ export type SyncAnswer = Message<"edgecoder.control.v1.SyncAnswer"> & {
  * Use `create(SyncAnswerSchema)` to create a new message.
  */
 export const SyncAnswerSchema: GenMessage<SyncAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 18);
+  messageDesc(file_edgecoder_control_v1_gateway, 19);
 
 /**
  * @generated from message edgecoder.control.v1.Candidate
@@ -650,7 +694,7 @@ export type Candidate = Message<"edgecoder.control.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 19);
+  messageDesc(file_edgecoder_control_v1_gateway, 20);
 
 /**
  * @generated from message edgecoder.control.v1.Explanation
@@ -696,7 +740,7 @@ export type Explanation = Message<"edgecoder.control.v1.Explanation"> & {
  * Use `create(ExplanationSchema)` to create a new message.
  */
 export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 20);
+  messageDesc(file_edgecoder_control_v1_gateway, 21);
 
 /**
  * @generated from message edgecoder.control.v1.ModelCapacity
@@ -723,7 +767,7 @@ export type ModelCapacity = Message<"edgecoder.control.v1.ModelCapacity"> & {
  * Use `create(ModelCapacitySchema)` to create a new message.
  */
 export const ModelCapacitySchema: GenMessage<ModelCapacity> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 21);
+  messageDesc(file_edgecoder_control_v1_gateway, 22);
 
 /**
  * What the attached workers can do together; sent at attach and when it changed, at most once a second.
@@ -762,7 +806,7 @@ export type Capacity = Message<"edgecoder.control.v1.Capacity"> & {
  * Use `create(CapacitySchema)` to create a new message.
  */
 export const CapacitySchema: GenMessage<Capacity> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 22);
+  messageDesc(file_edgecoder_control_v1_gateway, 23);
 
 /**
  * @generated from message edgecoder.control.v1.WalletAnswer
@@ -822,7 +866,7 @@ export type WalletAnswer = Message<"edgecoder.control.v1.WalletAnswer"> & {
  * Use `create(WalletAnswerSchema)` to create a new message.
  */
 export const WalletAnswerSchema: GenMessage<WalletAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 23);
+  messageDesc(file_edgecoder_control_v1_gateway, 24);
 
 /**
  * What one entry of the ledger did to one account.
@@ -885,7 +929,7 @@ export type WalletRow = Message<"edgecoder.control.v1.WalletRow"> & {
   final: boolean;
 
   /**
-   * What the sender of a transfer says about it.
+   * What the sender of a transfer says about it; of a settle, until when its result is in dispute.
    *
    * @generated from field: string note = 9;
    */
@@ -897,7 +941,7 @@ export type WalletRow = Message<"edgecoder.control.v1.WalletRow"> & {
  * Use `create(WalletRowSchema)` to create a new message.
  */
 export const WalletRowSchema: GenMessage<WalletRow> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 24);
+  messageDesc(file_edgecoder_control_v1_gateway, 25);
 
 /**
  * @generated from message edgecoder.control.v1.HistoryAnswer
@@ -931,7 +975,7 @@ export type HistoryAnswer = Message<"edgecoder.control.v1.HistoryAnswer"> & {
  * Use `create(HistoryAnswerSchema)` to create a new message.
  */
 export const HistoryAnswerSchema: GenMessage<HistoryAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 25);
+  messageDesc(file_edgecoder_control_v1_gateway, 26);
 
 /**
  * @generated from message edgecoder.control.v1.PaymentAnswer
@@ -982,7 +1026,7 @@ export type PaymentAnswer = Message<"edgecoder.control.v1.PaymentAnswer"> & {
  * Use `create(PaymentAnswerSchema)` to create a new message.
  */
 export const PaymentAnswerSchema: GenMessage<PaymentAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 26);
+  messageDesc(file_edgecoder_control_v1_gateway, 27);
 
 /**
  * @generated from message edgecoder.control.v1.TransferAnswer
@@ -1035,7 +1079,7 @@ export type TransferAnswer = Message<"edgecoder.control.v1.TransferAnswer"> & {
  * Use `create(TransferAnswerSchema)` to create a new message.
  */
 export const TransferAnswerSchema: GenMessage<TransferAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 27);
+  messageDesc(file_edgecoder_control_v1_gateway, 28);
 
 /**
  * @generated from message edgecoder.control.v1.AllotAnswer
@@ -1064,7 +1108,7 @@ export type AllotAnswer = Message<"edgecoder.control.v1.AllotAnswer"> & {
  * Use `create(AllotAnswerSchema)` to create a new message.
  */
 export const AllotAnswerSchema: GenMessage<AllotAnswer> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 28);
+  messageDesc(file_edgecoder_control_v1_gateway, 29);
 
 /**
  * Let somebody else run the tests of a result again: order a TEST under this id, whose payload has the check_digest of the receipt.
@@ -1098,7 +1142,82 @@ export type CheckAsk = Message<"edgecoder.control.v1.CheckAsk"> & {
  * Use `create(CheckAskSchema)` to create a new message.
  */
 export const CheckAskSchema: GenMessage<CheckAsk> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 29);
+  messageDesc(file_edgecoder_control_v1_gateway, 30);
+
+/**
+ * @generated from message edgecoder.control.v1.DisputeAnswer
+ */
+export type DisputeAnswer = Message<"edgecoder.control.v1.DisputeAnswer"> & {
+  /**
+   * @generated from field: uint32 ask = 1;
+   */
+  ask: number;
+
+  /**
+   * @generated from field: edgecoder.task.v1.Refusal refusal = 2;
+   */
+  refusal?: Refusal | undefined;
+
+  /**
+   * @generated from field: edgecoder.control.v1.DisputeState state = 3;
+   */
+  state: DisputeState;
+
+  /**
+   * Wall clock of the coordinator: begun; undecided then at the latest; ended, 0 = it has not.
+   *
+   * @generated from field: uint64 since_ms = 4;
+   */
+  sinceMs: bigint;
+
+  /**
+   * @generated from field: uint64 until_ms = 5;
+   */
+  untilMs: bigint;
+
+  /**
+   * @generated from field: uint64 ended_ms = 6;
+   */
+  endedMs: bigint;
+
+  /**
+   * While it waits: the worker that runs the tests now, and the account of its owner; empty = nobody does.
+   *
+   * @generated from field: string verifier = 7;
+   */
+  verifier: string;
+
+  /**
+   * @generated from field: string owner = 8;
+   */
+  owner: string;
+
+  /**
+   * Runs that have said something, that of the result among them.
+   *
+   * @generated from field: uint32 votes = 9;
+   */
+  votes: number;
+
+  /**
+   * What it waits for, or why it ended as it did; for people.
+   *
+   * @generated from field: string detail = 10;
+   */
+  detail: string;
+
+  /**
+   * @generated from field: string reason = 11;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message edgecoder.control.v1.DisputeAnswer.
+ * Use `create(DisputeAnswerSchema)` to create a new message.
+ */
+export const DisputeAnswerSchema: GenMessage<DisputeAnswer> = /*@__PURE__*/
+  messageDesc(file_edgecoder_control_v1_gateway, 31);
 
 /**
  * @generated from message edgecoder.control.v1.CoordinatorToGateway
@@ -1197,6 +1316,12 @@ export type CoordinatorToGateway = Message<"edgecoder.control.v1.CoordinatorToGa
      */
     value: CheckAsk;
     case: "check";
+  } | {
+    /**
+     * @generated from field: edgecoder.control.v1.DisputeAnswer dispute = 22;
+     */
+    value: DisputeAnswer;
+    case: "dispute";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1205,7 +1330,7 @@ export type CoordinatorToGateway = Message<"edgecoder.control.v1.CoordinatorToGa
  * Use `create(CoordinatorToGatewaySchema)` to create a new message.
  */
 export const CoordinatorToGatewaySchema: GenMessage<CoordinatorToGateway> = /*@__PURE__*/
-  messageDesc(file_edgecoder_control_v1_gateway, 30);
+  messageDesc(file_edgecoder_control_v1_gateway, 32);
 
 /**
  * @generated from enum edgecoder.control.v1.Standing
@@ -1295,4 +1420,48 @@ export enum PaymentState {
  */
 export const PaymentStateSchema: GenEnum<PaymentState> = /*@__PURE__*/
   enumDesc(file_edgecoder_control_v1_gateway, 1);
+
+/**
+ * @generated from enum edgecoder.control.v1.DisputeState
+ */
+export enum DisputeState {
+  /**
+   * @generated from enum value: DISPUTE_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Others are asked about it.
+   *
+   * @generated from enum value: DISPUTE_STATE_WAITING = 1;
+   */
+  WAITING = 1,
+
+  /**
+   * Others came to the same as the result.
+   *
+   * @generated from enum value: DISPUTE_STATE_STANDS = 2;
+   */
+  STANDS = 2,
+
+  /**
+   * Others came to something else.
+   *
+   * @generated from enum value: DISPUTE_STATE_REFUTED = 3;
+   */
+  REFUTED = 3,
+
+  /**
+   * Nobody could say, or the tests come out one way and the other: the result stands.
+   *
+   * @generated from enum value: DISPUTE_STATE_UNDECIDED = 4;
+   */
+  UNDECIDED = 4,
+}
+
+/**
+ * Describes the enum edgecoder.control.v1.DisputeState.
+ */
+export const DisputeStateSchema: GenEnum<DisputeState> = /*@__PURE__*/
+  enumDesc(file_edgecoder_control_v1_gateway, 2);
 

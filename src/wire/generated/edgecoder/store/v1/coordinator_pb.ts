@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/store/v1/coordinator.proto.
  */
 export const file_edgecoder_store_v1_coordinator: GenFile = /*@__PURE__*/
-  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJLCg9TdG9yZWRJc29sYXRpb24SFQoGcmVhc29uGAEgASgJQgWItRiACBIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBIlwKEFN0b3JlZFJlc3VtcHRpb24SFwoFc3RhZ2UYASABKAlCCIi1GBCgtRgBEhoKCHN0YWdlX21zGAIgASgEQgiYtRiAiLKgAhITCgRoZWxkGAMgASgJQgWItRiACCJpCgtTdG9yZWREcmFpbhIVCgZyZWFzb24YASABKAlCBYi1GIAIEiEKCHNpbmNlX21zGAIgASgEQg+YtRj/////////D6C1GAESIAoLZGVhZGxpbmVfbXMYAyABKARCC5i1GP////////8PIp4BCgpTdG9yZWRWb3RlEhwKBndvcmtlchgBIAEoCUIMiLUYQKC1GAGwtRgBEhsKBW93bmVyGAIgASgJQgyItRhAoLUYAbC1GAESHQoHb3V0Y29tZRgDIAEoCUIMiLUYEKC1GAGwtRgBEjYKB3JlY2VpcHQYBCABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEipQIKClN0b3JlZENhc2USHQoHZ2F0ZXdheRgBIAEoCUIMiLUYQKC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEh4KDGNoZWNrX2RpZ2VzdBgDIAEoDEIIoLUYAai1GCASHQoHc2FuZGJveBgEIAEoCUIMiLUYIKC1GAGwtRgBEiEKCHNpbmNlX21zGAUgASgEQg+YtRj/////////D6C1GAESNwoFdm90ZXMYBiADKAsyHi5lZGdlY29kZXIuc3RvcmUudjEuU3RvcmVkVm90ZUIIkLUYEKC1GAESGwoIY2hlY2tfaWQYByABKAlCCYi1GIEBsLUYARIXCgV3cm9uZxgIIAEoCUIIiLUYQLC1GAESEgoKc2FuZGJveF9tcxgJIAEoDSJ0ChJTdG9yZWRXb3JrZXJSZWNvcmQSDgoGYWdyZWVkGAEgASgNEg0KBXdyb25nGAIgASgNEg4KBnN0cmVhaxgDIAEoDRIRCglzdXNwaWNpb24YBCABKA0SHAoFY2FzZXMYBSADKAlCDYi1GIEBkLUYELC1GAEilQEKEFN0b3JlZFN1c3BlbnNpb24SIQoIc2luY2VfbXMYASABKARCD5i1GP////////8PoLUYARIhCgh1bnRpbF9tcxgCIAEoBEIPmLUY/////////w+gtRgBEh0KCGVuZGVkX21zGAMgASgEQguYtRj/////////DxIcCghldmlkZW5jZRgEIAEoDEIKiLUYgIAEoLUYAWIGcHJvdG8z", [file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits]);
+  fileDesc("CiRlZGdlY29kZXIvc3RvcmUvdjEvY29vcmRpbmF0b3IucHJvdG8SEmVkZ2Vjb2Rlci5zdG9yZS52MSJkCgtTdG9yZWRQYXVzZRIZCgZyZWFzb24YASABKAlCCYi1GIAIoLUYARIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBEhcKD3JlZnVzZXNfc3VibWl0cxgDIAEoCCJLCg9TdG9yZWRJc29sYXRpb24SFQoGcmVhc29uGAEgASgJQgWItRiACBIhCghzaW5jZV9tcxgCIAEoBEIPmLUY/////////w+gtRgBIlwKEFN0b3JlZFJlc3VtcHRpb24SFwoFc3RhZ2UYASABKAlCCIi1GBCgtRgBEhoKCHN0YWdlX21zGAIgASgEQgiYtRiAiLKgAhITCgRoZWxkGAMgASgJQgWItRiACCJpCgtTdG9yZWREcmFpbhIVCgZyZWFzb24YASABKAlCBYi1GIAIEiEKCHNpbmNlX21zGAIgASgEQg+YtRj/////////D6C1GAESIAoLZGVhZGxpbmVfbXMYAyABKARCC5i1GP////////8PIp4BCgpTdG9yZWRWb3RlEhwKBndvcmtlchgBIAEoCUIMiLUYQKC1GAGwtRgBEhsKBW93bmVyGAIgASgJQgyItRhAoLUYAbC1GAESHQoHb3V0Y29tZRgDIAEoCUIMiLUYEKC1GAGwtRgBEjYKB3JlY2VpcHQYBCABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAEi1AIKClN0b3JlZENhc2USHQoHZ2F0ZXdheRgBIAEoCUIMiLUYQKC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEh4KDGNoZWNrX2RpZ2VzdBgDIAEoDEIIoLUYAai1GCASHQoHc2FuZGJveBgEIAEoCUIMiLUYIKC1GAGwtRgBEiEKCHNpbmNlX21zGAUgASgEQg+YtRj/////////D6C1GAESNwoFdm90ZXMYBiADKAsyHi5lZGdlY29kZXIuc3RvcmUudjEuU3RvcmVkVm90ZUIIkLUYEKC1GAESGwoIY2hlY2tfaWQYByABKAlCCYi1GIEBsLUYARIXCgV3cm9uZxgIIAEoCUIIiLUYQLC1GAESEgoKc2FuZGJveF9tcxgJIAEoDRITCgVrbm93bhgKIAEoDUIEmLUYEBIYCgZwcm9iZWQYCyABKAlCCIi1GECwtRgBIpECCg1TdG9yZWREaXNwdXRlEh0KB2dhdGV3YXkYASABKAlCDIi1GECgtRgBsLUYARIbCgVzdGF0ZRgCIAEoCUIMiLUYEKC1GAGwtRgBEiEKCHNpbmNlX21zGAMgASgEQg+YtRj/////////D6C1GAESIQoIdW50aWxfbXMYBCABKARCD5i1GP////////8PoLUYARIdCghlbmRlZF9tcxgFIAEoBEILmLUY/////////w8SEwoFdm90ZXMYBiABKA1CBJi1GBASFQoGZGV0YWlsGAcgASgJQgWItRiABBIVCgZyZWFzb24YCCABKAlCBYi1GIACEhwKCXN0YXRlbWVudBgJIAEoDEIJiLUYgECgtRgBInQKElN0b3JlZFdvcmtlclJlY29yZBIOCgZhZ3JlZWQYASABKA0SDQoFd3JvbmcYAiABKA0SDgoGc3RyZWFrGAMgASgNEhEKCXN1c3BpY2lvbhgEIAEoDRIcCgVjYXNlcxgFIAMoCUINiLUYgQGQtRgQsLUYASKVAQoQU3RvcmVkU3VzcGVuc2lvbhIhCghzaW5jZV9tcxgBIAEoBEIPmLUY/////////w+gtRgBEiEKCHVudGlsX21zGAIgASgEQg+YtRj/////////D6C1GAESHQoIZW5kZWRfbXMYAyABKARCC5i1GP////////8PEhwKCGV2aWRlbmNlGAQgASgMQgqItRiAgASgtRgBYgZwcm90bzM", [file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits]);
 
 /**
  * There while the coordinator is paused.
@@ -169,7 +169,8 @@ export const StoredVoteSchema: GenMessage<StoredVote> = /*@__PURE__*/
   messageDesc(file_edgecoder_store_v1_coordinator, 4);
 
 /**
- * Key "v|c|<task id>": a result that others are asked about, while they are, and for good when somebody was wrong.
+ * Key "v|c|<task id>": a result that others are asked about, while they are, and for good when somebody was wrong. One that all
+ * agreed in is kept as a known answer: neither a check under way, nor somebody wrong.
  *
  * @generated from message edgecoder.store.v1.StoredCase
  */
@@ -228,6 +229,20 @@ export type StoredCase = Message<"edgecoder.store.v1.StoredCase"> & {
    * @generated from field: uint32 sandbox_ms = 9;
    */
   sandboxMs: number;
+
+  /**
+   * So many of the votes were there when it was asked about again, as an answer that is known; 0 = it is asked about for its own sake.
+   *
+   * @generated from field: uint32 known = 10;
+   */
+  known: number;
+
+  /**
+   * Peer id of the worker that is tried on the known answer; empty = whoever is independent.
+   *
+   * @generated from field: string probed = 11;
+   */
+  probed: string;
 };
 
 /**
@@ -236,6 +251,69 @@ export type StoredCase = Message<"edgecoder.store.v1.StoredCase"> & {
  */
 export const StoredCaseSchema: GenMessage<StoredCase> = /*@__PURE__*/
   messageDesc(file_edgecoder_store_v1_coordinator, 5);
+
+/**
+ * Key "v|d|<task id>": that a user disputes a result, and what came of it.
+ *
+ * @generated from message edgecoder.store.v1.StoredDispute
+ */
+export type StoredDispute = Message<"edgecoder.store.v1.StoredDispute"> & {
+  /**
+   * @generated from field: string gateway = 1;
+   */
+  gateway: string;
+
+  /**
+   * "waiting", "stands", "refuted" or "undecided".
+   *
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * @generated from field: uint64 since_ms = 3;
+   */
+  sinceMs: bigint;
+
+  /**
+   * @generated from field: uint64 until_ms = 4;
+   */
+  untilMs: bigint;
+
+  /**
+   * @generated from field: uint64 ended_ms = 5;
+   */
+  endedMs: bigint;
+
+  /**
+   * @generated from field: uint32 votes = 6;
+   */
+  votes: number;
+
+  /**
+   * @generated from field: string detail = 7;
+   */
+  detail: string;
+
+  /**
+   * @generated from field: string reason = 8;
+   */
+  reason: string;
+
+  /**
+   * Envelope of the edgecoder.task.v1.Dispute, as it came.
+   *
+   * @generated from field: bytes statement = 9;
+   */
+  statement: Uint8Array;
+};
+
+/**
+ * Describes the message edgecoder.store.v1.StoredDispute.
+ * Use `create(StoredDisputeSchema)` to create a new message.
+ */
+export const StoredDisputeSchema: GenMessage<StoredDispute> = /*@__PURE__*/
+  messageDesc(file_edgecoder_store_v1_coordinator, 6);
 
 /**
  * Key "v|w|<peer id>": how often the results of a worker agreed with those of others.
@@ -276,7 +354,7 @@ export type StoredWorkerRecord = Message<"edgecoder.store.v1.StoredWorkerRecord"
  * Use `create(StoredWorkerRecordSchema)` to create a new message.
  */
 export const StoredWorkerRecordSchema: GenMessage<StoredWorkerRecord> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 6);
+  messageDesc(file_edgecoder_store_v1_coordinator, 7);
 
 /**
  * There since a worker was suspended at this coordinator, also after that ended; its peer id is in the key.
@@ -314,5 +392,5 @@ export type StoredSuspension = Message<"edgecoder.store.v1.StoredSuspension"> & 
  * Use `create(StoredSuspensionSchema)` to create a new message.
  */
 export const StoredSuspensionSchema: GenMessage<StoredSuspension> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_coordinator, 7);
+  messageDesc(file_edgecoder_store_v1_coordinator, 8);
 

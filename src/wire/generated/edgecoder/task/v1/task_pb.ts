@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/task/v1/task.proto.
  */
 export const file_edgecoder_task_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChxlZGdlY29kZXIvdGFzay92MS90YXNrLnByb3RvEhFlZGdlY29kZXIudGFzay52MSLsBAoKVGFza0hlYWRlchIZCgJpZBgBIAEoCUINiLUYgQGgtRgBsLUYARIvCgRraW5kGAIgASgOMhsuZWRnZWNvZGVyLnRhc2sudjEuVGFza0tpbmRCBKC1GAESHQoHYWNjb3VudBgDIAEoCUIMiLUYQKC1GAGwtRgBEhQKBW1vZGVsGAQgASgJQgWItRiAARIfCg5jb250ZXh0X3Rva2VucxgFIAEoDUIHmLUYgICABRIhChFtYXhfb3V0cHV0X3Rva2VucxgGIAEoDUIGmLUYgIBAEh8KCWxhbmd1YWdlcxgHIAMoCUIMiLUYEJC1GASwtRgBEiwKFnByaWNlX2NhcF9taWNyb2NyZWRpdHMYCCABKARCDJi1GP//////////fxIgCgtkZWFkbGluZV9tcxgJIAEoBEILmLUY/////////w8SHgoMbWF4X2F0dGVtcHRzGAogASgNQgiYtRgKoLUYARIfCgptYXhfcnVuX21zGAsgASgNQguYtRiAurcDoLUYARIgCg5wYXlsb2FkX2RpZ2VzdBgMIAEoDEIIoLUYAai1GCASIgoNcGF5bG9hZF9ieXRlcxgNIAEoDUILmLUYgICABKC1GAESHQoHZ2F0ZXdheRgOIAEoCUIMiLUYQKC1GAGwtRgBEiUKDHN1Ym1pdHRlZF9tcxgPIAEoBEIPmLUY/////////w+gtRgBEiAKC2ZlbmNlX2Zsb29yGBAgASgEQguYtRj/////////DxIbCghjaGVja19vZhgRIAEoCUIJiLUYgQGwtRgBEhwKCWhpZGRlbl9vZhgSIAEoCUIJiLUYgQGwtRgBIkIKBU9yZGVyEjkKB2hlYWRlcnMYASADKAsyHS5lZGdlY29kZXIudGFzay52MS5UYXNrSGVhZGVyQgmQtRiAAqC1GAEiuQEKCFRyYW5zZmVyEhgKAmlkGAEgASgJQgyItRhAoLUYAbC1GAESHQoHYWNjb3VudBgCIAEoCUIMiLUYQKC1GAGwtRgBEhgKAnRvGAMgASgJQgyItRhAoLUYAbC1GAESIAoGYW1vdW50GAQgASgEQhCYtRj//////////3+gtRgBEiMKCmNyZWF0ZWRfbXMYBSABKARCD5i1GP////////8PoLUYARITCgRub3RlGAYgASgJQgWItRiAAiKKAQoFVXNhZ2USFQoNcHJvbXB0X3Rva2VucxgBIAEoDRIZChFjb21wbGV0aW9uX3Rva2VucxgCIAEoDRISCgpzYW5kYm94X21zGAMgASgNEhEKCWVuZ2luZV9tcxgEIAEoDRIUCgVtb2RlbBgFIAEoCUIFiLUYgAESEgoKaXRlcmF0aW9ucxgGIAEoDSL8AgoHUmVjZWlwdBIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEiEKC2Nvb3JkaW5hdG9yGAMgASgJQgyItRhAoLUYAbC1GAESHAoGd29ya2VyGAQgASgJQgyItRhAoLUYAbC1GAESHQoHZ2F0ZXdheRgFIAEoCUIMiLUYQKC1GAGwtRgBEiAKDnBheWxvYWRfZGlnZXN0GAYgASgMQgigtRgBqLUYIBIfCg1yZXN1bHRfZGlnZXN0GAcgASgMQgigtRgBqLUYIBItCgV1c2FnZRgIIAEoCzIYLmVkZ2Vjb2Rlci50YXNrLnYxLlVzYWdlQgSgtRgBEhgKCnN0YXJ0ZWRfbXMYCSABKARCBKC1GAESGQoLZmluaXNoZWRfbXMYCiABKARCBKC1GAESGQoHdmVyZGljdBgLIAEoCUIIiLUYILC1GAESGgoMY2hlY2tfZGlnZXN0GAwgASgMQgSotRggIowBCgpBY2NlcHRhbmNlEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESEwoFZmVuY2UYAiABKARCBKC1GAESIAoOcmVjZWlwdF9kaWdlc3QYAyABKAxCCKC1GAGotRggEicKBXVzYWdlGAQgASgLMhguZWRnZWNvZGVyLnRhc2sudjEuVXNhZ2UiaQoHUmVmdXNhbBIaCgRjb2RlGAEgASgJQgyItRhAoLUYAbC1GAESFQoGZGV0YWlsGAIgASgJQgWItRiACBITCgRuZXh0GAMgASgJQgWItRiABBIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDSpiCghUYXNrS2luZBIZChVUQVNLX0tJTkRfVU5TUEVDSUZJRUQQABISCg5UQVNLX0tJTkRfQ0hBVBABEhMKD1RBU0tfS0lORF9TT0xWRRACEhIKDlRBU0tfS0lORF9URVNUEANiBnByb3RvMw", [file_edgecoder_limits_v1_limits]);
+  fileDesc("ChxlZGdlY29kZXIvdGFzay92MS90YXNrLnByb3RvEhFlZGdlY29kZXIudGFzay52MSLsBAoKVGFza0hlYWRlchIZCgJpZBgBIAEoCUINiLUYgQGgtRgBsLUYARIvCgRraW5kGAIgASgOMhsuZWRnZWNvZGVyLnRhc2sudjEuVGFza0tpbmRCBKC1GAESHQoHYWNjb3VudBgDIAEoCUIMiLUYQKC1GAGwtRgBEhQKBW1vZGVsGAQgASgJQgWItRiAARIfCg5jb250ZXh0X3Rva2VucxgFIAEoDUIHmLUYgICABRIhChFtYXhfb3V0cHV0X3Rva2VucxgGIAEoDUIGmLUYgIBAEh8KCWxhbmd1YWdlcxgHIAMoCUIMiLUYEJC1GASwtRgBEiwKFnByaWNlX2NhcF9taWNyb2NyZWRpdHMYCCABKARCDJi1GP//////////fxIgCgtkZWFkbGluZV9tcxgJIAEoBEILmLUY/////////w8SHgoMbWF4X2F0dGVtcHRzGAogASgNQgiYtRgKoLUYARIfCgptYXhfcnVuX21zGAsgASgNQguYtRiAurcDoLUYARIgCg5wYXlsb2FkX2RpZ2VzdBgMIAEoDEIIoLUYAai1GCASIgoNcGF5bG9hZF9ieXRlcxgNIAEoDUILmLUYgICABKC1GAESHQoHZ2F0ZXdheRgOIAEoCUIMiLUYQKC1GAGwtRgBEiUKDHN1Ym1pdHRlZF9tcxgPIAEoBEIPmLUY/////////w+gtRgBEiAKC2ZlbmNlX2Zsb29yGBAgASgEQguYtRj/////////DxIbCghjaGVja19vZhgRIAEoCUIJiLUYgQGwtRgBEhwKCWhpZGRlbl9vZhgSIAEoCUIJiLUYgQGwtRgBIkIKBU9yZGVyEjkKB2hlYWRlcnMYASADKAsyHS5lZGdlY29kZXIudGFzay52MS5UYXNrSGVhZGVyQgmQtRiAAqC1GAEiuQEKCFRyYW5zZmVyEhgKAmlkGAEgASgJQgyItRhAoLUYAbC1GAESHQoHYWNjb3VudBgCIAEoCUIMiLUYQKC1GAGwtRgBEhgKAnRvGAMgASgJQgyItRhAoLUYAbC1GAESIAoGYW1vdW50GAQgASgEQhCYtRj//////////3+gtRgBEiMKCmNyZWF0ZWRfbXMYBSABKARCD5i1GP////////8PoLUYARITCgRub3RlGAYgASgJQgWItRiAAiKZAQoHRGlzcHV0ZRIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEh0KB3NhbmRib3gYAyABKAlCDIi1GCCgtRgBsLUYARIVCgZyZWFzb24YBCABKAlCBYi1GIACEiMKCmNyZWF0ZWRfbXMYBSABKARCD5i1GP////////8PoLUYASKKAQoFVXNhZ2USFQoNcHJvbXB0X3Rva2VucxgBIAEoDRIZChFjb21wbGV0aW9uX3Rva2VucxgCIAEoDRISCgpzYW5kYm94X21zGAMgASgNEhEKCWVuZ2luZV9tcxgEIAEoDRIUCgVtb2RlbBgFIAEoCUIFiLUYgAESEgoKaXRlcmF0aW9ucxgGIAEoDSL8AgoHUmVjZWlwdBIeCgd0YXNrX2lkGAEgASgJQg2ItRiBAaC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBEiEKC2Nvb3JkaW5hdG9yGAMgASgJQgyItRhAoLUYAbC1GAESHAoGd29ya2VyGAQgASgJQgyItRhAoLUYAbC1GAESHQoHZ2F0ZXdheRgFIAEoCUIMiLUYQKC1GAGwtRgBEiAKDnBheWxvYWRfZGlnZXN0GAYgASgMQgigtRgBqLUYIBIfCg1yZXN1bHRfZGlnZXN0GAcgASgMQgigtRgBqLUYIBItCgV1c2FnZRgIIAEoCzIYLmVkZ2Vjb2Rlci50YXNrLnYxLlVzYWdlQgSgtRgBEhgKCnN0YXJ0ZWRfbXMYCSABKARCBKC1GAESGQoLZmluaXNoZWRfbXMYCiABKARCBKC1GAESGQoHdmVyZGljdBgLIAEoCUIIiLUYILC1GAESGgoMY2hlY2tfZGlnZXN0GAwgASgMQgSotRggIowBCgpBY2NlcHRhbmNlEh4KB3Rhc2tfaWQYASABKAlCDYi1GIEBoLUYAbC1GAESEwoFZmVuY2UYAiABKARCBKC1GAESIAoOcmVjZWlwdF9kaWdlc3QYAyABKAxCCKC1GAGotRggEicKBXVzYWdlGAQgASgLMhguZWRnZWNvZGVyLnRhc2sudjEuVXNhZ2UiaQoHUmVmdXNhbBIaCgRjb2RlGAEgASgJQgyItRhAoLUYAbC1GAESFQoGZGV0YWlsGAIgASgJQgWItRiACBITCgRuZXh0GAMgASgJQgWItRiABBIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDSpiCghUYXNrS2luZBIZChVUQVNLX0tJTkRfVU5TUEVDSUZJRUQQABISCg5UQVNLX0tJTkRfQ0hBVBABEhMKD1RBU0tfS0lORF9TT0xWRRACEhIKDlRBU0tfS0lORF9URVNUEANiBnByb3RvMw", [file_edgecoder_limits_v1_limits]);
 
 /**
  * All a coordinator learns of a task. It must never hold a byte of a prompt, file or result.
@@ -220,6 +220,54 @@ export const TransferSchema: GenMessage<Transfer> = /*@__PURE__*/
   messageDesc(file_edgecoder_task_v1_task, 2);
 
 /**
+ * A user's word that the tests of a result come to something else than it says: the payload of an Envelope from the gateway that
+ * ordered the task.
+ *
+ * @generated from message edgecoder.task.v1.Dispute
+ */
+export type Dispute = Message<"edgecoder.task.v1.Dispute"> & {
+  /**
+   * @generated from field: string task_id = 1;
+   */
+  taskId: string;
+
+  /**
+   * Of the attempt that brought the result.
+   *
+   * @generated from field: uint64 fence = 2;
+   */
+  fence: bigint;
+
+  /**
+   * Kind of the sandbox that the result says its tests ran in: only the same runs them again.
+   *
+   * @generated from field: string sandbox = 3;
+   */
+  sandbox: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Wall clock of the gateway.
+   *
+   * @generated from field: uint64 created_ms = 5;
+   */
+  createdMs: bigint;
+};
+
+/**
+ * Describes the message edgecoder.task.v1.Dispute.
+ * Use `create(DisputeSchema)` to create a new message.
+ */
+export const DisputeSchema: GenMessage<Dispute> = /*@__PURE__*/
+  messageDesc(file_edgecoder_task_v1_task, 3);
+
+/**
  * What was used, as one end counted it.
  *
  * @generated from message edgecoder.task.v1.Usage
@@ -263,7 +311,7 @@ export type Usage = Message<"edgecoder.task.v1.Usage"> & {
  * Use `create(UsageSchema)` to create a new message.
  */
 export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
-  messageDesc(file_edgecoder_task_v1_task, 3);
+  messageDesc(file_edgecoder_task_v1_task, 4);
 
 /**
  * The worker's statement of one finished attempt: the payload of an Envelope from that worker.
@@ -346,7 +394,7 @@ export type Receipt = Message<"edgecoder.task.v1.Receipt"> & {
  * Use `create(ReceiptSchema)` to create a new message.
  */
 export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
-  messageDesc(file_edgecoder_task_v1_task, 4);
+  messageDesc(file_edgecoder_task_v1_task, 5);
 
 /**
  * The gateway's countersignature: it has the result named by the receipt, durably. Payload of an Envelope from that gateway.
@@ -384,7 +432,7 @@ export type Acceptance = Message<"edgecoder.task.v1.Acceptance"> & {
  * Use `create(AcceptanceSchema)` to create a new message.
  */
 export const AcceptanceSchema: GenMessage<Acceptance> = /*@__PURE__*/
-  messageDesc(file_edgecoder_task_v1_task, 5);
+  messageDesc(file_edgecoder_task_v1_task, 6);
 
 /**
  * An expected "no", as it crosses the wire. Codes are listed in docs/ERRORS.md.
@@ -424,7 +472,7 @@ export type Refusal = Message<"edgecoder.task.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_edgecoder_task_v1_task, 6);
+  messageDesc(file_edgecoder_task_v1_task, 7);
 
 /**
  * @generated from enum edgecoder.task.v1.TaskKind
