@@ -184,10 +184,14 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   leased(worker: string, taskId: string): void {
+    const { watch, clock } = this.#components
+    watch.leased(worker, clock.monotonicMs())
     this.#sessions.get(worker)?.leased(taskId)
   }
 
   released(worker: string, taskId: string): void {
+    const { watch, book } = this.#components
+    if (book.leases(worker).length === 0) watch.idle(worker)
     this.#sessions.get(worker)?.mentioned(taskId)
   }
 
@@ -273,7 +277,7 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #attach(link: Link, hello: WorkerHello): WorkerSession {
-    const { watch, clock, log } = this.#components
+    const { watch, clock, log, book } = this.#components
     const { capabilities } = hello
     assert(capabilities !== undefined, 'the bounds of a hello require them')
     const session = this.#sessions.get(link.peerId) ?? new WorkerSession(link.peerId, hello, capabilities)
@@ -284,11 +288,12 @@ export class WorkerDesk implements WorkerOutlets {
     this.#sessions.set(session.peerId, session)
     this.#gone.delete(session.peerId)
     watch.opened(session.peerId, clock.monotonicMs())
+    if (book.leases(session.peerId).length > 0) watch.leased(session.peerId, clock.monotonicMs())
     const keep = this.#takeUp(session, hello)
-    tellWorker(link, {
-      case: 'welcome',
-      value: { leaseMs: this.#limits.leaseMs, heartbeatMs: this.#limits.liveness.heartbeatMs, keep },
-    })
+    const { heartbeatMs, idle } = this.#limits.liveness
+    const { leaseMs } = this.#limits
+    const value = { leaseMs, heartbeatMs, idleHeartbeatMs: idle.heartbeatMs, keep }
+    tellWorker(link, { case: 'welcome', value })
     this.#enlist(session)
     const again = old !== undefined || keep.length > 0
     log.info('worker-attached', { peer: session.peerId, agent: session.agentId, slots: hello.slots, again })
@@ -330,14 +335,16 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #enlist(session: WorkerSession): void {
-    const { scheduler } = this.#components
-    scheduler.upsertWorker(profileOf(session, this.standing(session)))
-    scheduler.setLiveness(session.peerId, 'live')
-    this.#offer(session)
+    this.#changed(session)
+    this.#components.scheduler.setLiveness(session.peerId, 'live')
   }
 
+  /** It, or what is known of it, may be other than it was. */
   #changed(session: WorkerSession): void {
-    this.#components.scheduler.upsertWorker(profileOf(session, this.standing(session)))
+    const standing = this.standing(session)
+    if (session.reprofiled(standing)) {
+      this.#components.scheduler.upsertWorker(profileOf(session, standing))
+    }
     this.#offer(session)
   }
 

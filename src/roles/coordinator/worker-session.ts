@@ -34,11 +34,25 @@ export class WorkerSession {
   reason = ''
   done = 0
   failed = 0
+  #profiledBy: Profiled | undefined
 
   constructor(peerId: string, hello: WorkerHello, capabilities: Capabilities) {
     this.peerId = peerId
     this.agentId = hello.agentId
     this.capabilities = capabilities
+  }
+
+  /** A profile is about to be made. @returns false when it would be the same as the last one */
+  reprofiled({ account, policy: { models, incident } }: WorkerStanding): boolean {
+    const { capabilities } = this
+    const before = this.#profiledBy
+    this.#profiledBy = { capabilities, account, models, incident }
+    return (
+      before?.capabilities !== capabilities ||
+      before.account !== account ||
+      before.models !== models ||
+      before.incident !== incident
+    )
   }
 
   leased(taskId: string): void {
@@ -70,6 +84,14 @@ export interface WorkerStanding {
   /** Of its owner, as far as policy names it. */
   readonly account: string | undefined
   readonly policy: Pick<PolicyView, 'models' | 'incident'>
+}
+
+/** All that a profile is made of. */
+interface Profiled {
+  readonly capabilities: Capabilities
+  readonly account: string | undefined
+  readonly models: PolicyView['models']
+  readonly incident: PolicyView['incident']
 }
 
 export function profileOf(session: WorkerSession, { account, policy }: WorkerStanding): WorkerProfile {

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { fromWire, isRefusal, type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Link } from '../../ports/network.js'
-import { isMalformed } from '../../wire/frame.js'
+import { frames, isMalformed } from '../../wire/frame.js'
 import {
   type AttemptFailed,
   type Beat,
@@ -19,6 +19,9 @@ import { leaseOf, type TaskEntry } from './task-entry.js'
 import { tellWorker, type WorkerSession } from './worker-session.js'
 
 const FAULTS = { [Fault.WORKER]: 'worker', [Fault.TASK]: 'task', [Fault.GATEWAY]: 'gateway' } as const
+
+/** Answers most beats. */
+const NOTHING_RENEWED = frames.coordinatorToWorker.encode({ body: { case: 'beatAck', value: {} } })
 
 /** Who hears of what a worker says of itself. */
 interface Desk {
@@ -116,7 +119,8 @@ class WorkerTalk {
       else if (result.effects.some((effect) => effect.type === 'renewed'))
         renewed.push({ lease, leaseMs: this.#leaseMs })
     }
-    tellWorker(this.#link, { case: 'beatAck', value: { renewed } })
+    if (renewed.length > 0) tellWorker(this.#link, { case: 'beatAck', value: { renewed } })
+    else this.#link.send(NOTHING_RENEWED)
   }
 
   #done(done: Done): Action {
