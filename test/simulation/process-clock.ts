@@ -29,13 +29,13 @@ export class ProcessClock implements Clock {
 
   after(delayMs: number, task: () => void): Timer {
     const timer = new ProcessTimer(this.#gate, this.#timers, task, true)
-    if (!this.#gate.dead) timer.start(this.#world.after(delayMs, timer.fire))
+    if (!this.#gate.dead) timer.start(this.#world.after(delayMs, () => timer.fire()))
     return timer
   }
 
   every(periodMs: number, task: () => void): Timer {
     const timer = new ProcessTimer(this.#gate, this.#timers, task, false)
-    if (!this.#gate.dead) timer.start(this.#world.every(periodMs, timer.fire))
+    if (!this.#gate.dead) timer.start(this.#world.every(periodMs, () => timer.fire()))
     return timer
   }
 
@@ -59,14 +59,14 @@ class ProcessTimer implements Timer {
     this.#once = once
   }
 
-  readonly fire = (): void => {
+  fire(): void {
     // A repeating timer that is held up is late once, however often it came due.
     if (this.#due) return
     this.#due = true
-    this.#gate.run(this.#happen)
+    this.#gate.run(() => this.#happen())
   }
 
-  readonly #happen = (): void => {
+  #happen(): void {
     this.#due = false
     if (!this.#timers.has(this)) return
     if (this.#once) this.#timers.delete(this)

@@ -11,7 +11,7 @@ import type { WorkerDeskComponents } from './desk-components.js'
 import type { TaskOutlets } from './task-book.js'
 import { leaseOf, type TaskEntry } from './task-entry.js'
 import { toWireHeader } from './task-header.js'
-import { profileOf, tellWorker, WorkerSession, type WorkerStanding } from './worker-session.js'
+import { tellWorker, WorkerSession, type WorkerStanding } from './worker-session.js'
 import { createWorkerTalk } from './worker-talk.js'
 
 type WorkerOutlets = Pick<TaskOutlets, 'grant' | 'revoke' | 'leased' | 'released' | 'recorded' | 'storming'>
@@ -101,7 +101,8 @@ export class WorkerDesk implements WorkerOutlets {
     for (const session of this.#sessions.values()) {
       const why = this.#admits(session.peerId, session.agentId)
       if (why !== undefined) this.#putOut(session, why)
-      else this.#changed(session)
+      else if (session.isOutdated(this.standing(session)) || this.#bar(session) !== session.bar)
+        this.#changed(session)
     }
     this.#components.touch()
   }
@@ -260,7 +261,7 @@ export class WorkerDesk implements WorkerOutlets {
     })
     return {
       said: (message) => {
-        if (session.link !== link) return () => {}
+        if (session.link !== link) return undefined
         this.#heard(session)
         return talk(message)
       },
@@ -339,12 +340,10 @@ export class WorkerDesk implements WorkerOutlets {
     this.#components.scheduler.setLiveness(session.peerId, 'live')
   }
 
-  /** It, or what is known of it, may be other than it was. */
+  /** It can do, or is known to be, something else. */
   #changed(session: WorkerSession): void {
     const standing = this.standing(session)
-    if (session.reprofiled(standing)) {
-      this.#components.scheduler.upsertWorker(profileOf(session, standing))
-    }
+    if (session.isOutdated(standing)) this.#components.scheduler.upsertWorker(session.profile(standing))
     this.#offer(session)
   }
 

@@ -38,7 +38,7 @@ export function createWorkerTalk(
   session: WorkerSession,
   link: Link,
   desk: Desk,
-): (message: WorkerToCoordinator) => Action {
+): (message: WorkerToCoordinator) => Action | undefined {
   const talk = new WorkerTalk(components, init.leaseMs, session, link, desk)
   return (message) => talk.said(message)
 }
@@ -64,7 +64,7 @@ class WorkerTalk {
     this.#desk = desk
   }
 
-  said({ body }: WorkerToCoordinator): Action {
+  said({ body }: WorkerToCoordinator): Action | undefined {
     const session = this.#session
     switch (body.case) {
       case 'slots':
@@ -75,7 +75,9 @@ class WorkerTalk {
       case 'capabilities':
         return () => this.#changed(body.value)
       case 'beat':
-        return () => this.#beat(body.value)
+        if (body.value.progress.length > 0) return () => this.#beat(body.value)
+        this.#link.send(NOTHING_RENEWED)
+        return undefined
       case 'done':
         return this.#done(body.value)
       case 'failed':
@@ -119,8 +121,7 @@ class WorkerTalk {
       else if (result.effects.some((effect) => effect.type === 'renewed'))
         renewed.push({ lease, leaseMs: this.#leaseMs })
     }
-    if (renewed.length > 0) tellWorker(this.#link, { case: 'beatAck', value: { renewed } })
-    else this.#link.send(NOTHING_RENEWED)
+    tellWorker(this.#link, { case: 'beatAck', value: { renewed } })
   }
 
   #done(done: Done): Action {

@@ -75,6 +75,7 @@ export class LeaseDesk implements AttachmentOwner {
   isBoundTo(coordinator: string): boolean {
     for (const run of this.#runs.values()) if (run.coordinator === coordinator) return true
     const { clock, limits, outbox } = this.#components
+    if (outbox.size === 0) return false
     const sinceMs = clock.monotonicMs() - limits.outcomeWaitMs
     return outbox.of(coordinator).some((outcome) => outcome.case === 'done' && outcome.sinceMs > sinceMs)
   }
