@@ -45,9 +45,8 @@ export class WorkerDesk implements WorkerOutlets {
     return this.#sessions.values()
   }
 
-  standing({ peerId }: WorkerSession): WorkerStanding {
-    const { accountOf, policy } = this.#components
-    return { account: accountOf(peerId), policy: policy() }
+  standing({ peerId }: WorkerSession, policy = this.#components.policy()): WorkerStanding {
+    return { account: this.#components.accountOf(peerId), policy }
   }
 
   session(worker: string): WorkerSession | undefined {
@@ -98,10 +97,14 @@ export class WorkerDesk implements WorkerOutlets {
   /** Puts out workers that policy no longer admits or that are suspended; the others get what it lets them have now. */
   recheck(): void {
     this.#holdCode()
+    const policy = this.#components.policy()
     for (const session of this.#sessions.values()) {
-      const why = this.#admits(session.peerId, session.agentId)
+      const why = this.#admits(session, policy)
       if (why !== undefined) this.#putOut(session, why)
-      else if (session.isOutdated(this.standing(session)) || this.#bar(session) !== session.bar)
+      else if (
+        session.isOutdated(this.standing(session, policy)) ||
+        this.#bar(session, policy) !== session.bar
+      )
         this.#changed(session)
     }
     this.#components.touch()
@@ -156,7 +159,7 @@ export class WorkerDesk implements WorkerOutlets {
       this.#components.touch()
       return
     }
-    const why = this.#admits(worker, session?.agentId ?? '')
+    const why = this.#admits({ peerId: worker, agentId: session?.agentId ?? '' })
     if (session !== undefined && why !== undefined) {
       // Policy changed while the lease was on its way to the disk: nobody has heard of it.
       this.#components.book.step(entry, { type: 'decline', worker, fence, reason: why.code })
@@ -207,16 +210,16 @@ export class WorkerDesk implements WorkerOutlets {
     return this.#components.watch.lenient(this.#components.clock.monotonicMs())
   }
 
-  #admits(peerId: string, agentId: string): Refusal | undefined {
-    const { policy, enrollment, suspensions } = this.#components
-    const why = admits(policy(), { peerId, agentId, role: 'worker' })
+  #admits(worker: Pick<WorkerSession, 'peerId' | 'agentId'>, policy = this.#components.policy()) {
+    const { enrollment, suspensions } = this.#components
+    const { peerId, agentId } = worker
+    const why = admits(policy, { peerId, agentId, role: 'worker' })
     if (why === undefined) return suspensions.bar(peerId)
     return BARRED.has(why.code) ? why : (enrollment?.standing(peerId) ?? why)
   }
 
-  #bar({ peerId }: WorkerSession): Refusal | undefined {
-    const { policy, drains } = this.#components
-    return leaseBar(policy(), peerId) ?? drains.bar(peerId)
+  #bar({ peerId }: WorkerSession, policy = this.#components.policy()): Refusal | undefined {
+    return leaseBar(policy, peerId) ?? this.#components.drains.bar(peerId)
   }
 
   #putOut(session: WorkerSession, why: Refusal): void {
@@ -234,7 +237,7 @@ export class WorkerDesk implements WorkerOutlets {
   #greet(link: Link, first: WorkerToCoordinator): Greeting<WorkerToCoordinator> {
     if (first.body.case !== 'hello') return 'violation'
     const hello = first.body.value
-    const stranger = this.#admits(link.peerId, hello.agentId)
+    const stranger = this.#admits({ peerId: link.peerId, agentId: hello.agentId })
     const why = stranger ?? this.#full(link.peerId)
     const guest = { peer: link.peerId, agent: hello.agentId, secret: hello.registrationSecret }
     const { enrollment, log } = this.#components
@@ -295,7 +298,8 @@ export class WorkerDesk implements WorkerOutlets {
     const { leaseMs } = this.#limits
     const value = { leaseMs, heartbeatMs, idleHeartbeatMs: idle.heartbeatMs, keep }
     tellWorker(link, { case: 'welcome', value })
-    this.#enlist(session)
+    this.#changed(session)
+    this.#components.scheduler.setLiveness(session.peerId, 'live')
     const again = old !== undefined || keep.length > 0
     log.info('worker-attached', { peer: session.peerId, agent: session.agentId, slots: hello.slots, again })
     return session
@@ -333,11 +337,6 @@ export class WorkerDesk implements WorkerOutlets {
       }
       touch()
     })
-  }
-
-  #enlist(session: WorkerSession): void {
-    this.#changed(session)
-    this.#components.scheduler.setLiveness(session.peerId, 'live')
   }
 
   /** It can do, or is known to be, something else. */

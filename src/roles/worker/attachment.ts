@@ -105,7 +105,8 @@ export class Attachment {
   #idleHeartbeatMs = 0
   /** When the first beat was sent that nothing came after. */
   #askedMs: number | undefined
-  #nextBeat: Timer | undefined
+  #paceMs = 0
+  #beats: Timer | undefined
   #earlyBeat: Timer | undefined
   #ended: (why: Refusal) => void = () => {}
   #greeted: (why: Refusal | undefined) => void = () => {}
@@ -182,7 +183,6 @@ export class Attachment {
     if (this.#state !== 'open' || this.#earlyBeat !== undefined) return
     const { clock, limits } = this.#components
     this.#earlyBeat = clock.after(limits.earlyBeatMs, () => {
-      this.#earlyBeat = undefined
       this.#tick()
     })
   }
@@ -232,7 +232,7 @@ export class Attachment {
     this.#state = 'open'
     this.#heartbeatMs = within(welcome.heartbeatMs)
     this.#idleHeartbeatMs = within(welcome.idleHeartbeatMs || welcome.heartbeatMs)
-    this.#beatLater(true)
+    this.#keepPace(true)
     owner.welcomed(this, welcome)
     this.#greeted(undefined)
   }
@@ -264,6 +264,8 @@ export class Attachment {
   /** Beats, unless what it said has not been answered for too long. */
   #tick(): void {
     const { clock, limits, network, owner } = this.#components
+    this.#earlyBeat?.cancel()
+    this.#earlyBeat = undefined
     const nowMs = clock.monotonicMs()
     const unanswered = this.#askedMs !== undefined
     this.#askedMs ??= nowMs
@@ -272,7 +274,7 @@ export class Attachment {
       const progress = owner.progress(this.peerId)
       if (progress.length > 0) this.send({ case: 'beat', value: { progress } })
       else this.#link.send(EMPTY_BEAT)
-      this.#beatLater(unanswered)
+      this.#keepPace(unanswered)
       return
     }
     this.#end(refusal('link-closed', `the coordinator answered nothing for ${Math.round(silentMs)} ms`))
@@ -281,13 +283,13 @@ export class Attachment {
   }
 
   /** @param soon the coordinator may be gone, though nothing runs for it */
-  #beatLater(soon: boolean): void {
+  #keepPace(soon: boolean): void {
     const { clock, owner } = this.#components
-    this.#earlyBeat?.cancel()
-    this.#earlyBeat = undefined
-    this.#nextBeat?.cancel()
     const paceMs = soon || owner.isBoundTo(this.peerId) ? this.#heartbeatMs : this.#idleHeartbeatMs
-    this.#nextBeat = clock.after(paceMs, () => this.#tick())
+    if (paceMs === this.#paceMs) return
+    this.#paceMs = paceMs
+    this.#beats?.cancel()
+    this.#beats = clock.every(paceMs, () => this.#tick())
   }
 
   #offend(offence: Offence, detail: string): void {
@@ -303,7 +305,7 @@ export class Attachment {
     if (this.#state === 'closed') return
     const wasOpen = this.#state === 'open'
     this.#state = 'closed'
-    this.#nextBeat?.cancel()
+    this.#beats?.cancel()
     this.#earlyBeat?.cancel()
     drop()
     for (const answer of [...this.#questions.values()]) answer(undefined)
