@@ -6,6 +6,8 @@ import { createTimerQueue, type Pending } from './timer-queue.js'
 export interface VirtualClock extends Clock {
   /** Timers not yet fired or cancelled. */
   readonly pending: number
+  /** Timers fired so far. */
+  readonly fired: number
   /** Lets promises settle, fires every timer that falls due on the way, then stands `ms` later. */
   advance(ms: number): Promise<void>
   /** Fires the next timer and lets promises settle. @returns false when there was none */
@@ -48,6 +50,7 @@ export function createVirtualClock(
   let monotonicMs = 0
   let wallOffsetMs = startMs
   let steps = 0
+  let fired = 0
 
   const settle = async (): Promise<void> => {
     do await new Promise<void>((resolve) => setImmediate(resolve))
@@ -61,6 +64,7 @@ export function createVirtualClock(
   const fireOne = (timer: VirtualTimer): void => {
     const { task } = timer
     queue.pop()
+    fired++
     monotonicMs = Math.max(monotonicMs, timer.dueMs)
     if (timer.periodMs === undefined) timer.cancel()
     task()
@@ -101,6 +105,9 @@ export function createVirtualClock(
     get pending() {
       return count.live
     },
+    get fired() {
+      return fired
+    },
     nowMs: () => Math.floor(wallOffsetMs + monotonicMs),
     monotonicMs: () => monotonicMs,
     after: (delayMs, task) => setTimer(delayMs, undefined, task),
@@ -113,9 +120,9 @@ export function createVirtualClock(
     },
     async runNext() {
       await settle()
-      const fired = fire(Number.POSITIVE_INFINITY)
-      if (fired) await settled()
-      return fired
+      const isLast = !fire(Number.POSITIVE_INFINITY)
+      if (!isLast) await settled()
+      return !isLast
     },
     runUntil,
     runUntilIdle: (limitMs = IDLE_LIMIT_MS) => runUntil(() => count.oneShots === 0, limitMs),
