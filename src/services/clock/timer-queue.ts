@@ -21,8 +21,8 @@ interface Moment<T> {
 }
 
 /**
- * A heap of the times at which something is due, and a list of timers at each: thousands of processes set many
- * timers for the same time, and most of them cost no look at the heap.
+ * A heap of the times at which something is due, and a list of timers at each: thousands of processes set
+ * many timers for the same time, and most of them cost no look at the heap.
  */
 export function createTimerQueue<T extends Pending>(): TimerQueue<T> {
   const moments: Moment<T>[] = []

@@ -33,12 +33,12 @@ const IDLE_LIMIT_MS = 24 * 60 * 60 * 1000
 const STEPS_PER_TURN = 64
 
 /**
- * Timers fire in order of due time, then of setting. Between two, all promises settle and all signature checks
- * end, so a run with the same seed is the same run.
+ * Timers fire in order of due time, then of setting. Between two, all promises settle and all signature
+ * checks end, so a run with the same seed is the same run.
  *
  * @param options.stepMs above 0 = timers fall due at its multiples only, and promises settle once after all
- *   that are due at one: for thousands of processes, a fraction of the time. What settles by the event loop alone,
- *   as files and signatures checked on the thread pool do, is waited for only with 0
+ *   that are due at one: for thousands of processes, a fraction of the time. What settles by the event loop
+ *   alone, as files and signatures checked on the thread pool do, is waited for only with 0
  */
 export function createVirtualClock(
   startMs: number,
