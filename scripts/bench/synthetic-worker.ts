@@ -43,6 +43,8 @@ export async function attachWorker(peer: SyntheticPeer, init: SyntheticWorkerIni
         models: [{ name: MODEL, contextTokens: 4096, tokensPerSMilli: 50_000, warm: true }],
       },
     }),
+    // It keeps no count of its leases.
+    isBoundTo: () => true,
     progress: () => [],
     welcomed() {},
     leased: (_attachment, lease) => init.leased(lease, worker),

@@ -6,6 +6,7 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf'
+import { equals as equalBytes } from 'uint8arrays/equals'
 import { boundsBroken } from './bounds.js'
 import * as enrollment from './generated/edgecoder/control/v1/enrollment_pb.js'
 import * as gateway from './generated/edgecoder/control/v1/gateway_pb.js'
@@ -37,8 +38,17 @@ export interface Codec<S extends DescMessage> {
   decode(bytes: Uint8Array): MessageShape<S> | Malformed
 }
 
-/** @param maxBytes bound on the whole encoded message, checked before anything is parsed */
-export function codec<S extends DescMessage>(schema: S, maxBytes: number): Codec<S> {
+/**
+ * @param maxBytes bound on the whole encoded message, checked before anything is parsed
+ * @param usual what most frames of a quiet mesh are: known by its bytes, and decoded to one frozen value
+ */
+export function codec<S extends DescMessage>(
+  schema: S,
+  maxBytes: number,
+  usual?: MessageInitShape<S>,
+): Codec<S> {
+  const usualValue = usual && frozen(create(schema, usual))
+  const usualBytes = usualValue && toBinary(schema, usualValue)
   return {
     schema,
     maxBytes,
@@ -46,6 +56,9 @@ export function codec<S extends DescMessage>(schema: S, maxBytes: number): Codec
     decode(bytes) {
       if (bytes.length > maxBytes) {
         return malformed('frame-too-large', `${schema.typeName}: ${bytes.length} bytes, at most ${maxBytes}`)
+      }
+      if (usualValue !== undefined && usualBytes !== undefined && equalBytes(bytes, usualBytes)) {
+        return usualValue
       }
       let value: MessageShape<S>
       try {
@@ -62,14 +75,24 @@ export function codec<S extends DescMessage>(schema: S, maxBytes: number): Codec
   }
 }
 
+/** Nobody may change what all that decode the same bytes are given. */
+function frozen<T extends object>(value: T): T {
+  for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) frozen(part)
+  return Object.freeze(value)
+}
+
 /** Was this value refused? Narrows the result of any decode or open. */
 export function isMalformed(value: object): value is Malformed {
   return 'refused' in value && value.refused === true
 }
 
 export const frames = {
-  workerToCoordinator: codec(worker.WorkerToCoordinatorSchema, CONTROL_FRAME_BYTES),
-  coordinatorToWorker: codec(worker.CoordinatorToWorkerSchema, CONTROL_FRAME_BYTES),
+  workerToCoordinator: codec(worker.WorkerToCoordinatorSchema, CONTROL_FRAME_BYTES, {
+    body: { case: 'beat', value: {} },
+  }),
+  coordinatorToWorker: codec(worker.CoordinatorToWorkerSchema, CONTROL_FRAME_BYTES, {
+    body: { case: 'beatAck', value: {} },
+  }),
   gatewayToCoordinator: codec(gateway.GatewayToCoordinatorSchema, CONTROL_FRAME_BYTES),
   coordinatorToGateway: codec(gateway.CoordinatorToGatewaySchema, CONTROL_FRAME_BYTES),
   workerToGateway: codec(data.WorkerToGatewaySchema, DATA_FRAME_BYTES),

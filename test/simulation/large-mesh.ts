@@ -41,6 +41,8 @@ export interface LargeMeshInit {
 export interface LargeMeshSummary {
   readonly virtualS: number
   readonly wallS: number
+  /** Timers fired, among them one for each frame or few that arrive. */
+  readonly events: number
   /** Frames that were sent. */
   readonly frames: number
   readonly left: number
@@ -185,6 +187,7 @@ class LargeMesh {
     }
     return {
       virtualS: this.#clock.monotonicMs() / 1_000,
+      events: this.#clock.fired,
       frames: this.#frames,
       left: this.#left,
       submitted: this.#submitted.length,

@@ -28,39 +28,58 @@ export class ProcessClock implements Clock {
   }
 
   after(delayMs: number, task: () => void): Timer {
-    return this.#set((fire) => this.#world.after(delayMs, fire), task, true)
+    const timer = new ProcessTimer(this.#gate, this.#timers, task, true)
+    if (!this.#gate.dead) timer.start(this.#world.after(delayMs, () => timer.fire()))
+    return timer
   }
 
   every(periodMs: number, task: () => void): Timer {
-    return this.#set((fire) => this.#world.every(periodMs, fire), task, false)
+    const timer = new ProcessTimer(this.#gate, this.#timers, task, false)
+    if (!this.#gate.dead) timer.start(this.#world.every(periodMs, () => timer.fire()))
+    return timer
   }
 
   die(): void {
     for (const timer of [...this.#timers]) timer.cancel()
   }
+}
 
-  #set(start: (fire: () => void) => Timer, task: () => void, once: boolean): Timer {
-    if (this.#gate.dead) return { cancel() {} }
-    let due = false
-    const fire = (): void => {
-      // A repeating timer that is held up is late once, however often it came due.
-      if (due) return
-      due = true
-      this.#gate.run(() => {
-        due = false
-        if (!this.#timers.has(timer)) return
-        if (once) this.#timers.delete(timer)
-        task()
-      })
-    }
-    const started = start(fire)
-    const timer: Timer = {
-      cancel: () => {
-        started.cancel()
-        this.#timers.delete(timer)
-      },
-    }
-    this.#timers.add(timer)
-    return timer
+class ProcessTimer implements Timer {
+  readonly #gate: Gate
+  readonly #timers: Set<Timer>
+  readonly #task: () => void
+  readonly #once: boolean
+  #started: Timer | undefined
+  #due = false
+
+  constructor(gate: Gate, timers: Set<Timer>, task: () => void, once: boolean) {
+    this.#gate = gate
+    this.#timers = timers
+    this.#task = task
+    this.#once = once
+  }
+
+  fire(): void {
+    // A repeating timer that is held up is late once, however often it came due.
+    if (this.#due) return
+    this.#due = true
+    this.#gate.run(() => this.#happen())
+  }
+
+  #happen(): void {
+    this.#due = false
+    if (!this.#timers.has(this)) return
+    if (this.#once) this.#timers.delete(this)
+    this.#task()
+  }
+
+  start(started: Timer): void {
+    this.#started = started
+    this.#timers.add(this)
+  }
+
+  cancel(): void {
+    this.#started?.cancel()
+    this.#timers.delete(this)
   }
 }

@@ -5,8 +5,8 @@ import type { IncidentRecord, ModelSourcesRecord, RolloutRecord } from './policy
 export type PeerRole = 'coordinator' | 'gateway' | 'worker'
 
 /**
- * Who is in the network, as this peer knows it now. Made from the network file; signed policy will make it
- * later.
+ * Who is in the network, as this peer knows it now: made from the network file, or from signed policy. What
+ * changes is another view.
  */
 export interface PolicyView {
   readonly network: string

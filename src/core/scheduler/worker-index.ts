@@ -80,7 +80,7 @@ export class WorkerIndex {
 
   setBar(peerId: string, bar: Refusal | undefined): void {
     const worker = this.#workers.get(peerId)
-    if (worker === undefined) return
+    if (worker === undefined || worker.bar === bar) return
     worker.bar = bar
     this.#judge(worker)
   }

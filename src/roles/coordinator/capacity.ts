@@ -1,4 +1,4 @@
-import { mayServe, type WorkerSession, type WorkerStanding } from './worker-session.js'
+import type { WorkerSession } from './worker-session.js'
 
 /** Models and languages named in one capacity message; the wire allows as many. */
 const MODELS = 256
@@ -15,23 +15,18 @@ interface ModelSum {
  *
  * @param paused no slot is free then, for all who ask
  */
-export function capacityOf(
-  sessions: Iterable<WorkerSession>,
-  policy: WorkerStanding['policy'],
-  queued: number,
-  paused: boolean,
-) {
+export function capacityOf(sessions: Iterable<WorkerSession>, queued: number, paused: boolean) {
   const models = new Map<string, ModelSum>()
   const languages = new Set<string>()
   let workers = 0
   let freeSlots = 0
-  for (const { link, capabilities, bar, free: offered } of sessions) {
+  for (const { link, capabilities, serves, bar, free: offered } of sessions) {
     if (link === undefined) continue
     const free = paused || bar !== undefined ? 0 : offered
     workers++
     freeSlots += free
     for (const language of capabilities.languages) if (languages.size < LANGUAGES) languages.add(language)
-    for (const model of capabilities.models) if (mayServe(policy, model)) add(models, model, free)
+    for (const model of serves) add(models, model, free)
   }
   return {
     models: [...models.values()].slice(0, MODELS),

@@ -12,8 +12,10 @@ interface Talk<Message> {
   /**
    * What to do about a message; done in the order in which messages came. Checks of signatures start at
    * once.
+   *
+   * @returns undefined = nothing comes of it
    */
-  said(message: Message): Action
+  said(message: Message): Action | undefined
   closed(reason: string): void
 }
 
@@ -79,9 +81,12 @@ class ControlLink<S extends DescMessage> {
       this.#init.link.abort('the store of this coordinator fails')
       return
     }
-    const talk = this.#talk
-    if (talk === undefined) this.#greet(message)
-    else if (!this.#inbox.push(talk.said(message))) this.#offend('flood', 'too many signatures to check')
+    if (this.#talk === undefined) this.#greet(message)
+    else {
+      const action = this.#talk.said(message)
+      if (action === undefined) return
+      if (!this.#inbox.push(action)) this.#offend('flood', 'too many signatures to check')
+    }
     this.#components.touch()
   }
 

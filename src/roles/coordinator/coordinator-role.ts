@@ -94,6 +94,8 @@ export class CoordinatorRole implements Coordinator {
   /** Its restored log waits for the other coordinators; nobody is served before they have confirmed it. */
   #confirming: { readonly why: Refusal; readonly done: Promise<void> } | undefined
   #state: 'new' | 'serving' | 'stopped' = 'new'
+  /** Everybody attached was looked at by it. */
+  #checked: PolicyView | undefined
 
   constructor(ports: Ports, parts: CoordinatorParts, ids: ProtocolIds) {
     this.#ports = ports
@@ -302,6 +304,7 @@ export class CoordinatorRole implements Coordinator {
   /** Acts on what policy says now: who is not admitted any more is put out, and its leases go to others. */
   #recheck(): void {
     const { workers, gateways, assigner } = this.#parts
+    this.#checked = this.#ports.policy()
     workers.recheck()
     gateways.recheck()
     cancelBarred({ ...this.#ports, book: this.#parts.book })
@@ -327,7 +330,8 @@ export class CoordinatorRole implements Coordinator {
     const { book, journal, ledger, workers, gateways, announcer, meter, scheduler, pause, resumption } =
       this.#parts
     ledger?.round()
-    this.#recheck()
+    // That of a network without signed policy stays as it is.
+    if (this.#ports.policy() !== this.#checked) this.#recheck()
     this.#parts.drains.sweep()
     this.#parts.checks?.round()
     this.#parts.suspensions.sweep()

@@ -97,8 +97,8 @@ export class GatewayDesk {
   }
 
   #capacityNow() {
-    const { workers, scheduler, pause, policy } = this.#components
-    return capacityOf(workers(), policy(), scheduler.queued(), pause.why !== undefined)
+    const { workers, scheduler, pause } = this.#components
+    return capacityOf(workers(), scheduler.queued(), pause.why !== undefined)
   }
 
   #standing(entry: TaskEntry): WireTaskState {

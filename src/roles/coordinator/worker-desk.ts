@@ -11,7 +11,7 @@ import type { WorkerDeskComponents } from './desk-components.js'
 import type { TaskOutlets } from './task-book.js'
 import { leaseOf, type TaskEntry } from './task-entry.js'
 import { toWireHeader } from './task-header.js'
-import { profileOf, tellWorker, WorkerSession, type WorkerStanding } from './worker-session.js'
+import { tellWorker, WorkerSession, type WorkerStanding } from './worker-session.js'
 import { createWorkerTalk } from './worker-talk.js'
 
 type WorkerOutlets = Pick<TaskOutlets, 'grant' | 'revoke' | 'leased' | 'released' | 'recorded' | 'storming'>
@@ -45,9 +45,8 @@ export class WorkerDesk implements WorkerOutlets {
     return this.#sessions.values()
   }
 
-  standing({ peerId }: WorkerSession): WorkerStanding {
-    const { accountOf, policy } = this.#components
-    return { account: accountOf(peerId), policy: policy() }
+  standing({ peerId }: WorkerSession, policy = this.#components.policy()): WorkerStanding {
+    return { account: this.#components.accountOf(peerId), policy }
   }
 
   session(worker: string): WorkerSession | undefined {
@@ -98,10 +97,15 @@ export class WorkerDesk implements WorkerOutlets {
   /** Puts out workers that policy no longer admits or that are suspended; the others get what it lets them have now. */
   recheck(): void {
     this.#holdCode()
+    const policy = this.#components.policy()
     for (const session of this.#sessions.values()) {
-      const why = this.#admits(session.peerId, session.agentId)
+      const why = this.#admits(session, policy)
       if (why !== undefined) this.#putOut(session, why)
-      else this.#changed(session)
+      else if (
+        session.isOutdated(this.standing(session, policy)) ||
+        this.#bar(session, policy) !== session.bar
+      )
+        this.#changed(session)
     }
     this.#components.touch()
   }
@@ -155,7 +159,7 @@ export class WorkerDesk implements WorkerOutlets {
       this.#components.touch()
       return
     }
-    const why = this.#admits(worker, session?.agentId ?? '')
+    const why = this.#admits({ peerId: worker, agentId: session?.agentId ?? '' })
     if (session !== undefined && why !== undefined) {
       // Policy changed while the lease was on its way to the disk: nobody has heard of it.
       this.#components.book.step(entry, { type: 'decline', worker, fence, reason: why.code })
@@ -184,10 +188,14 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   leased(worker: string, taskId: string): void {
+    const { watch, clock } = this.#components
+    watch.leased(worker, clock.monotonicMs())
     this.#sessions.get(worker)?.leased(taskId)
   }
 
   released(worker: string, taskId: string): void {
+    const { watch, book } = this.#components
+    if (book.leases(worker).length === 0) watch.idle(worker)
     this.#sessions.get(worker)?.mentioned(taskId)
   }
 
@@ -202,16 +210,16 @@ export class WorkerDesk implements WorkerOutlets {
     return this.#components.watch.lenient(this.#components.clock.monotonicMs())
   }
 
-  #admits(peerId: string, agentId: string): Refusal | undefined {
-    const { policy, enrollment, suspensions } = this.#components
-    const why = admits(policy(), { peerId, agentId, role: 'worker' })
+  #admits(worker: Pick<WorkerSession, 'peerId' | 'agentId'>, policy = this.#components.policy()) {
+    const { enrollment, suspensions } = this.#components
+    const { peerId, agentId } = worker
+    const why = admits(policy, { peerId, agentId, role: 'worker' })
     if (why === undefined) return suspensions.bar(peerId)
     return BARRED.has(why.code) ? why : (enrollment?.standing(peerId) ?? why)
   }
 
-  #bar({ peerId }: WorkerSession): Refusal | undefined {
-    const { policy, drains } = this.#components
-    return leaseBar(policy(), peerId) ?? drains.bar(peerId)
+  #bar({ peerId }: WorkerSession, policy = this.#components.policy()): Refusal | undefined {
+    return leaseBar(policy, peerId) ?? this.#components.drains.bar(peerId)
   }
 
   #putOut(session: WorkerSession, why: Refusal): void {
@@ -229,7 +237,7 @@ export class WorkerDesk implements WorkerOutlets {
   #greet(link: Link, first: WorkerToCoordinator): Greeting<WorkerToCoordinator> {
     if (first.body.case !== 'hello') return 'violation'
     const hello = first.body.value
-    const stranger = this.#admits(link.peerId, hello.agentId)
+    const stranger = this.#admits({ peerId: link.peerId, agentId: hello.agentId })
     const why = stranger ?? this.#full(link.peerId)
     const said = { agent: hello.agentId, role: 'worker', secret: hello.registrationSecret } as const
     const guest = { peer: link.peerId, ...said }
@@ -257,7 +265,7 @@ export class WorkerDesk implements WorkerOutlets {
     })
     return {
       said: (message) => {
-        if (session.link !== link) return () => {}
+        if (session.link !== link) return undefined
         this.#heard(session)
         return talk(message)
       },
@@ -274,7 +282,7 @@ export class WorkerDesk implements WorkerOutlets {
   }
 
   #attach(link: Link, hello: WorkerHello): WorkerSession {
-    const { watch, clock, log } = this.#components
+    const { watch, clock, log, book } = this.#components
     const { capabilities } = hello
     assert(capabilities !== undefined, 'the bounds of a hello require them')
     const session = this.#sessions.get(link.peerId) ?? new WorkerSession(link.peerId, hello, capabilities)
@@ -285,12 +293,14 @@ export class WorkerDesk implements WorkerOutlets {
     this.#sessions.set(session.peerId, session)
     this.#gone.delete(session.peerId)
     watch.opened(session.peerId, clock.monotonicMs())
+    if (book.leases(session.peerId).length > 0) watch.leased(session.peerId, clock.monotonicMs())
     const keep = this.#takeUp(session, hello)
-    tellWorker(link, {
-      case: 'welcome',
-      value: { leaseMs: this.#limits.leaseMs, heartbeatMs: this.#limits.liveness.heartbeatMs, keep },
-    })
-    this.#enlist(session)
+    const { heartbeatMs, idle } = this.#limits.liveness
+    const { leaseMs } = this.#limits
+    const value = { leaseMs, heartbeatMs, idleHeartbeatMs: idle.heartbeatMs, keep }
+    tellWorker(link, { case: 'welcome', value })
+    this.#changed(session)
+    this.#components.scheduler.setLiveness(session.peerId, 'live')
     this.#components.checks?.attached(session.peerId)
     const again = old !== undefined || keep.length > 0
     log.info('worker-attached', { peer: session.peerId, agent: session.agentId, slots: hello.slots, again })
@@ -331,15 +341,10 @@ export class WorkerDesk implements WorkerOutlets {
     })
   }
 
-  #enlist(session: WorkerSession): void {
-    const { scheduler } = this.#components
-    scheduler.upsertWorker(profileOf(session, this.standing(session)))
-    scheduler.setLiveness(session.peerId, 'live')
-    this.#offer(session)
-  }
-
+  /** It can do, or is known to be, something else. */
   #changed(session: WorkerSession): void {
-    this.#components.scheduler.upsertWorker(profileOf(session, this.standing(session)))
+    const standing = this.standing(session)
+    if (session.isOutdated(standing)) this.#components.scheduler.upsertWorker(session.profile(standing))
     this.#offer(session)
   }
 

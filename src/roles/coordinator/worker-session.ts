@@ -34,11 +34,35 @@ export class WorkerSession {
   reason = ''
   done = 0
   failed = 0
+  #profiled: Profiled | undefined
 
   constructor(peerId: string, hello: WorkerHello, capabilities: Capabilities) {
     this.peerId = peerId
     this.agentId = hello.agentId
     this.capabilities = capabilities
+  }
+
+  /** May its profile be another one than was made last? */
+  isOutdated({ account, policy: { models, incident } }: WorkerStanding): boolean {
+    const last = this.#profiled
+    if (last === undefined || last.capabilities !== this.capabilities) return true
+    return last.account !== account || last.models !== models || last.incident !== incident
+  }
+
+  /** Made for the scheduler. */
+  profile(standing: WorkerStanding): WorkerProfile {
+    const made = profileOf(this, standing)
+    const { capabilities } = this
+    const { account, policy } = standing
+    const { models, incident } = policy
+    const serves = capabilities.models.filter((_model, at) => made.models[at]?.bar === undefined)
+    this.#profiled = { capabilities, account, models, incident, serves }
+    return made
+  }
+
+  /** Models of the last profile that may be given work. */
+  get serves(): readonly Model[] {
+    return this.#profiled?.serves ?? []
   }
 
   leased(taskId: string): void {
@@ -72,6 +96,15 @@ export interface WorkerStanding {
   readonly policy: Pick<PolicyView, 'models' | 'incident'>
 }
 
+/** All that a profile is made of. */
+interface Profiled {
+  readonly capabilities: Capabilities
+  readonly account: string | undefined
+  readonly models: PolicyView['models']
+  readonly incident: PolicyView['incident']
+  readonly serves: readonly Model[]
+}
+
 export function profileOf(session: WorkerSession, { account, policy }: WorkerStanding): WorkerProfile {
   const { capabilities } = session
   return {
@@ -94,11 +127,6 @@ export function profileOf(session: WorkerSession, { account, policy }: WorkerSta
 /** What a worker says that its models are. */
 export function modelsOf({ capabilities }: WorkerSession): readonly ServedModel[] {
   return capabilities.models.map(({ name, digest }) => ({ name, ...digestOf(digest) }))
-}
-
-/** May a model that a worker named be given work? */
-export function mayServe(policy: WorkerStanding['policy'], model: Pick<Model, 'name' | 'digest'>): boolean {
-  return modelRefusal(policy, { name: model.name, ...digestOf(model.digest) }) === undefined
 }
 
 function digestOf(bytes: Uint8Array): { readonly digest?: string } {

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { fromWire, isRefusal, type Refusal, refusal, toWire } from '../../core/refusal.js'
 import type { Link } from '../../ports/network.js'
-import { isMalformed } from '../../wire/frame.js'
+import { frames, isMalformed } from '../../wire/frame.js'
 import {
   type AttemptFailed,
   type Beat,
@@ -20,6 +20,9 @@ import { tellWorker, type WorkerSession } from './worker-session.js'
 
 const FAULTS = { [Fault.WORKER]: 'worker', [Fault.TASK]: 'task', [Fault.GATEWAY]: 'gateway' } as const
 
+/** Answers most beats. */
+const NOTHING_RENEWED = frames.coordinatorToWorker.encode({ body: { case: 'beatAck', value: {} } })
+
 /** Who hears of what a worker says of itself. */
 interface Desk {
   /** It has other slots to offer. */
@@ -35,7 +38,7 @@ export function createWorkerTalk(
   session: WorkerSession,
   link: Link,
   desk: Desk,
-): (message: WorkerToCoordinator) => Action {
+): (message: WorkerToCoordinator) => Action | undefined {
   const talk = new WorkerTalk(components, init.leaseMs, session, link, desk)
   return (message) => talk.said(message)
 }
@@ -61,7 +64,7 @@ class WorkerTalk {
     this.#desk = desk
   }
 
-  said({ body }: WorkerToCoordinator): Action {
+  said({ body }: WorkerToCoordinator): Action | undefined {
     const session = this.#session
     switch (body.case) {
       case 'slots':
@@ -72,7 +75,9 @@ class WorkerTalk {
       case 'capabilities':
         return () => this.#changed(body.value)
       case 'beat':
-        return () => this.#beat(body.value)
+        if (body.value.progress.length > 0) return () => this.#beat(body.value)
+        this.#link.send(NOTHING_RENEWED)
+        return undefined
       case 'done':
         return this.#done(body.value)
       case 'failed':

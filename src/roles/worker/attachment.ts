@@ -26,6 +26,8 @@ import type { WorkerLimits } from './worker-limits.js'
 export interface AttachmentOwner {
   /** What to say first; the coordinator may count on its `slots`. */
   hello(coordinator: string): MessageInitShape<typeof WorkerHelloSchema>
+  /** Do attempts of this coordinator run here, or outcomes wait for it? If not, beats may be rarer. */
+  isBoundTo(coordinator: string): boolean
   /** How this coordinator's attempts get on, for the next beat. */
   progress(coordinator: string): MessageInitShape<typeof ProgressSchema>[]
   welcomed(attachment: Attachment, welcome: WorkerWelcome): void
@@ -53,8 +55,14 @@ type Said = NonNullable<MessageInitShape<typeof WorkerToCoordinatorSchema>['body
 /** A coordinator may set the pace within these bounds. */
 const FASTEST_BEAT_MS = 20
 const SLOWEST_BEAT_MS = 60_000
+/** Says no more than that this worker is there. */
+const EMPTY_BEAT = frames.workerToCoordinator.encode({ body: { case: 'beat', value: {} } })
 /** Questions under way at once; further ones are answered with nothing. */
 const MAX_QUESTIONS = 16
+
+function within(heartbeatMs: number): number {
+  return Math.min(SLOWEST_BEAT_MS, Math.max(FASTEST_BEAT_MS, heartbeatMs))
+}
 
 /**
  * Dials a coordinator and says hello.
@@ -94,7 +102,10 @@ export class Attachment {
   #told: Offer = { free: 0, reason: '' }
   #state: 'greeting' | 'open' | 'closed' = 'greeting'
   #heartbeatMs = 0
-  #lastHeardMs = 0
+  #idleHeartbeatMs = 0
+  /** When the first beat was sent that nothing came after. */
+  #askedMs: number | undefined
+  #paceMs = 0
   #beats: Timer | undefined
   #earlyBeat: Timer | undefined
   #ended: (why: Refusal) => void = () => {}
@@ -172,8 +183,7 @@ export class Attachment {
     if (this.#state !== 'open' || this.#earlyBeat !== undefined) return
     const { clock, limits } = this.#components
     this.#earlyBeat = clock.after(limits.earlyBeatMs, () => {
-      this.#earlyBeat = undefined
-      this.#beat()
+      this.#tick()
     })
   }
 
@@ -210,7 +220,7 @@ export class Attachment {
       this.#offend('malformed-frame', message.detail)
       return
     }
-    this.#lastHeardMs = this.#components.clock.monotonicMs()
+    this.#askedMs = undefined
     if (message.body.case === 'refused') this.#end(fromWire(message.body.value))
     else if (this.#state === 'open') this.#take(message.body)
     else if (message.body.case === 'welcome') this.#open(message.body.value)
@@ -218,10 +228,11 @@ export class Attachment {
   }
 
   #open(welcome: WorkerWelcome): void {
-    const { clock, owner } = this.#components
+    const { owner } = this.#components
     this.#state = 'open'
-    this.#heartbeatMs = Math.min(SLOWEST_BEAT_MS, Math.max(FASTEST_BEAT_MS, welcome.heartbeatMs))
-    this.#beats = clock.every(this.#heartbeatMs, () => this.#tick())
+    this.#heartbeatMs = within(welcome.heartbeatMs)
+    this.#idleHeartbeatMs = within(welcome.idleHeartbeatMs || welcome.heartbeatMs)
+    this.#keepPace(true)
     owner.welcomed(this, welcome)
     this.#greeted(undefined)
   }
@@ -250,11 +261,20 @@ export class Attachment {
     }
   }
 
+  /** Beats, unless what it said has not been answered for too long. */
   #tick(): void {
-    const { clock, limits, network } = this.#components
-    const silentMs = clock.monotonicMs() - this.#lastHeardMs
-    if (silentMs <= this.#heartbeatMs * limits.unansweredBeats) {
-      this.#beat()
+    const { clock, limits, network, owner } = this.#components
+    this.#earlyBeat?.cancel()
+    this.#earlyBeat = undefined
+    const nowMs = clock.monotonicMs()
+    const unanswered = this.#askedMs !== undefined
+    this.#askedMs ??= nowMs
+    const silentMs = nowMs - this.#askedMs
+    if (silentMs < this.#heartbeatMs * limits.unansweredBeats) {
+      const progress = owner.progress(this.peerId)
+      if (progress.length > 0) this.send({ case: 'beat', value: { progress } })
+      else this.#link.send(EMPTY_BEAT)
+      this.#keepPace(unanswered)
       return
     }
     this.#end(refusal('link-closed', `the coordinator answered nothing for ${Math.round(silentMs)} ms`))
@@ -262,10 +282,14 @@ export class Attachment {
     void network.disconnect(this.peerId)
   }
 
-  #beat(): void {
-    this.#earlyBeat?.cancel()
-    this.#earlyBeat = undefined
-    this.send({ case: 'beat', value: { progress: this.#components.owner.progress(this.peerId) } })
+  /** @param soon the coordinator may be gone, though nothing runs for it */
+  #keepPace(soon: boolean): void {
+    const { clock, owner } = this.#components
+    const paceMs = soon || owner.isBoundTo(this.peerId) ? this.#heartbeatMs : this.#idleHeartbeatMs
+    if (paceMs === this.#paceMs) return
+    this.#paceMs = paceMs
+    this.#beats?.cancel()
+    this.#beats = clock.every(paceMs, () => this.#tick())
   }
 
   #offend(offence: Offence, detail: string): void {

@@ -71,12 +71,11 @@ export class LeaseDesk implements AttachmentOwner {
     return this.#attachments.get(coordinator)
   }
 
-  /**
-   * Do attempts of this coordinator run here, or fresh outcomes wait for it? Then it is worth coming back to.
-   */
+  /** Also says that it is worth coming back to. */
   isBoundTo(coordinator: string): boolean {
-    if (this.runs.some((run) => run.coordinator === coordinator)) return true
+    for (const run of this.#runs.values()) if (run.coordinator === coordinator) return true
     const { clock, limits, outbox } = this.#components
+    if (outbox.size === 0) return false
     const sinceMs = clock.monotonicMs() - limits.outcomeWaitMs
     return outbox.of(coordinator).some((outcome) => outcome.case === 'done' && outcome.sinceMs > sinceMs)
   }
@@ -135,9 +134,11 @@ export class LeaseDesk implements AttachmentOwner {
   }
 
   progress(coordinator: string): MessageInitShape<typeof ProgressSchema>[] {
-    return this.runs
-      .filter((run) => run.coordinator === coordinator)
-      .map((run) => ({ lease: run.ref, work: run.headway.reading(), stage: run.headway.stage }))
+    const progress: MessageInitShape<typeof ProgressSchema>[] = []
+    for (const { coordinator: of, ref: lease, headway } of this.#runs.values()) {
+      if (of === coordinator) progress.push({ lease, work: headway.reading(), stage: headway.stage })
+    }
+    return progress
   }
 
   welcomed(attachment: Attachment, welcome: WorkerWelcome): void {

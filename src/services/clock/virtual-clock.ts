@@ -1,11 +1,13 @@
 import type { Clock, Timer } from '../../ports/clock.js'
 import { watchCrypto } from './pending-crypto.js'
-import { createTimerHeap, type Pending } from './timer-heap.js'
+import { createTimerQueue, type Pending } from './timer-queue.js'
 
 /** Time that moves only when told to, for simulations and tests. */
 export interface VirtualClock extends Clock {
   /** Timers not yet fired or cancelled. */
   readonly pending: number
+  /** Timers fired so far. */
+  readonly fired: number
   /** Lets promises settle, fires every timer that falls due on the way, then stands `ms` later. */
   advance(ms: number): Promise<void>
   /** Fires the next timer and lets promises settle. @returns false when there was none */
@@ -27,88 +29,84 @@ export interface VirtualClock extends Clock {
 }
 
 const IDLE_LIMIT_MS = 24 * 60 * 60 * 1000
+/** In steps, the event loop turns after so many of them: nothing waits for it then but signals and messages. */
+const STEPS_PER_TURN = 64
 
 /**
  * Timers fire in order of due time, then of setting. Between two, all promises settle and all signature
- * checks
- * end, so a run with the same seed is the same run.
+ * checks end, so a run with the same seed is the same run.
  *
  * @param options.stepMs above 0 = timers fall due at its multiples only, and promises settle once after all
- *   that are due at one: for thousands of processes, a fraction of the time
+ *   that are due at one: for thousands of processes, a fraction of the time. What settles by the event loop
+ *   alone, as files and signatures checked on the thread pool do, is waited for only with 0
  */
 export function createVirtualClock(
   startMs: number,
   { stepMs = 0 }: { readonly stepMs?: number } = {},
 ): VirtualClock {
-  const heap = createTimerHeap()
+  const queue = createTimerQueue<VirtualTimer>()
   const crypto = watchCrypto()
+  const count: TimerCount = { live: 0, oneShots: 0 }
   let monotonicMs = 0
   let wallOffsetMs = startMs
-  let order = 0
-  let oneShots = 0
-  let live = 0
+  let steps = 0
+  let fired = 0
 
   const settle = async (): Promise<void> => {
     do await new Promise<void>((resolve) => setImmediate(resolve))
     while (crypto.pending() > 0)
   }
 
-  const forget = (timer: Pending): void => {
-    if (timer.cancelled) return
-    timer.cancelled = true
-    live--
-    if (timer.periodMs === undefined) oneShots--
-  }
+  /** Node runs the next tick once no promise is left to settle. */
+  const settleStep = (): Promise<void> =>
+    ++steps % STEPS_PER_TURN === 0 ? settle() : new Promise((resolve) => process.nextTick(resolve))
 
-  const nextLive = (): Pending | undefined => {
-    while (heap.peek()?.cancelled) heap.pop()
-    return heap.peek()
-  }
-
-  const fireOne = (timer: Pending): void => {
-    heap.pop()
+  const fireOne = (timer: VirtualTimer): void => {
+    const { task } = timer
+    queue.pop()
+    fired++
     monotonicMs = Math.max(monotonicMs, timer.dueMs)
-    if (timer.periodMs === undefined) forget(timer)
-    timer.task()
+    if (timer.periodMs === undefined) timer.cancel()
+    task()
     if (timer.periodMs !== undefined && !timer.cancelled) {
       timer.dueMs = dueAfter(timer.dueMs, timer.periodMs, stepMs)
-      timer.order = order++
-      heap.push(timer)
+      queue.push(timer)
     }
   }
 
-  /** Fires the next timer due by `limitMs`, and all others of its step. */
-  const fire = async (limitMs: number): Promise<boolean> => {
-    const first = nextLive()
+  /** Fires the next timer due by `limitMs`, and all others of its step. @returns false when there was none */
+  const fire = (limitMs: number): boolean => {
+    const first = queue.peek()
     if (first === undefined || first.dueMs > limitMs) return false
     const { dueMs } = first
     fireOne(first)
-    for (let next = nextLive(); stepMs > 0 && next?.dueMs === dueMs; next = nextLive()) fireOne(next)
-    await settle()
+    for (let next = queue.peek(); stepMs > 0 && next?.dueMs === dueMs; next = queue.peek()) fireOne(next)
     return true
   }
+  const settled = stepMs > 0 ? settleStep : settle
 
   const setTimer = (delayMs: number, periodMs: number | undefined, task: () => void): Timer => {
-    const dueMs = dueAfter(monotonicMs, Math.max(0, delayMs), stepMs)
-    const timer: Pending = { dueMs, order: order++, periodMs, task, cancelled: false }
-    heap.push(timer)
-    live++
-    if (periodMs === undefined) oneShots++
-    return { cancel: () => forget(timer) }
+    const timer = new VirtualTimer(count, dueAfter(monotonicMs, Math.max(0, delayMs), stepMs), periodMs, task)
+    queue.push(timer)
+    return timer
   }
 
   const runUntil = async (holds: () => boolean, limitMs: number): Promise<boolean> => {
     const endMs = monotonicMs + limitMs
     await settle()
     while (!holds()) {
-      if (!(await fire(endMs))) return holds()
+      if (!fire(endMs)) return holds()
+      await settled()
     }
     return true
   }
 
   return {
     get pending() {
-      return live
+      return count.live
+    },
+    get fired() {
+      return fired
     },
     nowMs: () => Math.floor(wallOffsetMs + monotonicMs),
     monotonicMs: () => monotonicMs,
@@ -117,19 +115,55 @@ export function createVirtualClock(
     async advance(ms) {
       const endMs = monotonicMs + ms
       await settle()
-      while (await fire(endMs));
+      while (fire(endMs)) await settled()
       monotonicMs = endMs
     },
     async runNext() {
       await settle()
-      return fire(Number.POSITIVE_INFINITY)
+      const isLast = !fire(Number.POSITIVE_INFINITY)
+      if (!isLast) await settled()
+      return !isLast
     },
     runUntil,
-    runUntilIdle: (limitMs = IDLE_LIMIT_MS) => runUntil(() => oneShots === 0, limitMs),
+    runUntilIdle: (limitMs = IDLE_LIMIT_MS) => runUntil(() => count.oneShots === 0, limitMs),
     jumpWall(byMs) {
       wallOffsetMs += byMs
     },
     dispose: () => crypto.stop(),
+  }
+}
+
+function nothing(): void {}
+
+/** Of timers not yet fired or cancelled. */
+interface TimerCount {
+  live: number
+  oneShots: number
+}
+
+class VirtualTimer implements Timer, Pending {
+  dueMs: number
+  cancelled = false
+  readonly periodMs: number | undefined
+  task: () => void
+  readonly #count: TimerCount
+
+  constructor(count: TimerCount, dueMs: number, periodMs: number | undefined, task: () => void) {
+    this.#count = count
+    this.dueMs = dueMs
+    this.periodMs = periodMs
+    this.task = task
+    count.live++
+    if (periodMs === undefined) count.oneShots++
+  }
+
+  cancel(): void {
+    if (this.cancelled) return
+    this.cancelled = true
+    // What it holds is not kept until the time at which it was due.
+    this.task = nothing
+    this.#count.live--
+    if (this.periodMs === undefined) this.#count.oneShots--
   }
 }
 

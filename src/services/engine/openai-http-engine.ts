@@ -134,7 +134,7 @@ class OpenAiHttpEngine implements Engine {
     const silenceMs = this.#init.silenceMs ?? DEFAULT_SILENCE_MS
     const watch = (ms: number): Timer => this.#clock.after(ms, () => stop.abort(silent(ms)))
     const timer = watch(firstTokenMs)
-    const response = await this.#post(generation, stop.signal).finally(timer.cancel)
+    const response = await this.#post(generation, stop.signal).finally(() => timer.cancel())
     const sse = createSseReader()
     const chat = createChatStream(promptBytes(generation))
     let waitMs = firstTokenMs
@@ -205,7 +205,7 @@ async function* watched(
   try {
     for (;;) {
       const timer = watch()
-      const next = await source.next().finally(timer.cancel)
+      const next = await source.next().finally(() => timer.cancel())
       if (next.done === true) return
       yield next.value
     }

@@ -27,9 +27,8 @@ interface MemoryLinkInit {
 
 interface InFlight {
   readonly atMs: number
-  /** Absent = the end of the stream. */
-  readonly frame?: Uint8Array
-  readonly reason?: string
+  /** Text = the end of the stream, and why. */
+  readonly what: Uint8Array | string
 }
 
 /** One end of a link between two peers of a memory mesh. */
@@ -74,7 +73,7 @@ export class MemoryLink implements Link {
       return false
     }
     // A copy: over a socket, too, what the sender does to its buffer afterwards is not seen.
-    this.#post({ frame: frame.slice() })
+    this.#post(frame.slice())
     return this.#inFlightBytes <= HIGH_WATER_BYTES
   }
 
@@ -101,7 +100,7 @@ export class MemoryLink implements Link {
     if (this.#inbox.ended) return
     if (!this.#closing) {
       this.#closing = true
-      this.#post({ reason: 'closed by the other end' })
+      this.#post('closed by the other end')
     }
     while (!this.#inbox.ended) await new Promise<void>((resolve) => this.#waiters.push(resolve))
   }
@@ -110,7 +109,7 @@ export class MemoryLink implements Link {
     if (this.#inbox.ended) return
     this.#inFlight = []
     this.#inFlightBytes = 0
-    this.#post({ reason: 'reset by the other end' })
+    this.#post('reset by the other end')
     this.end(reason)
   }
 
@@ -127,10 +126,10 @@ export class MemoryLink implements Link {
     this.#arm()
   }
 
-  #post(what: { readonly frame: Uint8Array } | { readonly reason: string }): void {
+  #post(what: Uint8Array | string): void {
     const atMs = Math.max(this.#lastAtMs, this.#path.clock.monotonicMs() + this.#path.delayMs())
     this.#lastAtMs = atMs
-    this.#inFlight.push({ atMs, ...what })
+    this.#inFlight.push({ atMs, what })
     this.#arm()
   }
 
@@ -138,27 +137,29 @@ export class MemoryLink implements Link {
     const next = this.#inFlight[0]
     if (next === undefined || this.#timerSet || this.#path.held()) return
     this.#timerSet = true
-    this.#path.clock.after(next.atMs - this.#path.clock.monotonicMs(), () => {
-      this.#timerSet = false
-      this.#deliver()
-    })
+    this.#path.clock.after(next.atMs - this.#path.clock.monotonicMs(), this.#due)
   }
 
-  #deliver(): void {
+  readonly #due = (): void => {
+    this.#timerSet = false
     if (this.#path.held()) return
     const nowMs = this.#path.clock.monotonicMs()
     for (let next = this.#inFlight[0]; next !== undefined && next.atMs <= nowMs; next = this.#inFlight[0]) {
       this.#inFlight.shift()
-      if (next.frame === undefined) {
-        this.#other?.end(next.reason ?? 'closed by the other end')
-        if (this.#closing) this.end('closed here')
-      } else {
-        this.#inFlightBytes -= next.frame.length
-        this.#other?.take(next.frame)
-      }
+      this.#arrive(next.what)
     }
-    this.#wake()
+    if (this.#waiters.length > 0) this.#wake()
     this.#arm()
+  }
+
+  #arrive(what: Uint8Array | string): void {
+    if (typeof what === 'string') {
+      this.#other?.end(what)
+      if (this.#closing) this.end('closed here')
+      return
+    }
+    this.#inFlightBytes -= what.length
+    this.#other?.take(what)
   }
 
   /** One frame arrives here. */

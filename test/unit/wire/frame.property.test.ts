@@ -48,6 +48,19 @@ describe('decoders', () => {
     )
   })
 
+  it.each([
+    [frames.workerToCoordinator, 'beat', { progress: [] }],
+    [frames.coordinatorToWorker, 'beatAck', { renewed: [] }],
+  ] as const)('the usual frame is read as any other, and given to all alike', (codec, kind, value) => {
+    const bytes = codec.encode({ body: { case: kind, value: {} } } as never)
+    const decoded = codec.decode(Buffer.from(bytes))
+    expect(decoded).toMatchObject({ body: { case: kind, value } })
+    expect(codec.decode(bytes)).toBe(decoded)
+    expect(codec.encode(decoded as never)).toEqual(bytes)
+    const list = Object.values(isMalformed(decoded) ? {} : (decoded.body.value ?? {})).find(Array.isArray)
+    expect(() => list?.push(1)).toThrow(TypeError)
+  })
+
   it('a frame over its bound is refused before it is parsed', () => {
     const decoded = frames.announcement.decode(new Uint8Array(frames.announcement.maxBytes + 1))
     expect(isMalformed(decoded) && decoded.code).toBe('frame-too-large')

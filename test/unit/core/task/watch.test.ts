@@ -4,20 +4,16 @@ import { CALM, DEFAULT_STORM, judgeStorm, type Storm } from '../../../../src/cor
 import { createWatch, type LivenessChange, type Watch } from '../../../../src/core/task/watch.js'
 
 const SWEEP_MS = 500
-const BEAT_MS = DEFAULT_LIVENESS.heartbeatMs
+const { heartbeatMs: BEAT_MS, idle: IDLE } = DEFAULT_LIVENESS
 
 describe('liveness', () => {
-  it('goes from live over quiet and unknown to lost as silence lasts', () => {
-    const at = (ms: number) => judgeLiveness({ lastHeardMs: 1_000 }, DEFAULT_LIVENESS, 1_000 + ms)
-    expect([0, 3_999, 4_000, 7_999, 8_000, 11_999, 12_000].map(at)).toEqual([
-      'live',
-      'live',
-      'quiet',
-      'quiet',
-      'unknown',
-      'unknown',
-      'lost',
-    ])
+  it.each([
+    ['leased', { lastHeardMs: 1_000, leasedMs: 0 }, [0, 3_999, 4_000, 7_999, 8_000, 11_999, 12_000]],
+    ['leased since', { lastHeardMs: 0, leasedMs: 1_000 }, [0, 3_999, 4_000, 7_999, 8_000, 11_999, 12_000]],
+    ['idle', { lastHeardMs: 1_000 }, [0, 7_999, 8_000, 10_999, 11_000, 14_999, 15_000]],
+  ])('of who is %s goes from live over quiet and unknown to lost as silence lasts', (_, contact, times) => {
+    const at = (ms: number) => judgeLiveness(contact, DEFAULT_LIVENESS, 1_000 + ms)
+    expect(times.map(at)).toEqual(['live', 'live', 'quiet', 'quiet', 'unknown', 'unknown', 'lost'])
   })
 
   it('of a closed link is quiet through a reconnect, then lost', () => {
@@ -81,8 +77,12 @@ class Mesh {
       readonly toMs: number
       readonly closes: boolean
     },
+    readonly leased: (index: number) => boolean = () => true,
   ) {
-    for (let index = 0; index < workers; index += 1) this.watch.opened(`w${index}`, 0)
+    for (let index = 0; index < workers; index += 1) {
+      this.watch.opened(`w${index}`, 0)
+      if (leased(index)) this.watch.leased(`w${index}`, 0)
+    }
   }
 
   run(untilMs: number): this {
@@ -107,15 +107,34 @@ class Mesh {
       return
     }
     if (closes && now === toMs) this.watch.opened(`w${index}`, now)
-    if ((now + index * 137) % BEAT_MS < 100) this.watch.heard(`w${index}`, now)
+    if ((now + index * 137) % (this.leased(index) ? BEAT_MS : IDLE.heartbeatMs) < 100)
+      this.watch.heard(`w${index}`, now)
   }
 }
 
 const never = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.POSITIVE_INFINITY, closes: false }
 
 describe('watch', () => {
-  it('leaves a beating mesh alone', () => {
-    expect(new Mesh(50, () => never).run(60_000).changes).toEqual([])
+  it('leaves a beating mesh alone, idle or not', () => {
+    expect(
+      new Mesh(
+        50,
+        () => never,
+        (index) => index % 2 === 0,
+      ).run(60_000).changes,
+    ).toEqual([])
+  })
+
+  it.each([4_900, 7_900])('loses a worker that was silent for %d ms when it was given work', (leasedMs) => {
+    const watch = createWatch()
+    watch.opened('w0', 0)
+    const changes: [string, number][] = []
+    for (let nowMs = 0; nowMs < 30_000; nowMs += 100) {
+      if (nowMs === leasedMs) watch.leased('w0', nowMs)
+      for (const { to } of watch.sweep(nowMs)) changes.push([to, nowMs])
+    }
+    expect(changes.map(([to]) => to)).toEqual(['quiet', 'unknown', 'lost'])
+    expect(changes.at(-1)?.[1]).toBe(leasedMs + DEFAULT_LIVENESS.lostMs)
   })
 
   it('loses a single closed worker within two seconds', () => {
@@ -126,9 +145,11 @@ describe('watch', () => {
     expect(mesh.lost()[0]?.atMs).toBeLessThanOrEqual(12_000)
   })
 
-  it('loses a single silent worker within fifteen seconds', () => {
-    const mesh = new Mesh(20, (index) =>
-      index === 3 ? { fromMs: 10_000, toMs: 1e9, closes: false } : never,
+  it.each([true, false])('loses a single silent worker within fifteen seconds (leased: %s)', (leased) => {
+    const mesh = new Mesh(
+      20,
+      (index) => (index === 3 ? { fromMs: 10_000, toMs: 1e9, closes: false } : never),
+      () => leased,
     ).run(40_000)
     expect(mesh.lost().map(({ worker }) => worker)).toEqual(['w3'])
     expect(mesh.lost()[0]?.atMs).toBeLessThanOrEqual(25_000)
@@ -150,6 +171,28 @@ describe('watch', () => {
     expect(mesh.stormMs).toBeGreaterThan(50_000)
     expect(mesh.watch.storm().state).toBe('calm')
     expect(mesh.watch.liveness('w0')).toBe('live')
+  })
+
+  it.each([
+    [0, 137],
+    [1, 137],
+    // All have beaten right before they are cut off.
+    [1, 0],
+  ])('keeps the few that are leased when all are cut off in silence (%d, %d)', (share, apartMs) => {
+    const watch = createWatch()
+    const cutMs = 20_100
+    for (let index = 0; index < 100; index++) watch.opened(`w${index}`, 0)
+    for (let index = 0; index < 1 + 9 * share; index++) watch.leased(`w${index}`, 0)
+    const lost: string[] = []
+    for (let nowMs = 0; nowMs < 60_000; nowMs += 100) {
+      for (let index = 0; index < 100 && nowMs < cutMs; index++) {
+        const paceMs = index < 1 + 9 * share ? BEAT_MS : IDLE.heartbeatMs
+        if ((nowMs + index * apartMs) % paceMs < 100) watch.heard(`w${index}`, nowMs)
+      }
+      for (const { worker, to } of watch.sweep(nowMs)) if (to === 'lost') lost.push(worker)
+    }
+    expect(lost).toEqual([])
+    expect(watch.storm().state).toBe('storm')
   })
 
   it('evicts those who never return, but not in the storm nor at once after it', () => {

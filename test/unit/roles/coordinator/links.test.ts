@@ -105,6 +105,24 @@ test('a silent worker is replaced within 15 s', async () => {
   await world.until(() => first.closed !== undefined)
 })
 
+test('an idle worker is let beat more rarely, is live as long as it does, and lost 15 s after it did', async () => {
+  const world = await new World().start()
+  const worker = await world.worker()
+  const beatMs = 5_000
+  expect(await worker.attach()).toMatchObject({ heartbeatMs: 2_000, idleHeartbeatMs: beatMs })
+  worker.silent()
+  const liveness = () => world.coordinator.workers().map((each) => each.liveness)
+  for (let beats = 0; beats < 10; beats++) {
+    await world.clock.advance(beatMs)
+    expect(liveness()).toEqual(['live'])
+    worker.say({ case: 'beat', value: {} })
+  }
+  await world.clock.advance(8_500)
+  expect(liveness()).toEqual(['quiet'])
+  await world.clock.advance(7_000)
+  expect(liveness()).toEqual(['lost'])
+})
+
 test('a worker that comes back in time goes on with its lease', async () => {
   const world = await new World().start()
   const gateway = await world.gateway()

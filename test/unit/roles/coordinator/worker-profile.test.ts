@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { describe, expect, it } from 'vitest'
 import type { PolicyView } from '../../../../src/core/policy/policy-view.js'
-import { mayServe, profileOf, WorkerSession } from '../../../../src/roles/coordinator/worker-session.js'
+import { profileOf, WorkerSession } from '../../../../src/roles/coordinator/worker-session.js'
 import {
   CapabilitiesSchema,
   WorkerHelloSchema,
@@ -44,7 +44,13 @@ describe('what a coordinator makes of what a worker says', () => {
       'model-refused',
       'model-refused',
     ])
-    const told = session(true).capabilities.models.map((model) => mayServe(policy, model))
-    expect(told).toEqual([true, false, false, false])
+    const told = session(true)
+    const standing = { account: undefined, policy }
+    expect(told.isOutdated(standing)).toBe(true)
+    told.profile(standing)
+    expect(told.serves).toEqual(told.capabilities.models.slice(0, 1))
+    expect(told.isOutdated(standing)).toBe(false)
+    expect(told.isOutdated({ ...standing, account: 'lender' })).toBe(true)
+    expect(told.isOutdated({ ...standing, policy: {} })).toBe(true)
   })
 })

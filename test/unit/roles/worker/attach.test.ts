@@ -78,6 +78,33 @@ test('beats come every heartbeat; without answers the link is dropped and dialle
   await world.until('a new link', () => world.home.links === 2, 2 * HEARTBEAT_MS)
 })
 
+test('idle it beats as rarely as it is let; with a lease, and unanswered, as often as ever', async () => {
+  const world = createWorld({
+    engine: (clock) => new ScriptedEngine(clock, () => ({ tokens: ['a', 'b', 'c'], tokenMs: 3_000 })),
+  })
+  const { home, clock } = world
+  home.greet = (hello) => welcome({ keep: hello.running, idleHeartbeatMs: 5 * HEARTBEAT_MS })
+  await world.worker.start()
+  await world.until('attached', () => world.worker.status().coordinators.length === 1)
+  const beatsIn = async (beats: number): Promise<number> => {
+    const before = home.of('beat').length
+    await clock.advance(beats * HEARTBEAT_MS)
+    return home.of('beat').length - before
+  }
+  expect(await beatsIn(20)).toBeLessThanOrEqual(5)
+  home.lease(world.gateway.task('a:1', chat))
+  // The first one says at once that the lease came.
+  await world.until('a beat', () => (home.of('beat').at(-1)?.progress.length ?? 0) > 0, 500)
+  expect(await beatsIn(8)).toBeGreaterThanOrEqual(7)
+  await world.until('done', () => home.of('done').length === 1)
+  await beatsIn(2)
+  expect(await beatsIn(20)).toBeLessThanOrEqual(5)
+  home.acksBeats = false
+  await world.until('a new link', () => home.links === 2, 13 * HEARTBEAT_MS)
+  home.acksBeats = true
+  expect(await beatsIn(20)).toBeLessThanOrEqual(5)
+})
+
 test('over a link that went dead without a word it finds another coordinator', async () => {
   const world = await attachedWorld({ coordinators: 2, known: 'first' })
   world.mesh.cut(world.workerId, world.home.peerId, 'silent')
