@@ -100,12 +100,9 @@ export class WorkerDesk implements WorkerOutlets {
     const policy = this.#components.policy()
     for (const session of this.#sessions.values()) {
       const why = this.#admits(session, policy)
+      const isOutdated = session.isOutdated(this.standing(session, policy))
       if (why !== undefined) this.#putOut(session, why)
-      else if (
-        session.isOutdated(this.standing(session, policy)) ||
-        this.#bar(session, policy) !== session.bar
-      )
-        this.#changed(session)
+      else if (isOutdated || this.#bar(session, policy) !== session.bar) this.#changed(session)
     }
     this.#components.touch()
   }
