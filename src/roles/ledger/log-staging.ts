@@ -32,7 +32,7 @@ export interface Batch {
 }
 
 /**
- * Entries of one log on their way to the disk, in order. A batch that failed is taken again before what came
+ * Entries of one log on their way to the disk, in order. A batch that failed is taken again with what came
  * after it: nothing is ever left out or put in another order, so all roots that were ever signed agree.
  */
 export class LogStaging {
@@ -99,15 +99,14 @@ export class LogStaging {
   }
 
   /**
-   * The oldest batch, which grows no more.
+   * The oldest batch, which grows no more; all that is staged, unless that is more than one may be.
    *
    * @param grown the tree with just its entries, where the caller has made it already
    * @returns undefined when nothing is staged
    */
   take(grown?: TreeGrowth): Batch | undefined {
-    const [batch] = this.#batches
+    const batch = this.#oldest()
     if (batch === undefined) return undefined
-    if (batch === this.#growing) this.#growing = undefined
     const { encoded, rows } = batch
     const from = this.#tree.size
     const { tree, tiles } = grown ?? this.#tree.append(encoded)
@@ -151,6 +150,20 @@ export class LogStaging {
     this.#bytes = 0
     this.#taken = undefined
     this.#state.drop()
+  }
+
+  /** With what came after it while it was on its way in vain. */
+  #oldest(): StagedBatch | undefined {
+    const [oldest] = this.#batches
+    for (let next = this.#batches[1]; oldest && next; next = this.#batches[1]) {
+      if (oldest.encoded.length + next.encoded.length > this.#batchEntries) break
+      oldest.encoded.push(...next.encoded)
+      oldest.rows.push(...next.rows)
+      this.#state.join()
+      this.#batches.splice(1, 1)
+    }
+    if (this.#batches.length === 1) this.#growing = undefined
+    return oldest
   }
 
   /** The batch that grows; the state's grows with it. */

@@ -70,6 +70,18 @@ export class LogState implements LedgerView {
     this.#open = undefined
   }
 
+  /** The oldest batch takes in the one after it. */
+  join(): void {
+    const [oldest, next] = this.#batches.splice(0, 2)
+    if (oldest === undefined) return
+    for (const [table, records] of next ?? []) {
+      const before = oldest.get(table)
+      if (before === undefined) oldest.set(table, records)
+      else for (const [key, value] of records) before.set(key, value)
+    }
+    this.#batches.unshift(oldest)
+  }
+
   /** Does the oldest batch change a record of this table? */
   changes(table: Table): boolean {
     return this.#batches[0]?.has(table) === true
@@ -77,7 +89,7 @@ export class LogState implements LedgerView {
 
   /** Writes of the oldest batch, which grows no more. */
   writes(): Write[] {
-    if (this.#batches[0] === this.#open) this.split()
+    if (this.#batches.length === 1) this.split()
     const writes: Write[] = []
     for (const [table, records] of this.#batches[0] ?? []) {
       for (const [key, value] of records) {
