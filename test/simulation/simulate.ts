@@ -67,6 +67,7 @@ const UNPAID_NETWORK = 'simulated'
 const START_MS = Date.UTC(2030, 0, 1)
 /** Once all is mended every task must end within this time; the longest a model may hang is part of it. */
 const HORIZON_MS = 30 * 60_000
+const MOST_RESTS = 3
 /** Links and timers kept a while for more work are let go within this time. */
 const REST_MS = 75_000
 /** Coordinators wait with what is of a window that has not begun by their clocks, ten minutes left aside. */
@@ -208,10 +209,12 @@ class Simulation {
     await handing
     mend()
     undo()
-    this.#quiet = await this.#pass(() => this.#isQuiet(), HORIZON_MS)
+    // Workers are tried and checked for a long time after: looked at is a moment in which none is.
+    let rests = 0
+    do this.#quiet = await this.#pass(() => this.#isQuiet(), HORIZON_MS)
+    while (this.#quiet && rests++ < MOST_RESTS && (await this.#pass(() => !this.#isQuiet(), REST_MS)))
     if (!this.#quiet)
       this.#broken('all comes to an end', `not within ${HORIZON_MS / 60_000} minutes: ${this.#unquiet()}`)
-    await this.#pass(() => false, REST_MS)
     for (const client of this.#clients) client.stop()
     for (const client of this.#clients) await client.last()
     const gaveAway = handing === undefined ? undefined : this.#cast.coordinators[0]?.name
