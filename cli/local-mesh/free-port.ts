@@ -7,7 +7,10 @@ import { createServer } from 'node:net'
 const FIRST = 15_000
 const LAST = 32_000
 const TRIES = 100
-/** Processes that look at the same time begin far apart, and none gives a port twice: a node that is down needs its own. */
+/**
+ * Processes that look at the same time begin far apart, and none gives a port twice: a node that is down
+ * needs its own.
+ */
 let next = (process.pid * 4_001) % (LAST - FIRST)
 
 /** @returns `preferred` when nothing listens on it, else another free port */
