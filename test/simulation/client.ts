@@ -211,8 +211,9 @@ export class Client {
         if (next === GONE || next.done === true) break
         // What is told again after a reset shares the number that was asked for.
         if (next.value.seq < after) this.#broken(`event ${next.value.seq} came after ${after}`)
-        after = next.value.seq
         await this.#happened(gateway, next.value)
+        // Who was told the end, and lost the gateway before it had the result, asks for the end again.
+        if (!isEndOf(next.value) || this.#ended !== undefined) after = next.value.seq
       }
       stop.abort()
       if (this.#ended === undefined) await pause(clock, AGAIN_MS)
@@ -231,8 +232,7 @@ export class Client {
   async #happened(gateway: Gateway, event: TaskProgress): Promise<void> {
     if (event.type === 'reset') this.#text = ''
     else if (event.type === 'text') this.#text += event.text
-    else if (event.type === 'state' && isEnded(event.task.state))
-      await this.#sawEnd(gateway, event.task, this.#text)
+    else if (isEndOf(event)) await this.#sawEnd(gateway, event.task, this.#text)
   }
 
   /** @param text what was followed, when it was followed to the end */
@@ -296,6 +296,10 @@ export class Client {
 
 function isEnded(state: TaskView['state']): state is Ended {
   return ENDED.includes(state)
+}
+
+function isEndOf(event: TaskProgress): event is Extract<TaskProgress, { type: 'state' }> {
+  return event.type === 'state' && isEnded(event.task.state)
 }
 
 /** The result without what merely surrounds it. */
