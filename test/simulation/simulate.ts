@@ -284,8 +284,11 @@ class Simulation {
     const clients = waiting.map(
       ({ plan: { request, gateway } }) => `${gateway} ${request.account}:${request.id}`,
     )
-    const records = this.#cast.coordinators.flatMap(({ name }) =>
-      this.#records.unfinished(name).map((id) => `${name} ${id}`),
+    const records = this.#cast.coordinators.flatMap(({ name, role }) =>
+      this.#records.unfinished(name).map((id) => {
+        const [account = '', task = ''] = id.split(':')
+        return `${name} ${id} (${JSON.stringify(role?.explain(account, task))})`
+      }),
     )
     return `users wait for [${clients.join(', ')}], unfinished at coordinators: [${records.join(', ')}]`
   }

@@ -40,6 +40,7 @@ export class ExclusionCheck implements Check {
     if (!at.startsWith('c')) return
     if (event.type === 'crashed' || event.type === 'stopped') this.#attached.delete(at)
     else if (event.type === 'closed') this.#left(at, event.peer, event.link)
+    else if (event.type === 'sent' && refuses(event.speech)) this.#left(at, event.peer, event.link)
     else if (event.type === 'received') this.#heard(at, atMs, event.peer, event.link, event.speech)
     else if (event.type === 'writing') {
       const [, last] = this.#asked.get(at) ?? [atMs, atMs]
@@ -99,6 +100,11 @@ export class ExclusionCheck implements Check {
       )
     }
   }
+}
+
+/** Put aside by policy or by its owner: no worker of this coordinator from then on. */
+function refuses({ from, to, body }: Speech): boolean {
+  return from === 'coordinator' && to === 'worker' && body.case === 'refused'
 }
 
 function profileOf(worker: string, agentId: string, capabilities: Capabilities): WorkerProfile {
