@@ -6,6 +6,7 @@ import { Planner } from './planner.js'
 import { TaskQueue } from './queue.js'
 import { SuccessRates } from './rank.js'
 import type { Scheduler } from './scheduler.js'
+import { isStranded } from './stranded.js'
 import type { TaskClass } from './task-class.js'
 import {
   type Assignment,
@@ -160,7 +161,7 @@ class IndexedScheduler implements Scheduler {
       queued: taskClass.arrivals.size,
       oldestMs: taskClass.arrivals.first()?.task.queuedMs ?? 0,
       feasibleWorkers,
-      starved: available === 0,
+      starved: available === 0 || isStranded(taskClass, () => this.#workers.able(taskClass)),
     }
   }
 }

@@ -111,6 +111,6 @@ export interface ClassView extends Requirement {
   readonly oldestMs: number
   /** Attached workers whose capabilities fit, free or not. */
   readonly feasibleWorkers: number
-  /** No worker that fits has a free slot (what an announcement calls waiting). */
+  /** No worker that fits has a free slot, or a task bars them all (what an announcement calls waiting). */
   readonly starved: boolean
 }

@@ -110,6 +110,11 @@ export class WorkerIndex {
     for (const each of this.#capabilities.values()) if (this.fits(each, taskClass)) yield each
   }
 
+  /** Workers that fit, free or not. */
+  *able(taskClass: TaskClass): IterableIterator<Worker> {
+    for (const each of this.fitting(taskClass)) yield* each.workers
+  }
+
   /** All workers, those that fit first. */
   *values(fits: (capability: Capability) => boolean): IterableIterator<Worker> {
     for (const each of this.#capabilities.values()) if (fits(each)) yield* each.workers

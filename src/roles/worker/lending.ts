@@ -24,6 +24,9 @@ export interface LendingComponents {
   readonly attach: (coordinator: PeerAddress, signal: AbortSignal) => Promise<Attachment | Refusal>
 }
 
+/** Of the time before a coordinator is lent to again, when it had no work for a worker that came. */
+const MOST_DOUBLINGS = 4
+
 /**
  * Lends the free slots to another coordinator that announced work this worker can do, and brings them home
  * when no more comes. One coordinator at a time; meanwhile home is offered none.
@@ -31,8 +34,8 @@ export interface LendingComponents {
 export class Lending {
   readonly #components: LendingComponents
   readonly #signal: AbortSignal
-  /** When each coordinator may be lent to again. */
-  readonly #notBeforeMs = new Map<string, number>()
+  /** When each coordinator may be lent to again, and how often in a row it had no work after all. */
+  readonly #visited = new Map<string, { readonly notBeforeMs: number; readonly vain: number }>()
   #going = false
 
   /** @param signal ends all lending */
@@ -56,7 +59,7 @@ export class Lending {
     const { slots, home, clock } = this.#components
     if (this.#signal.aborted || slots.free === 0) return false
     if (home.attachment === undefined || home.attachment.peerId === coordinator) return false
-    return (this.#notBeforeMs.get(coordinator) ?? 0) <= clock.monotonicMs()
+    return (this.#visited.get(coordinator)?.notBeforeMs ?? 0) <= clock.monotonicMs()
   }
 
   async #lend(coordinator: PeerAddress): Promise<void> {
@@ -67,6 +70,7 @@ export class Lending {
     // Home must know before the other can: never is a slot offered twice.
     desk.tellOffers()
     const attachment = await attach(coordinator, this.#signal)
+    let hadWork = false
     if (isRefusal(attachment)) {
       log.debug('lend-failed', {
         coordinator: coordinator.peerId,
@@ -75,32 +79,37 @@ export class Lending {
       })
     } else {
       log.info('lent', { coordinator: coordinator.peerId, slots: attachment.offered })
-      await this.#workedOut(attachment)
+      hadWork = await this.#workedOut(attachment)
     }
-    this.#bringHome(coordinator.peerId)
+    this.#bringHome(coordinator.peerId, hadWork)
     if (!isRefusal(attachment)) await this.#settle(attachment)
   }
 
-  /** Resolves when no work came for a while, or the link is gone. */
-  async #workedOut(attachment: Attachment): Promise<void> {
+  /** Resolves when no work came for a while, or the link is gone. @returns whether any came */
+  async #workedOut(attachment: Attachment): Promise<boolean> {
     const { clock, limits, desk } = this.#components
     const sinceMs = clock.monotonicMs()
     const gone = goneSignal(attachment)
     for (;;) {
-      const lastMs = Math.max(sinceMs, desk.lastWorkMs(attachment.peerId) ?? 0)
+      const workMs = desk.lastWorkMs(attachment.peerId) ?? 0
+      const lastMs = Math.max(sinceMs, workMs)
       const leftMs = desk.isBoundTo(attachment.peerId)
         ? limits.lingerMs
         : lastMs + limits.lingerMs - clock.monotonicMs()
-      if (gone.aborted || leftMs <= 0) return
+      if (gone.aborted || leftMs <= 0) return workMs >= sinceMs
       await pause(clock, leftMs, gone)
     }
   }
 
-  #bringHome(coordinator: string): void {
+  /** What waits there may suit others only: who goes in vain goes less and less often. */
+  #bringHome(coordinator: string, hadWork: boolean): void {
     const { clock, limits, slots, desk } = this.#components
     const nowMs = clock.monotonicMs()
-    for (const [peerId, untilMs] of this.#notBeforeMs) if (untilMs <= nowMs) this.#notBeforeMs.delete(peerId)
-    this.#notBeforeMs.set(coordinator, nowMs + limits.lendAgainMs)
+    const vain = hadWork ? 0 : (this.#visited.get(coordinator)?.vain ?? 0) + 1
+    const againMs = limits.lendAgainMs * 2 ** Math.min(Math.max(0, vain - 1), MOST_DOUBLINGS)
+    for (const [peerId, { notBeforeMs }] of this.#visited)
+      if (notBeforeMs + limits.lendAgainMs * 2 ** MOST_DOUBLINGS <= nowMs) this.#visited.delete(peerId)
+    this.#visited.set(coordinator, { notBeforeMs: nowMs + againMs, vain })
     slots.bringHome()
     desk.tellOffers()
   }

@@ -368,6 +368,25 @@ describe('views', () => {
     expect(mesh.waiting(1)).toEqual(['a:1'])
   })
 
+  it('show that a task which bars everybody here waits for somebody from elsewhere', () => {
+    const dependent = refusal('not-independent', 'of the same owner')
+    const mesh = scheduler({
+      choosy: ({ id }) =>
+        id.startsWith('check') ? (worker) => (worker.startsWith('same') ? dependent : undefined) : undefined,
+    })
+    join(mesh, 'same-0', 1)
+    add(mesh, 'check:1')
+    expect(plan(mesh)).toEqual([])
+    expect(mesh.classes()).toMatchObject([{ queued: 1, feasibleWorkers: 1, starved: true }])
+    // One that is busy comes free some time.
+    join(mesh, 'other-0', 0)
+    expect(mesh.classes()).toMatchObject([{ feasibleWorkers: 2, starved: false }])
+    mesh.setBar('other-0', refusal('worker-paused', 'until later'))
+    expect(mesh.classes()).toMatchObject([{ starved: true }])
+    mesh.setGatewayAttached('gateway-a', false)
+    expect(mesh.classes()).toMatchObject([{ starved: false }])
+  })
+
   it('keep working while classes come and go beyond what is kept', () => {
     const mesh = scheduler()
     join(mesh, 'w0', 1, { models: [model({ name: 'x' }), model({ name: 'y' })] })

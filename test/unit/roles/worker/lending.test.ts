@@ -80,6 +80,32 @@ test('when nothing comes it goes home after a while, and does not come back at o
   check()
 })
 
+test('who comes in vain comes less often, until there was work', async () => {
+  const two = await world()
+  let sequence = 0n
+  const visit = async (afterMs: number) => {
+    await two.clock.advance(afterMs)
+    const before = two.away.links
+    await two.away.announce(announcement(two, ++sequence), two.clock.nowMs())
+    await two.clock.advance(500)
+    return two.away.links > before
+  }
+  const homeAgain = () => two.until('home again', () => two.home.free === 1)
+  expect(await visit(0)).toBe(true)
+  await homeAgain()
+  expect(await visit(10_000)).toBe(true)
+  await homeAgain()
+  expect(await visit(10_000)).toBe(false)
+  expect(await visit(10_000)).toBe(true)
+  await homeAgain()
+  expect(await visit(30_000)).toBe(false)
+  expect(await visit(10_000)).toBe(true)
+  two.away.lease(two.gateway.task('b:1', chat))
+  await two.until('done there', () => two.away.of('done').length === 1)
+  await homeAgain()
+  expect(await visit(10_000)).toBe(true)
+})
+
 test('a busy worker keeps its busy slots at home and lends the free ones', async () => {
   const two = await world({
     slots: 2,
