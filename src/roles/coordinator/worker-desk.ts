@@ -193,7 +193,8 @@ export class WorkerDesk implements WorkerOutlets {
   released(worker: string, taskId: string): void {
     const { watch, book } = this.#components
     if (book.leases(worker).length === 0) watch.idle(worker)
-    this.#sessions.get(worker)?.mentioned(taskId)
+    const session = this.#sessions.get(worker)
+    if (session?.over(taskId) === true) this.#offer(session)
   }
 
   recorded(worker: string, outcome: 'success' | 'failure' | 'lost'): void {
@@ -286,7 +287,7 @@ export class WorkerDesk implements WorkerOutlets {
     const old = session.link
     session.link = link
     old?.abort('replaced by a newer link of the same worker')
-    Object.assign(session, { agentId: hello.agentId, capabilities, free: hello.slots, reason: '' })
+    session.greeted(hello, capabilities)
     this.#sessions.set(session.peerId, session)
     this.#gone.delete(session.peerId)
     watch.opened(session.peerId, clock.monotonicMs())
@@ -309,7 +310,6 @@ export class WorkerDesk implements WorkerOutlets {
     const running = new Map(hello.running.map((ref) => [ref.taskId, ref.fence]))
     const keep: { taskId: string; fence: bigint }[] = []
     const silent: TaskEntry[] = []
-    session.unseen.clear()
     for (const entry of this.#components.book.leases(session.peerId)) {
       const fence = leaseOf(entry.task)?.fence
       if (fence !== undefined && running.get(entry.id) === fence) keep.push({ taskId: entry.id, fence })

@@ -34,6 +34,8 @@ export class WorkerSession {
   reason = ''
   done = 0
   failed = 0
+  /** Free slots that it spoke of, and that leases which it may not have seen keep from being free. */
+  #withheld = 0
   #profiled: Profiled | undefined
 
   constructor(peerId: string, hello: WorkerHello, capabilities: Capabilities) {
@@ -65,6 +67,21 @@ export class WorkerSession {
     return this.#profiled?.serves ?? []
   }
 
+  /** A new life or link of it begins; leases that it does not name may be on their way to it. */
+  greeted({ agentId, slots }: WorkerHello, capabilities: Capabilities): void {
+    this.agentId = agentId
+    this.capabilities = capabilities
+    this.reason = ''
+    this.unseen.clear()
+    this.counts(slots)
+  }
+
+  /** Free slots, all that it was told of taken into account. */
+  counts(free: number): void {
+    this.free = free
+    this.#withheld = 0
+  }
+
   leased(taskId: string): void {
     this.free = Math.max(0, this.free - 1)
     this.unseen.add(taskId)
@@ -72,7 +89,15 @@ export class WorkerSession {
 
   /** The worker spoke of this lease: it counts it. */
   mentioned(taskId: string): void {
-    this.unseen.delete(taskId)
+    if (this.unseen.delete(taskId)) this.#withheld = Math.max(0, this.#withheld - 1)
+  }
+
+  /** A lease is over. @returns whether a slot is free that was kept for it in vain, since the worker never spoke of it */
+  over(taskId: string): boolean {
+    if (!this.unseen.delete(taskId) || this.#withheld === 0) return false
+    this.#withheld--
+    this.free++
+    return true
   }
 
   /** An attempt ended at the worker. */
@@ -86,6 +111,7 @@ export class WorkerSession {
    */
   reported(free: number): void {
     this.free = free <= this.free ? free : Math.max(this.free, free - this.unseen.size)
+    this.#withheld = free - this.free
   }
 }
 

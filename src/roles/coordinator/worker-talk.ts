@@ -244,7 +244,7 @@ class WorkerTalk {
       const worker = this.#session.peerId
       this.#components.book.step(held, { type: 'decline', worker, fence: lease.fence, reason })
     }
-    this.#session.free = free
+    this.#session.counts(free)
     this.#desk.offer(this.#session)
   }
 

@@ -173,6 +173,26 @@ test('a worker that came back without the attempt it ran does not keep the task 
   expect(again).toMatchObject({ fence: 2n, attempt: 2 })
 })
 
+test('a slot kept for an attempt that is gone with its worker’s process is free again', async () => {
+  const world = await new World().start()
+  const gateway = await world.gateway()
+  const worker = await world.worker()
+  await gateway.submit(gateway.header('t1'))
+  worker.progress(await worker.lease(), 1n)
+  await worker.hears('beatAck')
+  await worker.attach()
+  await gateway.submit(gateway.header('t2'))
+  await worker.lease(1_000)
+  await gateway.ask('cancelled', (ask) => ({
+    case: 'cancel',
+    value: { ask, taskId: 'alice:t2', reason: 'user' },
+  }))
+  await worker.hears('cancel')
+  // As far as is known the lease of t1 may still be on its way to it.
+  worker.say({ case: 'slots', value: { free: 1 } })
+  expect(await worker.lease(10_000)).toMatchObject({ header: { id: 'alice:t1' }, fence: 2n })
+})
+
 test('slots: leases on the way are not counted free twice', async () => {
   const world = await new World().start()
   const gateway = await world.gateway()
