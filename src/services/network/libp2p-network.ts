@@ -26,13 +26,14 @@ import { createGossip, type Gossip } from './gossip.js'
 import { GuestBook, type GuestRules } from './guest-book.js'
 import { createIntroduction, type Introduction } from './introduction.js'
 import { Libp2pLink } from './libp2p-link.js'
-import { createMeshNode, type MeshInit, type MeshNode } from './libp2p-node.js'
+import { createMeshNode, type MeshInit, type MeshNode, mostUnproven } from './libp2p-node.js'
 import { listenFault } from './listen-errors.js'
 import { MeshSight } from './mesh-sight.js'
 import { createPeerScores, type PeerScores } from './peer-scores.js'
 import { createPeerStore, type PeerStore } from './peer-store.js'
 import { createRendezvous, type Rendezvous } from './rendezvous.js'
 import { createServedProtocol, type ServedProtocol } from './served-protocol.js'
+import { Unproven } from './unproven.js'
 
 export interface Libp2pNetworkComponents {
   readonly identity: Identity
@@ -92,7 +93,7 @@ export async function createLibp2pNetwork(
     {
       privateKey: identity.privateKey,
       ids,
-      gater: createConnectionGate(admits, admitsGuest),
+      gater: createConnectionGate(admits, admitsGuest, new Unproven(mostUnproven(init))),
       nowMs: () => clock.monotonicMs(),
       found,
       flooded,

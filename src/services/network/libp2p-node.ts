@@ -137,14 +137,19 @@ export function createMeshNode(parts: NodeParts, init: MeshInit): Promise<MeshNo
   return createLibp2p(options)
 }
 
+/** Connections at once on which nobody has proven a key. @see Unproven */
+export function mostUnproven({ dht }: Pick<MeshInit, 'dht'>): number {
+  return dht === 'server' ? 500 : 50
+}
+
 function connectionLimits(init: MeshInit): NonNullable<Libp2pOptions['connectionManager']> {
   const server = init.dht === 'server'
   return {
     maxConnections: init.maxConnections ?? (server ? 12_000 : 300),
     // Per address and second, and counted before anything is known of the peer: a lab or an office restarting
     // at once must get in, or its dials look like failures of the encryption.
-    inboundConnectionThreshold: server ? 500 : 50,
-    maxIncomingPendingConnections: server ? 500 : 50,
+    inboundConnectionThreshold: mostUnproven(init),
+    maxIncomingPendingConnections: mostUnproven(init),
     dialTimeout: DIAL_TIMEOUT_MS,
     addressDialTimeout: DIAL_TIMEOUT_MS / 2,
     inboundUpgradeTimeout: DIAL_TIMEOUT_MS,

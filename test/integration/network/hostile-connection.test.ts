@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { createIdentity } from '../../../src/services/identity/identity.js'
 import { UPGRADE_MS, WEBSOCKET_MESSAGE_BYTES } from '../../../src/services/network/bounds.js'
+import { mostUnproven } from '../../../src/services/network/libp2p-node.js'
 import { eventually, libp2pPeer } from '../../contract/network/adapters.js'
 
 let victim: Awaited<ReturnType<typeof libp2pPeer>>
@@ -18,8 +19,11 @@ afterEach(async () => {
   await victim.stop()
 })
 
-function dial(text = ''): Socket & { readonly isClosed: () => boolean } {
-  const socket = connect(port, '127.0.0.1')
+function dial(
+  text = '',
+  from: { localAddress?: string } = {},
+): Socket & { readonly isClosed: () => boolean } {
+  const socket = connect({ port, host: '127.0.0.1', ...from })
   sockets.push(socket)
   let closed = false
   socket.on('error', () => {})
@@ -52,6 +56,26 @@ test('whoever connects by WebSocket and says nothing, or never all of it, is cut
       })
       .catch((fault) => fault.code),
   ).toBe('protocol-missing')
+  await honest.stop()
+})
+
+test('a host that opens connections and says nothing does not keep others out', async () => {
+  await victim.stop()
+  victim = await libp2pPeer({ dht: 'client' })
+  port = Number(victim.addresses()[0]?.split('/')[4])
+  const places = mostUnproven({ dht: 'client' })
+  const silent = Array.from({ length: 2 * places }, () => dial('', { localAddress: '127.0.0.2' }))
+  await eventually(() => silent.filter((each) => each.isClosed()).length >= 1.5 * places, 'it is bounded')
+  // What it holds ends by itself in ten seconds; this one has five.
+  const honest = await libp2pPeer()
+  const code = await honest
+    .dial({ peerId: victim.peerId, addresses: victim.addresses() }, '/none/1', {
+      signal: AbortSignal.timeout(5_000),
+      maxFrameBytes: 100,
+    })
+    .catch((fault) => fault.code)
+  expect(code).toBe('protocol-missing')
+  expect(silent.filter((each) => !each.isClosed())).toHaveLength(places / 2)
   await honest.stop()
 })
 
