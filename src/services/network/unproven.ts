@@ -4,8 +4,9 @@ import { hostOf } from './addresses.js'
 type Incoming = Pick<MultiaddrConnection, 'remoteAddr' | 'addEventListener'>
 
 /**
- * Incoming connections on which nobody has proven a key yet. Each holds one of few places, and who says nothing holds
- * it until it times out: so a host gets no more of them than it leaves to all others, and cannot keep them out.
+ * Incoming connections on which nobody has proven a key yet. Each holds one of few places, and who says
+ * nothing holds it until it times out: so a host gets no more of them than it leaves to all others, and
+ * cannot keep them out.
  */
 export class Unproven {
   readonly #most: number
@@ -16,7 +17,11 @@ export class Unproven {
     this.#most = most
   }
 
-  /** Takes a place, which is given back when the connection is proven or closed. @returns false when it has to go */
+  /**
+   * Takes a place, which is given back when the connection is proven or closed.
+   *
+   * @returns false when there is none for it
+   */
   admits(connection: Incoming): boolean {
     const host = hostOf(connection.remoteAddr.toString())
     let ofHost = 0
