@@ -41,7 +41,11 @@ async function playMany(from: number, count: number): Promise<void> {
   const sums = { virtualS: 0, events: 0, faults: 0 }
   const tasks: Record<string, number> = {}
   const startMs = performance.now()
+  let playing = from
+  // Node ends the process when all that is left is a promise that nothing will settle.
+  process.on('exit', () => playing < from + count && say(`seed ${playing}: it waits for what never comes`))
   for (let seed = from; seed < from + count; seed++) {
+    playing = seed
     const summary = await simulate(seed)
     sums.virtualS += summary.virtualS
     sums.events += summary.events
@@ -52,6 +56,7 @@ async function playMany(from: number, count: number): Promise<void> {
     say(`seed ${seed}: ${summary.violations.map(({ rule, detail }) => `${rule}: ${detail}`).join('\n  ')}`)
     say(`  npm run simulate -- --seed ${seed}`)
   }
+  playing = from + count
   const wallS = Math.round((performance.now() - startMs) / 100) / 10
   const seeds = bad.map(({ seed, violations }) => ({ seed, violations }))
   console.log(JSON.stringify({ seeds: count, from, ...sums, wallS, tasks, broken: seeds }, undefined, 2))

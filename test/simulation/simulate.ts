@@ -183,9 +183,12 @@ class Simulation {
   async play(): Promise<void> {
     const { healMs, faults, handoverMs } = this.#plan
     let handing: Promise<void> | undefined
+    let handed = handoverMs === undefined
     if (handoverMs !== undefined) {
       this.#clock.after(handoverMs, () => {
-        handing = this.#handOver()
+        handing = this.#handOver().finally(() => {
+          handed = true
+        })
       })
     }
     for (const process of everybody(this.#cast)) process.start()
@@ -206,6 +209,8 @@ class Simulation {
       incident: (closed) => this.#incident(closed),
     })
     await this.#pass(() => false, healMs + 1)
+    // Its signatures take time, which stands still while we wait.
+    await this.#clock.runUntil(() => handed, REST_MS)
     await handing
     mend()
     undo()
