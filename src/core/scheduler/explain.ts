@@ -33,8 +33,9 @@ export function explainTask(
   const fits = fitting(requirement)
   const capabilities = [...workers.capabilities()]
   const feasibleWorkers = capabilities.reduce((sum, each) => sum + (fits(each) ? each.workers.size : 0), 0)
-  const others = workers.othersFit(capabilities.filter(fits), excluded)
-  const question = { requirement, excluded, others, bars: queue.get(header.id)?.bars }
+  const bars = queue.get(header.id)?.bars
+  const others = workers.othersFit(capabilities.filter(fits), excluded, bars)
+  const question = { requirement, excluded, others, bars }
   const eligible: Candidate[] = []
   const rest: Candidate[] = []
   for (const worker of workers.values(fits)) {

@@ -6,6 +6,9 @@ import type { TaskClass, Waiting } from './task-class.js'
 import type { WorkerProfile } from './views.js'
 import { type Capability, capabilityKey, type Worker, warmModels } from './worker.js'
 
+/** Workers looked at to see whether a task that bars some has anybody else; beyond, it is said to have. */
+const OTHERS_LOOKS = 1_024
+
 /** Attached workers, and what they can do. */
 export class WorkerIndex {
   /** Workers that became available and have not been looked at by a plan. */
@@ -126,14 +129,15 @@ export class WorkerIndex {
    * it too: then trying again beats waiting for nobody. One that the task bars never gets it.
    */
   excludes(worker: Worker, waiting: Waiting): boolean {
-    if (waiting.bars?.(worker.peerId) !== undefined) return true
-    const { excluded } = waiting.task
-    if (!excluded.includes(worker.peerId)) return false
-    return this.othersFit(this.fitting(waiting.lane.share.taskClass), excluded)
+    const { bars, task, lane } = waiting
+    if (bars?.(worker.peerId) !== undefined) return true
+    if (!task.excluded.includes(worker.peerId)) return false
+    return this.othersFit(this.fitting(lane.share.taskClass), task.excluded, bars)
   }
 
-  /** Could somebody who is not excluded take a task that these capabilities fit, now or later? */
-  othersFit(fitting: Iterable<Capability>, excluded: readonly string[]): boolean {
+  /** Could somebody who is not excluded, nor barred, take a task that these capabilities fit, now or later? */
+  othersFit(fitting: Iterable<Capability>, excluded: readonly string[], bars: Waiting['bars']): boolean {
+    if (bars !== undefined) return othersMay(fitting, excluded, bars)
     const failed = excluded.map((peerId) => this.#workers.get(peerId)).filter((each) => each?.usable === true)
     for (const capability of fitting) {
       const failedHere = failed.filter((each) => each?.capability === capability)
@@ -199,4 +203,19 @@ export class WorkerIndex {
     this.#capabilities.set(key, made)
     return made
   }
+}
+
+function othersMay(
+  fitting: Iterable<Capability>,
+  excluded: readonly string[],
+  bars: NonNullable<Waiting['bars']>,
+): boolean {
+  let looks = 0
+  for (const { workers } of fitting) {
+    for (const { usable, peerId } of workers) {
+      if (++looks > OTHERS_LOOKS) return true
+      if (usable && !excluded.includes(peerId) && bars(peerId) === undefined) return true
+    }
+  }
+  return false
 }

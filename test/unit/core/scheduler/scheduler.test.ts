@@ -368,6 +368,20 @@ describe('views', () => {
     expect(mesh.waiting(1)).toEqual(['a:1'])
   })
 
+  it('do not exclude who failed a task in favour of workers that it bars', () => {
+    const mesh = scheduler({
+      choosy: () => (worker) =>
+        worker.startsWith('same') ? refusal('not-independent', 'of the same owner') : undefined,
+    })
+    join(mesh, 'same-0', 1)
+    join(mesh, 'failed', 1)
+    join(mesh, 'other', 0)
+    add(mesh, 'check:1', {}, ['failed'])
+    expect(plan(mesh)).toEqual([])
+    mesh.removeWorker('other')
+    expect(plan(mesh)).toEqual(['check:1 → failed'])
+  })
+
   it('show that a task which bars everybody here waits for somebody from elsewhere', () => {
     const dependent = refusal('not-independent', 'of the same owner')
     const mesh = scheduler({
