@@ -86,6 +86,8 @@ export class ExclusionCheck implements Check {
     if (this.#fences.get(key) === task.fence) return
     this.#fences.set(key, task.fence)
     if (!task.excluded.includes(task.worker)) return
+    // Others may be attached and barred: for these, who failed it may be the only one.
+    if (task.header.checkOf !== undefined || task.header.hiddenOf !== undefined) return
     const [before] = this.#asked.get(at) ?? [atMs]
     const excluded = new Set(task.excluded.map((peerId) => this.#nameOf(peerId)))
     const requirement = requirementOf(task.header)
