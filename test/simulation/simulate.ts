@@ -103,6 +103,7 @@ class Simulation {
   readonly #records: RecordCheck
   readonly #operations: OperationsCheck
   /** By coordinator: acts on what policy says now. */
+  #incidents = 0
   readonly #policyListeners = new Map<string, () => void>()
   readonly #checks: readonly Check[]
   readonly #cast: Cast
@@ -240,6 +241,7 @@ class Simulation {
     const before = chain?.incident()?.closed ?? []
     // One at a time: closing something else would be to reopen the rest.
     if (chain === undefined || (before.length === 0) === (closed.length === 0)) return
+    const turn = ++this.#incidents
     if (closed.length === 0) this.#operations.incident(false, [])
     const override = closed.length === 0 ? 'simulated' : ''
     await sayPolicy(chain, 'incident', { closed, reason: 'simulated', reconciled: [], override })
@@ -250,8 +252,8 @@ class Simulation {
       return [process.name]
     })
     const names = (await Promise.all(told)).flat()
-    if (chain.incident()?.closed.join() === closed.join() && closed.length > 0)
-      this.#operations.incident(true, names)
+    // Somebody who was frozen may have learned of it when it was over.
+    if (turn === this.#incidents && closed.length > 0) this.#operations.incident(true, names)
   }
 
   summary(): Omit<Summary, 'wallS'> {
