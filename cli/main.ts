@@ -17,7 +17,7 @@ function usageError({ code, message }: CommanderError): EdgeCoderError {
   return new EdgeCoderError('bad-request', why, { next: 'Add --help for the options.' })
 }
 
-const program = createProgram()
+const program = await createProgram(process.argv.slice(2))
 try {
   await program.parseAsync()
 } catch (error) {

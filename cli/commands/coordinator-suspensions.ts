@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
-import { evidenceDigest } from '../../src/node/blacklist.js'
 import { connect } from '../connection.js'
 import { writeNew } from '../files.js'
 import { suspensionsText } from '../print/suspension-text.js'
@@ -27,6 +26,8 @@ export function registerSuspensions(coordinator: Command): void {
       const session = sessionOf(command)
       const worker = await workerOf(session, named)
       const route = ADMIN_ROUTES.coordinatorEvidence
+      // Read when needed: it takes the formats of policy and ledger with it.
+      const { evidenceDigest } = await import('../../src/node/blacklist.js')
       const { evidence } = await connect(session, ['coordinator']).call(route, {
         params: { worker },
         signal: session.signal,

@@ -53,8 +53,8 @@ it('each alert is named once and says what to do', () => {
   expect(new Set(names).size).toBe(names.length)
 })
 
-it('commands that alerts name exist', () => {
-  const known = commandsIn(createProgram())
+it('commands that alerts name exist', async () => {
+  const known = commandsIn(await createProgram())
   for (const { rules } of alertRules().groups) {
     for (const { alert, annotations } of rules) {
       for (const [, words = ''] of annotations.next.matchAll(/edgecoder ((?:[a-z-]+ ?)+)/g)) {
@@ -74,7 +74,7 @@ it('panels have their own ids and places', () => {
 })
 
 /** Leaf commands, as one types them. */
-function commandsIn(program: ReturnType<typeof createProgram>): ReadonlySet<string> {
+function commandsIn(program: Awaited<ReturnType<typeof createProgram>>): ReadonlySet<string> {
   const found = new Set<string>()
   const walk = (command: typeof program, path: readonly string[]): void => {
     if (command.commands.length === 0) found.add(path.join(' '))

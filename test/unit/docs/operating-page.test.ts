@@ -12,20 +12,20 @@ const written = ['docs/OPERATING.md', 'README.md'].flatMap((path) =>
 )
 
 /** The real program, of which no command does anything. */
-function idleProgram(): Command {
+async function idleProgram(): Promise<Command> {
   const idle = (command: Command): void => {
     command.configureOutput({ writeOut: () => {}, writeErr: () => {} })
     const acts = command.commands.length === 0 || command.registeredArguments.length > 0
     if (acts) command.action(() => {})
     for (const each of command.commands) idle(each)
   }
-  const program = createProgram()
+  const program = await createProgram()
   idle(program)
   return program
 }
 
 it.each(written)('$path: edgecoder $words is a command with options that exist', async ({ words }) => {
-  await idleProgram().parseAsync(words, { from: 'user' })
+  await (await idleProgram()).parseAsync(words, { from: 'user' })
 })
 
 it('finds commands to look at, and wrong ones', async () => {
@@ -37,7 +37,7 @@ it('finds commands to look at, and wrong ones', async () => {
     ['task', 'show'],
     ['status', 'x'],
   ]) {
-    await expect(idleProgram().parseAsync(wrong, { from: 'user' })).rejects.toThrow()
+    await expect((await idleProgram()).parseAsync(wrong, { from: 'user' })).rejects.toThrow()
   }
 })
 
