@@ -152,15 +152,27 @@ export class TaskBook {
   }
 
   /**
-   * Its coordinator does not know it any more: what it leased is over, and it would count fences anew.
+   * Their coordinator does not know them any more: what it leased is over, and it would count fences anew.
+   *
+   * @throws EdgeCoderError of the store; they then stand as before, without their leases
    */
-  forgotten(task: LiveTask): void {
-    this.voidLease(task, refusal('stale-fence', 'The coordinator does not know the task any more.'))
-    task.record.attemptsBefore = task.record.attempts
-    task.record.header = refenced(task.record.header)
-    task.order = 'sent'
-    task.state = 'submitting'
-    task.tell()
+  async forgotten(tasks: readonly LiveTask[]): Promise<void> {
+    if (tasks.length === 0) return
+    const { archive } = this.#components
+    const fenced = tasks.map(({ record }) => {
+      return { attemptsBefore: record.attempts, header: refenced(record.header) }
+    })
+    for (const task of tasks)
+      this.voidLease(task, refusal('stale-fence', 'The coordinator does not know the task any more.'))
+    // On the disk before anybody is asked to go on with it: after a crash the same fences would be given again.
+    await archive.commit(tasks.map(({ record }, at) => archive.saved(Object.assign({ ...record }, fenced[at]))))
+    for (const [at, task] of tasks.entries()) {
+      Object.assign(task.record, fenced[at])
+      if (task.ending) continue
+      task.order = 'sent'
+      task.state = 'submitting'
+      task.tell()
+    }
   }
 
   /** Whoever ran it may not any more. */

@@ -42,7 +42,8 @@ async function settle(
   part: readonly LiveTask[],
   states: ReadonlyMap<string, TaskState>,
 ): Promise<void> {
-  const open = part.filter((task) => book.get(task.key) === task && !task.ending && task.askedOn !== link)
+  const isOpen = (task: LiveTask): boolean => book.get(task.key) === task && !task.ending
+  const open = part.filter((task) => isOpen(task) && task.askedOn !== link)
   const known = open.filter((task) => isKnown(states.get(task.key), task.record.coordinator === link.peerId))
   await batcher.adopt(known, link)
   for (const task of known) {
@@ -52,11 +53,9 @@ async function settle(
     book.apply(link.peerId, state)
   }
   const asIs = new Set(known)
-  for (const task of open) {
-    if (asIs.has(task)) continue
-    if (task.record.coordinator === link.peerId) book.forgotten(task)
-    batcher.enqueue(task)
-  }
+  const left = open.filter((task) => !asIs.has(task) && isOpen(task))
+  await book.forgotten(left.filter((task) => task.record.coordinator === link.peerId))
+  for (const task of left) if (isOpen(task)) batcher.enqueue(task)
 }
 
 /**

@@ -95,6 +95,21 @@ describe('coordinators', () => {
     expect(await bed.view('one')).toMatchObject({ state: 'leased', attempt: 3, worker: { peerId: 'w2' } })
   })
 
+  it('remembers over a crash that fences of one that forgot a task are used up', async () => {
+    bed = await makeBed()
+    const c1 = bed.coordinator('c1')
+    await attached('c1')
+    await bed.submit(chat({ id: 'one' }))
+    const floors: bigint[] = []
+    for (const orders of [2, 3]) {
+      c1.states.clear()
+      await bed.restart()
+      await bed.until(() => c1.orders.length === orders)
+      floors.push(c1.headers.get(ID)?.fenceFloor ?? 0n)
+    }
+    expect(floors).toEqual([1024n, 2048n])
+  })
+
   it('moves tasks when one stays away, does them once, and tells the old one when it is back', async () => {
     bed = await makeBed({ known: ['c1', 'c2'] })
     const c1 = bed.coordinator('c1')
