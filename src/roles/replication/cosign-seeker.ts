@@ -163,10 +163,14 @@ export class CosignSeeker {
     )
   }
 
-  async #cosigned(link: CoordinatorLink, { round }: Asked, signature: Uint8Array): Promise<void> {
+  async #cosigned(link: CoordinatorLink, asked: Asked, signature: Uint8Array): Promise<void> {
+    const { round } = asked
     const { checkpoint, lines } = round
     const key = this.#events.cosigner(link.peerId)
-    if (key === undefined) return
+    if (key === undefined) {
+      this.#later(link, MOST_BACKOFF_MS)
+      return
+    }
     const line = { name: key.name, keyId: key.keyId, signature }
     const opened = await openCheckpoint(withSignatures(checkpoint, [line]), this.#own.key, [key])
     if (isMalformed(opened) || opened.cosigners.length === 0) {
@@ -177,9 +181,11 @@ export class CosignSeeker {
     this.#clocksMs.set(link.peerId, signedMs - this.#components.clock.nowMs())
     this.#sizes.set(link.peerId, Math.max(this.cosignedBy(link.peerId), checkpoint.size))
     lines.set(link.peerId, line)
-    this.#asked.delete(link.peerId)
+    // The link may have closed meanwhile, and who came back over another been asked anew.
+    const isLast = this.#asked.get(link.peerId) === asked
+    if (isLast) this.#asked.delete(link.peerId)
     this.#settle(round)
-    this.#ask(link)
+    if (isLast) this.#ask(link)
   }
 
   /** Somebody has cosigned another size than was thought here. */

@@ -24,6 +24,7 @@ import { SpokenLink } from '../../../helpers/spoken-link.js'
 type Outcome = CosignAnswer['outcome']
 
 const SIGNERS = [11, 12, 13].map(seededSigner)
+const ANSWER = 'edgecoder.ledger.v1.CosignAnswer'
 const START_MS = 1_800_000_000_000
 
 const clock = createVirtualClock(START_MS)
@@ -56,17 +57,11 @@ async function seeking(numbers: readonly number[], quorum: number) {
   seeker = sought
   const answer = async (at: number, { ask }: CosignAsk, outcome: Outcome): Promise<void> => {
     const link = links[at]?.link
-    const $typeName = 'edgecoder.ledger.v1.CosignAnswer'
-    if (link !== undefined) await sought.answered(link, { $typeName, ask, outcome })
+    if (link !== undefined) await sought.answered(link, { $typeName: ANSWER, ask, outcome })
     await clock.advance(0)
   }
-  const cosign = async (at: number, asked: CosignAsk): Promise<void> => {
-    const checkpoint = await openCheckpoint(asked.checkpoint, LOG_KEY, [])
-    const signer = SIGNERS[at]
-    if (isMalformed(checkpoint) || signer === undefined) throw new Error('nothing to cosign')
-    const { signature } = cosignCheckpoint(checkpoint, keyOf(signer.peerId), signer, 1)
-    await answer(at, asked, { case: 'cosignature', value: signature })
-  }
+  const cosign = async (at: number, asked: CosignAsk): Promise<void> =>
+    answer(at, asked, (await signatureOf(at, asked)).outcome)
   /** What each was asked since the last time. */
   const asked = (): (CosignAsk | undefined)[] => links.map((each) => each.said('cosignAsk')[0])
   /** Lets time pass in which all others give signs of life. */
@@ -79,6 +74,14 @@ async function seeking(numbers: readonly number[], quorum: number) {
   sought.grown()
   await clock.advance(0)
   return { own, links, seeker: sought, finals, shown, answer, cosign, asked, pass }
+}
+
+async function signatureOf(at: number, { ask, checkpoint: note }: CosignAsk): Promise<CosignAnswer> {
+  const checkpoint = await openCheckpoint(note, LOG_KEY, [])
+  const signer = SIGNERS[at]
+  if (isMalformed(checkpoint) || signer === undefined) throw new Error('nothing to cosign')
+  const { signature } = cosignCheckpoint(checkpoint, keyOf(signer.peerId), signer, 1)
+  return { $typeName: ANSWER, ask, outcome: { case: 'cosignature', value: signature } }
 }
 
 function askedOf(asks: readonly (CosignAsk | undefined)[], at: number): CosignAsk {
@@ -127,6 +130,30 @@ describe('who seeks cosignatures', () => {
     expect(again?.proof).toEqual(await own.reader.consistency(3, 5))
     await cosign(0, askedOf([again], 0))
     expect(finals.map(({ size }) => size)).toEqual([3, 5])
+  })
+
+  it('goes on over a new link, though an answer that came over the old one is still looked at', async () => {
+    const { own, links, seeker, cosign, asked, finals } = await seeking([1, 2, 3], 2)
+    const first = askedOf(asked(), 0)
+    await own.add([4])
+    await clock.advance(ROUND_MS)
+    seeker.grown()
+    await clock.advance(0)
+    const [old] = links
+    if (old === undefined) throw new Error('there are three')
+    // The cosignature is checked while the link goes and another comes.
+    const late = await signatureOf(0, first)
+    const looking = seeker.answered(old.link, late)
+    seeker.gone(old.link)
+    const again = new SpokenLink(clock, old.link.peerId)
+    again.hear({ case: 'hello', value: { heads: {} } })
+    links[0] = again
+    seeker.opened(again.link)
+    await looking
+    await clock.advance(0)
+    expect(old.said('cosignAsk')).toEqual([])
+    await cosign(0, askedOf(asked(), 0))
+    expect(finals.map(({ size }) => size)).toEqual([3, 4])
   })
 
   it('goes over to a later checkpoint after a second, though the first is not final', async () => {
