@@ -282,6 +282,7 @@ export class DataDesk implements DataDeskSide {
       usage,
       resultBytes: whole.bytes,
       text: result.body.case === 'chat' ? result.body.value.text : undefined,
+      receipt: envelopeCodec.encode(finish.receipt),
       acceptance: envelopeCodec.encode(acceptance),
       ...checks,
       ...(run === undefined ? {} : { run }),

@@ -26,7 +26,10 @@ import type {
   GatewayToWorker,
   WorkerToGatewaySchema,
 } from '../../../../src/wire/generated/edgecoder/data/v1/data_pb.js'
-import { EnvelopeSchema } from '../../../../src/wire/generated/edgecoder/envelope/v1/envelope_pb.js'
+import {
+  type Envelope,
+  EnvelopeSchema,
+} from '../../../../src/wire/generated/edgecoder/envelope/v1/envelope_pb.js'
 import type { ResultSchema } from '../../../../src/wire/generated/edgecoder/task/v1/payload_pb.js'
 import type { Dispute, TaskHeader } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { CONTROL_FRAME_BYTES, DATA_FRAME_BYTES } from '../../../../src/wire/limits.js'
@@ -90,6 +93,8 @@ export class FakeCoordinator {
   readonly states = new Map<string, StateInit>()
   largestOrderBytes = 0
   readonly cancels: { taskId: string; reason: string; fence: bigint }[] = []
+  /** What both ends signed of tasks that were delivered, as it was shown; by task. */
+  readonly shown = new Map<string, { receipt: Envelope; acceptance: Envelope }>()
   readonly orders: string[][] = []
   readonly received: Uint8Array[] = []
   readonly syncs: string[][] = []
@@ -103,6 +108,8 @@ export class FakeCoordinator {
   /** Nothing at all is answered, pings neither. */
   dead = false
   refuseHello: Refusal | undefined
+  /** Leaves what was delivered to its worker, whatever is shown, as one of a version before does. */
+  awaitsWorkers = false
   /** What was disputed; undefined = it knows no disputes. */
   disputes: Dispute[] | undefined = []
   #link: Link | undefined
@@ -178,9 +185,14 @@ export class FakeCoordinator {
       )
       if (!this.mute) answer({ case: 'submitted', value: { ask: body.value.ask, results } })
     } else if (body.case === 'cancel') {
-      const { ask, taskId, reason, fence } = body.value
+      const { ask, taskId, reason, fence, receipt, acceptance } = body.value
       this.cancels.push({ taskId, reason, fence })
+      if (receipt !== undefined && acceptance !== undefined) this.shown.set(taskId, { receipt, acceptance })
       const known = this.states.get(taskId)
+      if (this.awaitsWorkers) {
+        answer({ case: 'cancelled', value: { ask, refusal: toWire(refusal('result-pending', 'not yet')) } })
+        return
+      }
       const state = { taskId, standing: Standing.CANCELLED, why: toWire(refusal('cancelled-by-user', 'so')) }
       if (known !== undefined) this.states.set(taskId, state)
       if (known !== undefined) answer({ case: 'cancelled', value: { ask, state } })
