@@ -17,6 +17,7 @@ import { ExclusionCheck } from './checks/exclusion-check.js'
 import { LeaseCheck } from './checks/lease-check.js'
 import { LogCheck } from './checks/log-check.js'
 import { OperationsCheck } from './checks/operations-check.js'
+import { PaymentCheck } from './checks/payment-check.js'
 import { RecordCheck } from './checks/record-check.js'
 import { checkRest } from './checks/rest-check.js'
 import { SecrecyCheck } from './checks/secrecy-check.js'
@@ -102,6 +103,7 @@ class Simulation {
   readonly #hash = new TraceHash()
   readonly #records: RecordCheck
   readonly #operations: OperationsCheck
+  readonly #payments: PaymentCheck
   /** By coordinator: acts on what policy says now. */
   readonly #policyListeners = new Map<string, () => void>()
   readonly #checks: readonly Check[]
@@ -123,12 +125,14 @@ class Simulation {
     const nameOf = (peerId: string): string => this.#names.get(peerId) ?? peerId
     this.#records = new RecordCheck(report)
     this.#operations = new OperationsCheck(report)
+    this.#payments = new PaymentCheck(report, nameOf, this.#records)
     this.#checks = [
       this.#hash,
       ...(watcher === undefined ? [] : [watcher]),
       new LeaseCheck(report),
       this.#records,
       this.#operations,
+      this.#payments,
       new DeliveryCheck(report, nameOf),
       new ExclusionCheck(report, nameOf),
       new SecrecyCheck(report, SECRET),
@@ -218,7 +222,9 @@ class Simulation {
     for (const client of this.#clients) client.stop()
     for (const client of this.#clients) await client.last()
     const gaveAway = handing === undefined ? undefined : this.#cast.coordinators[0]?.name
-    if (this.#quiet) checkRest(this.#cast, gaveAway, (rule, detail) => this.#broken(rule, detail))
+    if (!this.#quiet) return
+    this.#payments.end()
+    checkRest(this.#cast, gaveAway, (rule, detail) => this.#broken(rule, detail))
   }
 
   /** Everybody learns at once that the second coordinator goes on with the home of the first. */
