@@ -53,6 +53,7 @@ export const SABOTAGES: Readonly<
   },
   'a gateway that does not show what its worker is to be paid for': {
     rules: ['who delivered is paid'],
+    seeds: [14, 20, 42],
     how: {
       network: (network, name) => (is(name, 'gateway') ? tampered(network, { says: unshown }) : network),
     },

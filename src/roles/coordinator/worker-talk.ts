@@ -13,6 +13,7 @@ import {
   type WorkerToCoordinator,
 } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
 import type { Malformed } from '../../wire/malformed.js'
+import { GATEWAY_WORD_MS } from './constants.js'
 import { unknownLease } from './deliveries.js'
 import type { WorkerDeskComponents } from './desk-components.js'
 import type { Action } from './ordered-inbox.js'
@@ -161,11 +162,17 @@ class WorkerTalk {
     const held = this.#held(lease)
     this.#session.mentioned(lease.taskId)
     if (held !== undefined) {
-      const { book, log } = this.#components
+      const { book, log, clock, touch } = this.#components
       const worker = this.#session.peerId
       log.info('attempt-failed', { task: lease.taskId, peer: worker, fault: FAULTS[fault], code: why.code })
       const event = { type: 'attempt-failed', worker, fence: lease.fence } as const
-      book.step(held, { ...event, fault: FAULTS[fault], why: fromWire(why) })
+      const failed = { ...event, fault: FAULTS[fault], why: fromWire(why) }
+      if (fault === Fault.GATEWAY && why.code === 'task-ended') {
+        clock.after(GATEWAY_WORD_MS, () => {
+          if (this.#held(lease) === held) book.step(held, failed)
+          touch()
+        })
+      } else book.step(held, failed)
       this.#session.slotFreed()
     }
     this.#report(free)

@@ -78,6 +78,32 @@ test('the gateway shows what it accepted: the worker is paid, though it never co
   expect((await shown(first.outcome(lease, gateway))).refusal).toMatchObject({ code: 'task-ended' })
 })
 
+test('while the gateway turns workers away, as it has the result, none is sent there again and again', async () => {
+  const { second, later } = await givenOn()
+  const why = { code: 'task-ended', detail: 'The task has ended at this gateway.' }
+  const turnedAway = ({ header, fence }: Lease): void => {
+    const ref = { taskId: header?.id ?? '', fence }
+    second.say({ case: 'failed', value: { lease: ref, fault: Fault.GATEWAY, why, free: 1 } })
+  }
+  turnedAway(later)
+  // It is free for something else meanwhile.
+  await gateway.submit(gateway.header('t2'))
+  const other = await second.lease(100)
+  expect(other.header?.id).toBe('alice:t2')
+  await second.done(other, gateway)
+  await world.clock.advance(2_500)
+  expect(second.count('lease')).toBe(0)
+  const again = await second.lease(1_500)
+  expect(again).toMatchObject({ header: { id: TASK }, fence: 3n, attempt: 2 })
+  turnedAway(again)
+  expect(await shown(first.outcome(lease, gateway))).toMatchObject({ state: { worker: first.peerId } })
+  expect(world.coordinator.status()).toMatchObject({ done: 2, queued: 0, leased: 0, running: 0 })
+  await world.clock.advance(10_000)
+  expect(second.count('lease')).toBe(0)
+  const { workers } = world.coordinator.quality()
+  expect(workers.find(({ peerId }) => peerId === second.peerId)).toMatchObject({ failure: 0, lost: 0 })
+})
+
 test('it does so over kill -9 of the coordinator, and while the lease is still held', async () => {
   const { second } = await givenOn()
   world.crash()
