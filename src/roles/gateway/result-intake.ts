@@ -1,14 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { equals } from 'uint8arrays/equals'
 import { type Refusal, refusal } from '../../core/refusal.js'
-import {
-  type EnvelopeSigner,
-  envelopeCodec,
-  open,
-  seal,
-  statements,
-  type Verified,
-} from '../../wire/envelope.js'
+import { type EnvelopeSigner, open, seal, statements, type Verified } from '../../wire/envelope.js'
 import { frames, isMalformed } from '../../wire/frame.js'
 import type { Chunk } from '../../wire/generated/edgecoder/data/v1/data_pb.js'
 import type { Envelope } from '../../wire/generated/edgecoder/envelope/v1/envelope_pb.js'
@@ -19,7 +12,6 @@ import type { CheckPayload } from '../verification/check-payload.js'
 import type { ByteBudget } from './byte-budget.js'
 import type { Lease } from './live-task.js'
 import { resultBroken } from './result-view.js'
-import { MOST_RECEIPT_BYTES } from './task-record.js'
 
 /** The result of one attempt while it comes in, chunk by chunk, in order. */
 export class ResultIntake {
@@ -89,8 +81,6 @@ export async function checkReceipt(
 ): Promise<Verified<Receipt> | Refusal> {
   const receipt = await open(envelope, expected.networkId, statements.receipt)
   if (isMalformed(receipt)) return refusal(receipt.code, receipt.detail)
-  if (envelopeCodec.encode(envelope).length > MOST_RECEIPT_BYTES)
-    return refusal('result-mismatch', `The receipt is over ${MOST_RECEIPT_BYTES} bytes.`)
   const { value } = receipt
   const { lease, header } = expected
   const differs =

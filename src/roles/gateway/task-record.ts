@@ -21,8 +21,6 @@ const RECORD_BYTES = 64 * 1024
 const tasks = codec(GatewayTaskSchema, RECORD_BYTES)
 const errands = codec(GatewayErrandSchema, 1024)
 const meta = codec(GatewayMetaSchema, 8192)
-/** A receipt with its signature, as it is kept. */
-export const MOST_RECEIPT_BYTES = 8_192
 /** Hidden tests: files and command, with language and limits of the suite. */
 export const hiddenCodec = codec(SuiteSchema, PAYLOAD_BYTES)
 

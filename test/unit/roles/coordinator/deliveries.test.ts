@@ -1,6 +1,8 @@
 import { beforeEach, expect, test } from 'vitest'
+import type { Signer } from '../../../../src/ports/signer.js'
 import { Standing } from '../../../../src/wire/generated/edgecoder/control/v1/gateway_pb.js'
 import { Fault, type Lease } from '../../../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
+import { PADDING } from '../../../helpers/padding.js'
 import { paidChain } from '../../../simulation/paid-network.js'
 import { type FakeGateway, type FakeWorker, testSigner, World } from './world.js'
 
@@ -35,6 +37,20 @@ type Signed = Partial<ReturnType<FakeWorker['outcome']>>
 async function shown(signed: Signed, by = gateway, fence = lease.fence) {
   const value = { taskId: TASK, reason: 'delivered', fence, ...signed }
   return (await by.ask('cancelled', (ask) => ({ case: 'cancel', value: { ask, ...value } }))).value
+}
+
+/** A coordinator that pays through a ledger. @param enrolled workers whose owner it knows */
+async function paidWorld(workerSigner: Signer, gatewaySigner: Signer, enrolled: readonly string[]) {
+  const paid = new World({}, Date.UTC(2027, 5, 1))
+  const chain = await paidChain({
+    coordinators: [paid.signer.peerId],
+    gateways: [gatewaySigner.peerId],
+    workers: enrolled,
+    accounts: ['alice'],
+  })
+  await paid.paidBy(chain).start()
+  const mine = await paid.gateway(gatewaySigner)
+  return { paid, mine, worker: await paid.worker({ signer: workerSigner }) }
 }
 
 const isPaid = async (): Promise<boolean> => (await world.store.get(`r|${TASK}`)) !== undefined
@@ -159,19 +175,21 @@ test('nobody is paid who had no lease, or by anybody else than the gateway of th
   expect(await isPaid()).toBe(false)
 })
 
+test('what comes along with a receipt, and nobody signed, is left out of the ledger', async () => {
+  const [workerSigner, gatewaySigner] = [testSigner(), testSigner()]
+  const { paid, mine, worker } = await paidWorld(workerSigner, gatewaySigner, [workerSigner.peerId])
+  await mine.submit(mine.header('t1', { maxOutputTokens: 50 }))
+  const padded = await worker.lease()
+  const signed = worker.outcome(padded, mine)
+  for (const each of [signed.receipt, signed.acceptance]) Object.assign(each, { $unknown: [PADDING] })
+  worker.say({ case: 'done', value: { lease: { taskId: TASK, fence: padded.fence }, free: 1, ...signed } })
+  expect((await worker.hears('doneAck')).value.refusal).toBeUndefined()
+  expect(paid.coordinator.status().done).toBe(1)
+})
+
 test('what cannot be paid is cancelled, and the record says why; nobody is blamed', async () => {
-  const [signer, stranger] = [testSigner(), testSigner()]
-  const paid = new World({}, Date.UTC(2027, 5, 1))
-  const chain = await paidChain({
-    coordinators: [paid.signer.peerId],
-    gateways: [signer.peerId],
-    workers: [],
-    accounts: ['alice'],
-  })
-  await paid.paidBy(chain).start()
-  const mine = await paid.gateway(signer)
   // The ledger does not know whose it is.
-  const worker = await paid.worker({ signer: stranger })
+  const { paid, mine, worker } = await paidWorld(testSigner(), testSigner(), [])
   await mine.submit(mine.header('t1', { maxOutputTokens: 50 }))
   const ack = await worker.done(await worker.lease(), mine)
   expect(ack.refusal).toMatchObject({ code: 'not-admitted' })

@@ -35,6 +35,7 @@ import type { Dispute, TaskHeader } from '../../../../src/wire/generated/edgecod
 import { CONTROL_FRAME_BYTES, DATA_FRAME_BYTES } from '../../../../src/wire/limits.js'
 import { peerIdOf } from '../../../../src/wire/peer-id.js'
 import { protocolIds } from '../../../../src/wire/protocol-ids.js'
+import { PADDING } from '../../../helpers/padding.js'
 
 /** A gateway between coordinators and workers that do as the test says, over virtual time. */
 export const NETWORK = 'test-net'
@@ -257,6 +258,8 @@ export class FakeWorker {
   readonly peerId: string
   readonly heard: FromGatewayData[] = []
   closed: string | undefined
+  /** Its receipts come with a field that nobody knows, longer than any receipt. */
+  pads = false
   #link: Link | undefined
 
   constructor(
@@ -347,6 +350,7 @@ export class FakeWorker {
       },
       START_MS,
     )
+    if (this.pads) Object.assign(receipt, { $unknown: [PADDING] })
     this.send({ case: 'finish', value: { lease, receipt } })
   }
 
