@@ -1,4 +1,3 @@
-import type { PolicyView } from '../../src/core/policy/policy-view.js'
 import type { PeerAddress } from '../../src/ports/network.js'
 import {
   type CoordinatorComponents,
@@ -24,10 +23,11 @@ import { SecrecyCheck } from './checks/secrecy-check.js'
 import { Client, type RunningGateway } from './client.js'
 import type { Check, Report, SimEvent, Violation } from './events.js'
 import { breakThings } from './faults.js'
+import { openPolicy } from './open-policy.js'
 import { operate } from './operations.js'
 import { auditPaid, CHECKED_TERMS, LENDERS, paidChain, sayPolicy } from './paid-network.js'
-import { type EngineTrouble, type Plan, planOf, SECRET, type WorkerPlan } from './plan.js'
-import { simEngine, simSandbox } from './sim-engine.js'
+import { type EngineTrouble, type Plan, planOf, SECRET } from './plan.js'
+import { modelsOf, simEngine, simSandbox } from './sim-engine.js'
 import { type Sabotage, SimProcess, type SimWorld } from './sim-process.js'
 import { TraceHash } from './trace.js'
 import { verifyInTurn } from './verify-in-turn.js'
@@ -396,15 +396,4 @@ function addressOf({ peerId }: SimCoordinator): PeerAddress {
 
 function reachedAt(peerId: string): PeerAddress {
   return { peerId, addresses: [`/memory/${peerId}/p2p/${peerId}`] }
-}
-
-function modelsOf({ models, tokenMs }: WorkerPlan) {
-  return models.map((name) => ({ name, contextTokens: 0, tokensPerS: 1000 / tokenMs, warm: name === 'tiny' }))
-}
-
-function openPolicy(network: string, chain: PolicyChain | undefined): PolicyView {
-  const nobody = new Set<string>()
-  const incident = chain?.incident()
-  const lists = { coordinators: nobody, gateways: nobody, workers: nobody }
-  return { network, admission: 'open', ...lists, ...(incident === undefined ? {} : { incident }) }
 }
