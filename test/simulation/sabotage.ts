@@ -46,10 +46,16 @@ export const SABOTAGES: Readonly<
     how: { network: (network, name) => (is(name, 'coordinator') ? tampered(network, doubled()) : network) },
   },
   'a coordinator that pays whatever it is handed': {
-    rules: ['only the last lease counts', 'paid once'],
-    seeds: [68, 72, 96],
+    rules: ['only what was accepted is paid', 'a word is on the disk'],
     how: {
       network: (network, name) => (is(name, 'coordinator') ? tampered(network, { says: lenient }) : network),
+    },
+  },
+  'a gateway that does not show what its worker is to be paid for': {
+    rules: ['who delivered is paid'],
+    seeds: [14, 20, 42],
+    how: {
+      network: (network, name) => (is(name, 'gateway') ? tampered(network, { says: unshown }) : network),
     },
   },
   'a gateway that shows the prompt to its coordinator': {
@@ -232,6 +238,14 @@ function lenient(frame: Uint8Array, link: Link): Uint8Array {
     return frame
   const { lease } = message.body.value
   return frames.coordinatorToWorker.encode({ body: { case: 'doneAck', value: { lease } } })
+}
+
+/** A result that was accepted, without what both ends signed. */
+function unshown(frame: Uint8Array, link: Link): Uint8Array {
+  const message = link.protocol.includes('/gateway/') ? frames.gatewayToCoordinator.decode(frame) : undefined
+  if (message === undefined || isMalformed(message) || message.body.case !== 'cancel') return frame
+  const { receipt: _receipt, acceptance: _acceptance, ...value } = message.body.value
+  return frames.gatewayToCoordinator.encode({ body: { case: 'cancel', value } })
 }
 
 function talkative(frame: Uint8Array, link: Link): Uint8Array {

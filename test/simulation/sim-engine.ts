@@ -57,3 +57,8 @@ function fails({ files }: SandboxJob): boolean {
   const all = files.map(({ path, content }) => `${path}\n${Buffer.from(content).toString()}`).join('\0')
   return (sha256(all)[0] ?? 0) < 0.3 * 256
 }
+
+/** What a worker says of its models. */
+export function modelsOf({ models, tokenMs }: WorkerPlan) {
+  return models.map((name) => ({ name, contextTokens: 0, tokensPerS: 1000 / tokenMs, warm: name === 'tiny' }))
+}

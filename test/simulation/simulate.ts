@@ -1,4 +1,3 @@
-import type { PolicyView } from '../../src/core/policy/policy-view.js'
 import type { PeerAddress } from '../../src/ports/network.js'
 import {
   type CoordinatorComponents,
@@ -17,16 +16,18 @@ import { ExclusionCheck } from './checks/exclusion-check.js'
 import { LeaseCheck } from './checks/lease-check.js'
 import { LogCheck } from './checks/log-check.js'
 import { OperationsCheck } from './checks/operations-check.js'
+import { PaymentCheck } from './checks/payment-check.js'
 import { RecordCheck } from './checks/record-check.js'
 import { checkRest } from './checks/rest-check.js'
 import { SecrecyCheck } from './checks/secrecy-check.js'
 import { Client, type RunningGateway } from './client.js'
 import type { Check, Report, SimEvent, Violation } from './events.js'
 import { breakThings } from './faults.js'
+import { openPolicy } from './open-policy.js'
 import { operate } from './operations.js'
 import { auditPaid, CHECKED_TERMS, LENDERS, paidChain, sayPolicy } from './paid-network.js'
-import { type EngineTrouble, type Plan, planOf, SECRET, type WorkerPlan } from './plan.js'
-import { simEngine, simSandbox } from './sim-engine.js'
+import { type EngineTrouble, type Plan, planOf, SECRET } from './plan.js'
+import { modelsOf, simEngine, simSandbox } from './sim-engine.js'
 import { type Sabotage, SimProcess, type SimWorld } from './sim-process.js'
 import { TraceHash } from './trace.js'
 import { verifyInTurn } from './verify-in-turn.js'
@@ -102,6 +103,7 @@ class Simulation {
   readonly #hash = new TraceHash()
   readonly #records: RecordCheck
   readonly #operations: OperationsCheck
+  readonly #payments: PaymentCheck
   /** By coordinator: acts on what policy says now. */
   #incidents = 0
   readonly #policyListeners = new Map<string, () => void>()
@@ -124,12 +126,14 @@ class Simulation {
     const nameOf = (peerId: string): string => this.#names.get(peerId) ?? peerId
     this.#records = new RecordCheck(report)
     this.#operations = new OperationsCheck(report)
+    this.#payments = new PaymentCheck(report, nameOf, this.#records)
     this.#checks = [
       this.#hash,
       ...(watcher === undefined ? [] : [watcher]),
       new LeaseCheck(report),
       this.#records,
       this.#operations,
+      this.#payments,
       new DeliveryCheck(report, nameOf),
       new ExclusionCheck(report, nameOf),
       new SecrecyCheck(report, SECRET),
@@ -224,7 +228,9 @@ class Simulation {
     for (const client of this.#clients) client.stop()
     for (const client of this.#clients) await client.last()
     const gaveAway = handing === undefined ? undefined : this.#cast.coordinators[0]?.name
-    if (this.#quiet) checkRest(this.#cast, gaveAway, (rule, detail) => this.#broken(rule, detail))
+    if (!this.#quiet) return
+    this.#payments.end()
+    checkRest(this.#cast, gaveAway, (rule, detail) => this.#broken(rule, detail))
   }
 
   /** Everybody learns at once that the second coordinator goes on with the home of the first. */
@@ -400,15 +406,4 @@ function addressOf({ peerId }: SimCoordinator): PeerAddress {
 
 function reachedAt(peerId: string): PeerAddress {
   return { peerId, addresses: [`/memory/${peerId}/p2p/${peerId}`] }
-}
-
-function modelsOf({ models, tokenMs }: WorkerPlan) {
-  return models.map((name) => ({ name, contextTokens: 0, tokensPerS: 1000 / tokenMs, warm: name === 'tiny' }))
-}
-
-function openPolicy(network: string, chain: PolicyChain | undefined): PolicyView {
-  const nobody = new Set<string>()
-  const incident = chain?.incident()
-  const lists = { coordinators: nobody, gateways: nobody, workers: nobody }
-  return { network, admission: 'open', ...lists, ...(incident === undefined ? {} : { incident }) }
 }

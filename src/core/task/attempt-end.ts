@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '../refusal.js'
-import type { HeldTask, TaskEffect, TaskEventOf, TaskStep } from './task.js'
+import type { HeldTask, LeaseHolder, TaskBase, TaskEffect, TaskEventOf, TaskStep } from './task.js'
 import { base, deadlinePassed, endWithout, same, wake } from './task-end.js'
 
 /** Workers remembered as having failed a task. */
@@ -8,6 +8,8 @@ export const MAX_EXCLUDED = 16
  * Leases of one task that may end uncounted (declined, gateway gone), so that it cannot go round for ever.
  */
 export const MAX_UNCOUNTED = 20
+/** Former leases remembered: all that a task of ten attempts can have had. */
+export const MAX_FORMER = 32
 
 export const DEADLINE_PASSED = refusal('deadline-passed', 'the deadline passed before the task was done')
 
@@ -48,14 +50,11 @@ export function expireHeld(task: HeldTask, _event: TaskEventOf<'clock'>, nowMs: 
   return counted(task, why, nowMs, [revoke(task, why), record(task, 'failure')])
 }
 
-export function holds(task: HeldTask, event: { readonly worker: string; readonly fence: bigint }): boolean {
+export function holds(task: LeaseHolder, event: LeaseHolder): boolean {
   return event.worker === task.worker && event.fence === task.fence
 }
 
-export function stale(
-  task: { readonly lastFence: bigint },
-  event: { readonly worker: string; readonly fence: bigint },
-): Refusal {
+export function stale(task: Pick<TaskBase, 'lastFence'>, event: LeaseHolder): Refusal {
   return refusal(
     'stale-fence',
     `lease ${event.fence} of worker ${event.worker} is over; the last one given is ${task.lastFence}`,
@@ -93,7 +92,9 @@ function uncounted(task: HeldTask, why: Refusal, nowMs: number): TaskStep {
 
 function requeue(task: HeldTask, why: Refusal, nowMs: number, before: readonly TaskEffect[]): TaskStep {
   if (deadlinePassed(task, nowMs)) return endWithout(task, 'expired', DEADLINE_PASSED, nowMs, before)
-  const queued = { ...base(task), state: 'queued', queuedMs: nowMs, lastFailure: why } as const
+  const { worker, fence } = task
+  const former = [...task.former, { worker, fence }].slice(-MAX_FORMER)
+  const queued = { ...base(task), former, state: 'queued', queuedMs: nowMs, lastFailure: why } as const
   return {
     task: queued,
     effects: [...before, { type: 'enqueue' }, { type: 'tell-gateway' }, ...wake(queued)],

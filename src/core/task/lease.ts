@@ -1,7 +1,11 @@
-import type { Refusal } from '../refusal.js'
+import { type Refusal, refusal } from '../refusal.js'
 import { DEADLINE_PASSED, holds, stale } from './attempt-end.js'
-import type { HeldTask, QueuedTask, RunningTask, TaskEventOf, TaskStep } from './task.js'
-import { base, deadlinePassed, endWithout, same, wake } from './task-end.js'
+import type { HeldTask, LeaseHolder, QueuedTask, RunningTask, Task, TaskEventOf, TaskStep } from './task.js'
+import { base, deadlinePassed, endWithout, leave, same, wake } from './task-end.js'
+
+const DELIVERED = refusal('task-ended', 'the gateway accepted the result of an earlier attempt', {
+  next: 'Stop this attempt and drop its result.',
+})
 
 /**
  * Gives the next fence to a worker. The gateway hears first, so that it knows whom to serve when the worker
@@ -54,21 +58,39 @@ export function progress(task: HeldTask, event: TaskEventOf<'progress'>, nowMs: 
 }
 
 /**
- * The one way to be paid. A result that comes while the lease is still held counts, even when a timer is
- * overdue.
+ * The one way to be paid. The gateway takes one result of a task and no other after it, so whose result it
+ * accepted has done the task: also when the lease was over by the time that it is heard of. Whoever has a
+ * later lease is called off, and did nothing wrong.
  */
-export function complete(task: HeldTask, event: TaskEventOf<'complete'>, nowMs: number): TaskStep | Refusal {
-  if (!holds(task, event)) return stale(task, event)
-  const { worker, fence } = task
+export function complete(
+  task: QueuedTask | HeldTask,
+  event: TaskEventOf<'complete'>,
+  nowMs: number,
+): TaskStep | Refusal {
+  const lease = leaseGiven(task, event)
+  if (lease === undefined) return stale(task, event)
+  const { worker, fence } = event
   return {
     task: { ...base(task), state: 'done', endedMs: nowMs, worker, fence },
     effects: [
+      ...(lease === 'last' ? [] : leave(task, DELIVERED)),
       { type: 'settle', worker, fence },
       { type: 'record', worker, outcome: 'success' },
       { type: 'tell-gateway' },
     ],
     durable: true,
   }
+}
+
+/**
+ * Was this lease given on a task that has not ended?
+ *
+ * @returns whether it still holds or is a former one; undefined = it was not, or the task has ended
+ */
+export function leaseGiven(task: Task, lease: LeaseHolder): 'last' | 'former' | undefined {
+  if ('endedMs' in task) return undefined
+  if (task.state !== 'queued' && holds(task, lease)) return 'last'
+  return task.former.some((each) => holds(each, lease)) ? 'former' : undefined
 }
 
 export function extend(task: HeldTask, event: TaskEventOf<'extend'>, nowMs: number): TaskStep {

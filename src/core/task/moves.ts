@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '../refusal.js'
-import { DEADLINE_PASSED, decline, expireHeld, failAttempt, loseWorker, stale } from './attempt-end.js'
+import { DEADLINE_PASSED, decline, expireHeld, failAttempt, holds, loseWorker, stale } from './attempt-end.js'
 import { assign, complete, extend, progress } from './lease.js'
 import type {
   EndedTask,
@@ -44,7 +44,7 @@ const cancelled = {
 const QUEUED: Moves<QueuedTask> = {
   assign: { to: ['leased', 'expired'], decide: assign },
   progress: noLease,
-  complete: noLease,
+  complete: { to: ['done', 'refused'], decide: complete },
   'attempt-failed': noLease,
   decline: noLease,
   'worker-lost': ignored,
@@ -105,5 +105,5 @@ function completeAgain(
   task: Extract<Task, { state: 'done' }>,
   event: TaskEventOf<'complete'>,
 ): TaskStep | Refusal {
-  return event.worker === task.worker && event.fence === task.fence ? same(task) : stale(task, event)
+  return holds(task, event) ? same(task) : stale(task, event)
 }

@@ -9,6 +9,7 @@ export function base(task: Task) {
     uncounted: task.uncounted,
     lastFence: task.lastFence,
     excluded: task.excluded,
+    former: task.former,
   }
 }
 
@@ -52,7 +53,8 @@ export function endWithout(
   }
 }
 
-function leave(task: QueuedTask | HeldTask, why: Refusal): readonly TaskEffect[] {
+/** It waits, or is run, no longer. */
+export function leave(task: QueuedTask | HeldTask, why: Refusal): readonly TaskEffect[] {
   if (task.state === 'queued') return [{ type: 'dequeue' }]
   return [{ type: 'revoke', worker: task.worker, fence: task.fence, why }]
 }

@@ -12,6 +12,7 @@ export function submit(header: TaskHeader, nowMs: number): TaskStep {
     uncounted: 0,
     lastFence: header.fenceFloor,
     excluded: [],
+    former: [],
     state: 'queued',
     queuedMs: nowMs,
   }

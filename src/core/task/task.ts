@@ -50,11 +50,20 @@ export interface TaskBase {
    * Workers that failed this task, at most the last 16; not leased to them again while others could take it.
    */
   readonly excluded: readonly string[]
+  /**
+   * Its leases before the last one, oldest first: the gateway may have accepted a result under any of them.
+   * At most `MAX_FORMER`.
+   */
+  readonly former: readonly LeaseHolder[]
 }
 
-export interface Leased {
+/** Who was given the right to run an attempt, and under which fence. */
+export interface LeaseHolder {
   readonly worker: string
   readonly fence: bigint
+}
+
+export interface Leased extends LeaseHolder {
   /** By the coordinator's clock, wall time, so that it survives a restart. */
   readonly leaseExpiresMs: number
   /** When this attempt must be over, whatever its progress. */
@@ -100,6 +109,7 @@ export type TaskEvent =
       readonly stage: string
       readonly leaseMs: number
     }
+  /** The gateway accepted the result of this lease, be it the last one or a former one. */
   | { readonly type: 'complete'; readonly worker: string; readonly fence: bigint }
   | {
       readonly type: 'attempt-failed'

@@ -11,6 +11,8 @@ export type Unchecked =
   | 'judged-lately'
   /** Policy has enrolled its worker for nobody. */
   | 'owner-unknown'
+  /** Its gateway showed the result, and the worker has not been here lately: its sandbox is not known. */
+  | 'worker-gone'
   /** Nobody is attached that belongs to somebody else and has such a sandbox. */
   | 'no-independent-worker'
   /** This coordinator has not earned what a check costs. */

@@ -169,8 +169,12 @@ export class Checks {
     }
   }
 
-  /** A task was done by both signatures. In the commit of that. */
-  done(header: TaskHeader, worker: string, sandbox: string, outcome: Outcome): void {
+  /**
+   * A task was done by both signatures. In the commit of that.
+   *
+   * @param sandbox kind of its worker's; undefined = the worker has not been here lately
+   */
+  done(header: TaskHeader, worker: string, sandbox: string | undefined, outcome: Outcome): void {
     if (header.checkOf === undefined) this.#sample(header, worker, sandbox, outcome)
     else this.#voted(header, worker, outcome)
   }
@@ -206,15 +210,15 @@ export class Checks {
     meter.open(this.#open.size)
   }
 
-  #sample(header: TaskHeader, worker: string, sandbox: string, outcome: Outcome): void {
+  #sample(header: TaskHeader, worker: string, sandbox: string | undefined, outcome: Outcome): void {
     const { receipt, worker: signed } = outcome
     const { verdict, checkDigest, fence } = signed.value
     if (verdict === '' || checkDigest.length === 0) return
     const { clock, verifiers, meter } = this.#components
     const owner = verifiers.ownerOf(worker)
     const why = owner === undefined ? 'owner-unknown' : this.#undrawn(worker, signed.value)
-    if (owner === undefined || why !== undefined) {
-      meter.unchecked(why ?? 'owner-unknown')
+    if (owner === undefined || sandbox === undefined || why !== undefined) {
+      meter.unchecked(why ?? 'worker-gone')
       return
     }
     const each: Case = {

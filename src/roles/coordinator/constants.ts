@@ -63,6 +63,12 @@ export const ROUND_MS = 1_000
  * run it.
  */
 export const MENTION_MS = 3_000
+/**
+ * A gateway that turns a worker away because the task has ended has its result, as a rule, and will say so.
+ * Until then nobody else is sent there: twenty who were turned away would end the task unpaid. Less than the
+ * silence after which a worker is quiet.
+ */
+export const GATEWAY_WORD_MS = 3_000
 /** Entries of another log that are looked at in one step, and parked parcels that are tried in one. */
 export const ARRIVALS_STEP = 256
 /** Slices that were filled and not seen to have arrived; past it all are forgotten, and may be filled once more. */

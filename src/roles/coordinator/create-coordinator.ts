@@ -24,6 +24,7 @@ import type { Coordinator } from './coordinator.js'
 import { CoordinatorRole } from './coordinator-role.js'
 import { createChecks } from './create-checks.js'
 import { createCredits } from './credits.js'
+import { Deliveries } from './deliveries.js'
 import type { WorkerDeskComponents } from './desk-components.js'
 import { DisputeDesk } from './dispute-desk.js'
 import { Disputes } from './disputes.js'
@@ -132,9 +133,11 @@ function assemble(
     pay && rulings && createChecks({ ...components, ...asks, ...rulings, journal, scheduler, book, pay })
   const disputed = rulings && checks && { ...rulings, checks, book, ownerOf: accountOf }
   const { enrollment } = components
+  const sandboxOf = (worker: string): string | undefined => workers.known(worker)?.capabilities.sandbox
+  const deliveries = new Deliveries({ network, log, book, accounting, checks, sandboxOf })
   const choosy = createChoosy({ book, checks: () => checks, ownerOf: accountOf })
   const workers: WorkerDesk = new WorkerDesk(
-    { ...shared, checks, watch, drains, suspensions, accountOf, gatewayAddresses, enrollment },
+    { ...shared, deliveries, checks, watch, drains, suspensions, accountOf, gatewayAddresses, enrollment },
     limits,
   )
   const rollouts = new RolloutTally({ log, metrics, policy, desk: () => workers })
@@ -145,7 +148,7 @@ function assemble(
     { ...components, ledger, unfinished, disputedUntilMs, journal, touch },
     { networkId },
   )
-  const ofWorkers = { checks, agentId, workers: () => workers.sessions() }
+  const ofWorkers = { deliveries, checks, agentId, workers: () => workers.sessions() }
   const disputeDesk = new DisputeDesk({ network, clock, journal, touch, checking: disputed }, networkId)
   const credits = { wallets: talk, transfers, allotments, disputes: disputeDesk }
   const gateways = new GatewayDesk({ ...shared, ...ofWorkers, ...credits }, limits)

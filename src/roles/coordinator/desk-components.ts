@@ -8,6 +8,7 @@ import type { Accounting } from './accounting.js'
 import type { AllotmentDesk } from './allotment-desk.js'
 import type { Checks } from './checks.js'
 import type { ControlLinkComponents } from './control-link.js'
+import type { Deliveries } from './deliveries.js'
 import type { DisputeDesk } from './dispute-desk.js'
 import type { Drains } from './drains.js'
 import type { Pause } from './pause.js'
@@ -23,11 +24,11 @@ interface DeskComponents extends ControlLinkComponents {
   readonly audit: Audit
   readonly scheduler: Scheduler
   readonly book: TaskBook
-  readonly accounting: Accounting
+  readonly deliveries: Deliveries
   readonly policy: () => PolicyView
   readonly pause: Pick<Pause, 'why' | 'submitFault'>
   /** Left out where it is not known who owns a worker: without a signed policy. */
-  readonly checks?: Pick<Checks, 'attached' | 'done' | 'unwanted' | 'refused'> | undefined
+  readonly checks?: Pick<Checks, 'attached' | 'unwanted' | 'refused'> | undefined
 }
 
 export interface WorkerDeskComponents extends DeskComponents {
@@ -43,6 +44,7 @@ export interface WorkerDeskComponents extends DeskComponents {
 }
 
 export interface GatewayDeskComponents extends DeskComponents {
+  readonly accounting: Accounting
   readonly agentId: (worker: string) => string
   readonly workers: () => Iterable<WorkerSession>
   readonly wallets: WalletTalk

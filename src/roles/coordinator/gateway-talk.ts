@@ -21,7 +21,8 @@ import { explainTask } from './explanation.js'
 import { tellGateway } from './gateway-session.js'
 import { headerFault } from './order-check.js'
 import type { Action } from './ordered-inbox.js'
-import type { TaskEntry } from './task-entry.js'
+import { type Outcome, openOutcome } from './outcome-check.js'
+import { leaseOf, type TaskEntry } from './task-entry.js'
 import { fromWireHeader } from './task-header.js'
 import { encodeHeader } from './task-record.js'
 import { unknownStanding, type WireTaskState } from './task-standing.js'
@@ -66,7 +67,7 @@ class GatewayTalk {
       case 'submit':
         return this.#submit(body.value)
       case 'cancel':
-        return () => this.#cancel(body.value)
+        return this.#cancel(body.value)
       case 'sync':
         return () => this.#sync(body.value)
       case 'explain':
@@ -220,22 +221,49 @@ class GatewayTalk {
     return { taskId, existed, state: this.#standing(entry) }
   }
 
-  #cancel({ ask, taskId, reason, fence }: Cancel): void {
-    const { book, journal } = this.#components
+  #cancel(cancel: Cancel): Action {
+    const { taskId, reason, receipt, acceptance } = cancel
+    const { deliveries, policy } = this.#components
+    const isShown = reason === 'delivered' && receipt !== undefined && acceptance !== undefined
+    if (!isShown || !deliveries.awaits(taskId)) return () => this.#cancelled(cancel, undefined)
+    const checked = openOutcome(receipt, acceptance, policy().network)
+    return checked.then((shown) => () => this.#cancelled(cancel, shown))
+  }
+
+  #cancelled(cancel: Cancel, shown: Outcome | Malformed | undefined): void {
+    const { ask, taskId } = cancel
     const entry = this.#own(taskId)
-    const why = refusal('cancelled-by-user', `cancelled through its gateway: ${reason}`)
-    const pending = reason === 'delivered' && mayHaveDelivered(entry, fence)
-    const result =
-      entry === undefined
-        ? notFound(taskId)
-        : pending
-          ? refusal('result-pending', 'the worker that delivered it has yet to show its receipt')
-          : book.step(entry, { type: 'cancel', why })
-    journal.afterwards(() => {
+    const isOver = this.#isDelivered(taskId, entry, shown)
+    const refused = entry === undefined ? notFound(taskId) : isOver ? undefined : this.#stop(cancel, entry)
+    this.#components.journal.afterwards(() => {
       const state = entry === undefined || entry.gone ? unknownStanding(taskId) : this.#standing(entry)
-      const no = isRefusal(result) ? { refusal: toWire(result) } : {}
-      tellGateway(this.#link, { case: 'cancelled', value: { ask, state, ...no } })
+      const why = refused === undefined ? {} : { refusal: toWire(refused) }
+      tellGateway(this.#link, { case: 'cancelled', value: { ask, state, ...why } })
     })
+  }
+
+  /** Has the task ended by the result that its gateway shows? */
+  #isDelivered(
+    taskId: string,
+    entry: TaskEntry | undefined,
+    shown: Outcome | Malformed | undefined,
+  ): boolean {
+    if (shown === undefined) return false
+    const { deliveries, network, log } = this.#components
+    const { peerId } = this.#link
+    if (!isMalformed(shown)) return deliveries.byGateway(peerId, taskId, entry, shown)
+    const { code, detail } = shown
+    log.warn('delivery-unreadable', { task: taskId, peer: peerId, code, detail })
+    if (code === 'bad-signature' || code === 'wrong-network') network.penalise(peerId, code)
+    return false
+  }
+
+  #stop({ reason, fence }: Cancel, entry: TaskEntry): Refusal | undefined {
+    if (reason === 'delivered' && mayHaveDelivered(entry, fence))
+      return refusal('result-pending', 'the worker that delivered it has yet to show its receipt')
+    const why = refusal('cancelled-by-user', `cancelled through its gateway: ${reason}`)
+    const result = this.#components.book.step(entry, { type: 'cancel', why })
+    return isRefusal(result) ? result : undefined
   }
 
   #checkRefused({ checkId, why }: CheckRefused): void {
@@ -280,10 +308,8 @@ class GatewayTalk {
 }
 
 /** A lease whose worker has the gateway's acceptance: cancelled now, it would never be paid. */
-function mayHaveDelivered(entry: TaskEntry | undefined, fence: bigint): boolean {
-  const task = entry?.task
-  if (task?.state !== 'leased' && task?.state !== 'running') return false
-  return task.fence <= fence
+function mayHaveDelivered({ task }: TaskEntry, fence: bigint): boolean {
+  return leaseOf(task) !== undefined && task.lastFence <= fence
 }
 
 function notFound(taskId: string): Refusal {

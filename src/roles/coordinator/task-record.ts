@@ -58,6 +58,7 @@ export function taskWrite(task: Task, header: Uint8Array): Write {
     uncounted: task.uncounted,
     lastFence: task.lastFence,
     excluded: [...task.excluded],
+    former: [...task.former],
     ...particulars(task),
   })
   return { type: 'put', key: taskKey(task.header.id), value }
@@ -114,13 +115,14 @@ export function readTask(
     uncounted: stored.uncounted,
     lastFence: stored.lastFence,
     excluded: stored.excluded,
+    former: stored.former.map(({ worker, fence }) => ({ worker, fence })),
   }
   const task = withParticulars(base, stored)
   if (task === undefined) throw corrupt(key, 'its state lacks what belongs to it')
   return { task, header: stored.header }
 }
 
-type Base = Pick<Task, 'header' | 'attempts' | 'uncounted' | 'lastFence' | 'excluded'>
+type Base = Pick<Task, 'header' | 'attempts' | 'uncounted' | 'lastFence' | 'excluded' | 'former'>
 
 function withParticulars(base: Base, stored: StoredTask): Task | undefined {
   const sinceMs = Number(stored.sinceMs)

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
-import { fromWire, isRefusal, type Refusal, refusal, toWire } from '../../core/refusal.js'
+import { fromWire, isRefusal, toWire } from '../../core/refusal.js'
 import type { Link } from '../../ports/network.js'
 import { frames, isMalformed } from '../../wire/frame.js'
 import {
@@ -12,9 +12,12 @@ import {
   type RenewedSchema,
   type WorkerToCoordinator,
 } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
+import type { Malformed } from '../../wire/malformed.js'
+import { GATEWAY_WORD_MS } from './constants.js'
+import { unknownLease } from './deliveries.js'
 import type { WorkerDeskComponents } from './desk-components.js'
 import type { Action } from './ordered-inbox.js'
-import { type Outcome, openOutcome, outcomeMismatch } from './outcome-check.js'
+import { type Outcome, openOutcome } from './outcome-check.js'
 import { leaseOf, type TaskEntry } from './task-entry.js'
 import { tellWorker, type WorkerSession } from './worker-session.js'
 
@@ -127,95 +130,28 @@ class WorkerTalk {
   #done(done: Done): Action {
     const { lease, receipt, acceptance } = done
     if (lease === undefined || receipt === undefined || acceptance === undefined) return () => {}
+    const { deliveries, policy } = this.#components
+    const { fence, taskId } = lease
     // A repeated or late result needs no look at its signatures: nothing is settled by it.
-    if (this.#held(lease) === undefined && this.#owed(lease) === undefined)
+    if (!deliveries.awaits(taskId, { worker: this.#session.peerId, fence }))
       return () => this.#finish(done, lease, undefined)
-    const checked = openOutcome(receipt, acceptance, this.#components.policy().network)
-    return checked.then((outcome) => () => this.#finish(done, lease, outcome))
+    const checked = openOutcome(receipt, acceptance, policy().network)
+    return checked.then((shown) => () => this.#finish(done, lease, shown))
   }
 
-  #finish(
-    { receipt, free }: Done,
-    lease: LeaseRef,
-    outcome: Awaited<ReturnType<typeof openOutcome>> | undefined,
-  ): void {
-    const { journal, suspensions } = this.#components
-    if (receipt !== undefined && isForeign(outcome, this.#session.peerId)) {
-      suspensions.badReceipt(this.#session.peerId, receipt)
-    }
+  #finish({ receipt, free }: Done, lease: LeaseRef, shown: Outcome | Malformed | undefined): void {
+    const { journal, suspensions, deliveries } = this.#components
+    const worker = this.#session.peerId
+    if (receipt !== undefined && isForeign(shown, worker)) suspensions.badReceipt(worker, receipt)
     this.#session.mentioned(lease.taskId)
     const held = this.#held(lease)
-    const why = held === undefined ? this.#late(lease, outcome) : this.#outcomeOf(held, lease, outcome)
+    const why = deliveries.byWorker(worker, lease, shown)
     if (held !== undefined) this.#session.slotFreed()
     this.#report(free)
     journal.afterwards(() => {
       const answer = why === undefined ? { lease } : { lease, refusal: toWire(why) }
       tellWorker(this.#link, { case: 'doneAck', value: answer })
     })
-  }
-
-  #outcomeOf(
-    held: TaskEntry,
-    lease: LeaseRef,
-    outcome: Awaited<ReturnType<typeof openOutcome>> | undefined,
-  ): Refusal | undefined {
-    if (outcome === undefined) return this.#repeated(lease)
-    if (isMalformed(outcome)) return this.#unsettled(held, refusal(outcome.code, outcome.detail))
-    return this.#settle(held, outcome)
-  }
-
-  /** A result of a lease that is not known; it is paid all the same where credits are held for it. */
-  #late(lease: LeaseRef, outcome: Awaited<ReturnType<typeof openOutcome>> | undefined): Refusal | undefined {
-    const owed = this.#owed(lease)
-    if (owed === undefined || outcome === undefined) return this.#repeated(lease)
-    if (isMalformed(outcome)) return refusal(outcome.code, outcome.detail)
-    const { accounting, network, log } = this.#components
-    const { taskId: id, fence } = lease
-    const header = { id, gateway: owed.gateway, payloadDigest: outcome.worker.value.payloadDigest }
-    const claimed = { header, worker: this.#session.peerId, fence, coordinator: network.peerId }
-    const unpaid = outcomeMismatch(outcome, claimed) ?? accounting.judge(header, outcome)
-    if (unpaid !== undefined) return unpaid
-    accounting.settle(id, outcome)
-    log.info('owed-task-settled', { task: id, peer: this.#session.peerId })
-    return undefined
-  }
-
-  /** A task that is not here, and that credits are held for. */
-  #owed({ taskId }: LeaseRef): { readonly gateway: string } | undefined {
-    const { book, accounting } = this.#components
-    return book.get(taskId) === undefined ? accounting.owes(taskId) : undefined
-  }
-
-  /** The same result of the same lease again is acknowledged again; any other is too late. */
-  #repeated(lease: LeaseRef): Refusal | undefined {
-    const task = this.#components.book.get(lease.taskId)?.task
-    if (task === undefined) return unknownLease(lease)
-    const same = task.state === 'done' && task.worker === this.#session.peerId && task.fence === lease.fence
-    return same ? undefined : lateLease(lease, task.lastFence)
-  }
-
-  #settle(entry: TaskEntry, outcome: Outcome): Refusal | undefined {
-    const { book, network, accounting, checks } = this.#components
-    const worker = this.#session.peerId
-    const { lastFence: fence, header } = entry.task
-    const lease = { header, worker, fence, coordinator: network.peerId }
-    const unpaid = outcomeMismatch(outcome, lease) ?? accounting.judge(header, outcome)
-    if (unpaid !== undefined) return this.#unsettled(entry, unpaid)
-    const result = book.step(entry, { type: 'complete', worker, fence }, outcome)
-    if (isRefusal(result)) return result
-    checks?.done(header, worker, this.#session.capabilities.sandbox, outcome)
-    return undefined
-  }
-
-  /** What was handed in cannot be paid: the attempt failed, by the fault of who handed it in. */
-  #unsettled(entry: TaskEntry, why: Refusal): Refusal {
-    const { book, network, log } = this.#components
-    const worker = this.#session.peerId
-    const { lastFence: fence } = entry.task
-    log.warn('outcome-refused', { task: entry.id, peer: worker, code: why.code, detail: why.detail })
-    if (why.code === 'wrong-network') network.penalise(worker, why.code)
-    book.step(entry, { type: 'attempt-failed', worker, fence, fault: 'worker', why })
-    return why
   }
 
   #failed({ lease, fault, why, free }: AttemptFailed): void {
@@ -226,11 +162,17 @@ class WorkerTalk {
     const held = this.#held(lease)
     this.#session.mentioned(lease.taskId)
     if (held !== undefined) {
-      const { book, log } = this.#components
+      const { book, log, clock, touch } = this.#components
       const worker = this.#session.peerId
       log.info('attempt-failed', { task: lease.taskId, peer: worker, fault: FAULTS[fault], code: why.code })
       const event = { type: 'attempt-failed', worker, fence: lease.fence } as const
-      book.step(held, { ...event, fault: FAULTS[fault], why: fromWire(why) })
+      const failed = { ...event, fault: FAULTS[fault], why: fromWire(why) }
+      if (fault === Fault.GATEWAY && why.code === 'task-ended') {
+        clock.after(GATEWAY_WORD_MS, () => {
+          if (this.#held(lease) === held) book.step(held, failed)
+          touch()
+        })
+      } else book.step(held, failed)
       this.#session.slotFreed()
     }
     this.#report(free)
@@ -269,23 +211,7 @@ class WorkerTalk {
 }
 
 /** May the receipt be one that the worker did not sign? */
-function isForeign(outcome: Awaited<ReturnType<typeof openOutcome>> | undefined, worker: string): boolean {
-  if (outcome === undefined) return false
-  return isMalformed(outcome) ? outcome.code === 'bad-signature' : outcome.worker.signer !== worker
-}
-
-function unknownLease(lease: LeaseRef): Refusal {
-  return refusal('stale-fence', `task ${lease.taskId} is not known here, or no longer`, {
-    next: 'Stop this attempt and drop its result.',
-  })
-}
-
-function lateLease(lease: LeaseRef, lastFence: bigint): Refusal {
-  return refusal(
-    'stale-fence',
-    `lease ${lease.fence} of task ${lease.taskId} is over; the last is ${lastFence}`,
-    {
-      next: 'Stop this attempt and drop its result.',
-    },
-  )
+function isForeign(shown: Outcome | Malformed | undefined, worker: string): boolean {
+  if (shown === undefined) return false
+  return isMalformed(shown) ? shown.code === 'bad-signature' : shown.worker.signer !== worker
 }

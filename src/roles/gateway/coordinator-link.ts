@@ -35,6 +35,16 @@ export interface CoordinatorSpeech {
   closed(link: CoordinatorLink, reason: string): void
 }
 
+/** Why a coordinator should drop a task, as in the Cancel message. */
+export interface CancelWord {
+  readonly reason: string
+  /** With `delivered`: of the lease that brought the result. */
+  readonly fence?: bigint
+  /** With `delivered`: what both ends signed, by which the coordinator pays. */
+  readonly receipt?: Envelope
+  readonly acceptance?: Envelope
+}
+
 interface Components {
   readonly network: Network
   readonly clock: Clock
@@ -153,9 +163,8 @@ export class CoordinatorLink {
     return answer.value
   }
 
-  /** @param fence with `delivered`: of the lease that brought the result */
-  async cancel(taskId: string, reason: string, fence = 0n): Promise<CancelAnswer> {
-    const value = { taskId, reason, fence }
+  async cancel(taskId: string, word: CancelWord): Promise<CancelAnswer> {
+    const value = { taskId, ...word }
     const answer = await this.#ask('cancelled', (ask) => ({ case: 'cancel', value: { ask, ...value } }))
     assert(answer.case === 'cancelled')
     return answer.value

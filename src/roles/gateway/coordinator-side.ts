@@ -12,7 +12,7 @@ import type { MeshView } from './mesh-view.js'
 import type { SubmitBatcher } from './submit-batcher.js'
 import type { TaskArchive } from './task-archive.js'
 import type { TaskBook } from './task-book.js'
-import { keys, recordCodec, splitWireId } from './task-record.js'
+import { deliveredWord, keys, recordCodec, splitWireId } from './task-record.js'
 import { syncTasks } from './task-sync.js'
 
 interface Components {
@@ -84,11 +84,12 @@ export class CoordinatorSide {
   lost(link: CoordinatorLink): void {
     this.#inSync.delete(link)
     this.#components.mesh.forget(link.peerId)
+    this.#components.delivered.lost(link.peerId)
   }
 
-  /** Resolves when all that is owed to a coordinator was said, or cannot be. */
+  /** Says all that is owed to a coordinator. Resolves when it was said, or cannot be. */
   async settled(link: CoordinatorLink): Promise<void> {
-    await this.#settling.get(link)
+    await (this.#settling.get(link) ?? this.#settle(link, []))
   }
 
   /** This is the coordinator that the next run goes to first. @throws EdgeCoderError of the store */
@@ -106,8 +107,8 @@ export class CoordinatorSide {
   }
 
   state(link: CoordinatorLink, told: TaskState): void {
-    const { book, delivered } = this.#components
-    if (!OPEN.includes(told.standing)) delivered.told(link.peerId, told.taskId)
+    const { book } = this.#components
+    if (!OPEN.includes(told.standing)) this.#ended(link, told)
     if (book.apply(link.peerId, told) || this.#strays >= MOST_STRAYS) return
     this.#strays++
     this.#stray(link, told)
@@ -117,6 +118,13 @@ export class CoordinatorSide {
       .finally(() => {
         this.#strays--
       })
+  }
+
+  #ended(link: CoordinatorLink, { taskId, standing, why }: TaskState): void {
+    const { delivered, log } = this.#components
+    if (!delivered.told(link.peerId, taskId) || standing === Standing.DONE) return
+    const said = { standing: Standing[standing], code: why?.code, detail: why?.detail }
+    log.warn('delivered-unpaid', { taskId, coordinator: link.peerId, ...said })
   }
 
   /**
@@ -156,10 +164,9 @@ export class CoordinatorSide {
   }
 
   async #settleOnce(link: CoordinatorLink, tasks: readonly LiveTask[]): Promise<void> {
-    const { errands, book, delivered, routes } = this.#components
+    const { errands, book, routes } = this.#components
     await syncTasks(this.#components, link, tasks)
     if (link.open) this.#inSync.add(link)
-    delivered.attached()
     await errands.carryOut(link, (taskId) => {
       const task = book.get(taskId)
       if (task === undefined) return false
@@ -181,10 +188,13 @@ export class CoordinatorSide {
     const record = await this.#components.archive.record(name.account, name.id)
     // It began to be unfinished while we looked.
     if (this.#components.book.get(told.taskId) !== undefined) return
-    if (record?.end?.standing === Standing.DONE) {
-      // Said before the coordinator heard of the result.
-      if (told.standing !== Standing.QUEUED && told.fence <= record.end.fence) return
-      await link.cancel(told.taskId, 'delivered', record.end.fence)
-    } else await link.cancel(told.taskId, 'client-gone')
+    const delivered = record && deliveredWord(record)
+    if (delivered === undefined) {
+      await link.cancel(told.taskId, { reason: 'client-gone' })
+      return
+    }
+    // Said before the coordinator heard of the result.
+    if (told.standing !== Standing.QUEUED && told.fence <= (delivered.fence ?? 0n)) return
+    await link.cancel(told.taskId, delivered)
   }
 }

@@ -11,7 +11,7 @@ import type { PolicyChain } from '../policy/policy-chain.js'
 import { AccountHomes } from './account-homes.js'
 import { CheckOrders } from './check-orders.js'
 import { CoordinatorAttachment } from './coordinator-attachment.js'
-import { CoordinatorLink, type CoordinatorSpeech } from './coordinator-link.js'
+import { type CancelWord, CoordinatorLink, type CoordinatorSpeech } from './coordinator-link.js'
 import { CoordinatorLinks } from './coordinator-links.js'
 import { CoordinatorRoutes } from './coordinator-routes.js'
 import { CoordinatorSide } from './coordinator-side.js'
@@ -31,6 +31,7 @@ import { SubmitDesk } from './submit-desk.js'
 import { TaskArchive } from './task-archive.js'
 import { TaskBook } from './task-book.js'
 import { TaskReader } from './task-reader.js'
+import { deliveredWord, splitWireId } from './task-record.js'
 import { WalletDesk } from './wallet-desk.js'
 import { WatchedStore } from './watched-store.js'
 
@@ -198,8 +199,16 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
     await side.settled(held.link)
     await held.release()
   }
-  const errands = new Errands({ store, clock, log, linkOf, visit }, { maxAgeMs: limits.errandAgeMs })
-  const delivered = new DeliveredTasks({ errands, linkOf })
+  const deliveredOf = async (taskId: string): Promise<CancelWord | undefined> => {
+    const name = splitWireId(taskId)
+    const record = name && (await archive.record(name.account, name.id))
+    return record && deliveredWord(record)
+  }
+  const errands = new Errands(
+    { store, clock, log, delivered: deliveredOf, linkOf, visit },
+    { maxAgeMs: limits.errandAgeMs },
+  )
+  const delivered = new DeliveredTasks({ clock, errands, linkOf })
   const batcher = new SubmitBatcher(
     { archive, book, errands, clock, log, metrics, signer, routes },
     { networkId },
@@ -218,6 +227,7 @@ function coordinatorParts(inner: Inner, init: GatewayInit) {
     addressOf,
   })
   routes.onLook(() => side.reroute())
+  routes.onLook(() => delivered.look())
   const slices = chain && new SliceOrders({ homes, chain, clock, random, signer, log, linkOf }, networkId)
   return { attachment, links, routes, side, errands, delivered, batcher, mesh, homes, slices }
 }

@@ -1,8 +1,10 @@
+import type { Clock } from '../../ports/clock.js'
 import type { Write } from '../../ports/store.js'
 import type { CoordinatorLink } from './coordinator-link.js'
 import type { Errands } from './errands.js'
 
 interface Components {
+  readonly clock: Clock
   readonly errands: Errands
   /** The link to a coordinator that is attached. */
   readonly linkOf: (peerId: string) => CoordinatorLink | undefined
@@ -10,17 +12,28 @@ interface Components {
 
 /** Past it the oldest are forgotten here; their errands stay on the disk, for the next time that we attach. */
 const MOST_UNTOLD = 8_192
+/**
+ * How long a worker may take to tell. It is lost to its coordinator after 12 s of silence, and the task would
+ * then be given to another.
+ */
+const UNTOLD_MS = 5_000
+/** Told in one look, which is one a second. */
+const MOST_AT_ONCE = 64
+
+interface Untold {
+  readonly fence: bigint
+  readonly sinceMs: number
+}
 
 /**
  * Tasks with a result here whose coordinator has not said that it knows. Their workers tell it; a worker that
- * dies first, or loses its lease meanwhile, cannot, and the coordinator would keep the task waiting for a
- * gateway that has gone to another. So whoever has a result owes its coordinator a word about it, from the
+ * dies first, or is cut off, cannot. So whoever has a result owes its coordinator a word about it, from the
  * commit of the result until that coordinator has said that it knows: this gateway may crash meanwhile, too.
  */
 export class DeliveredTasks {
   readonly #components: Components
-  /** By coordinator, oldest first. */
-  readonly #untold = new Map<string, Set<string>>()
+  /** By coordinator that is attached, oldest first. */
+  readonly #untold = new Map<string, Map<string, Untold>>()
   /** Erase errands that are done, with the next result: one told twice does no harm. */
   #done: Write[] = []
 
@@ -37,31 +50,43 @@ export class DeliveredTasks {
 
   /** A result is durable. */
   async added(coordinator: string, taskId: string, fence: bigint): Promise<void> {
-    const { linkOf, errands } = this.#components
+    const { clock, linkOf, errands } = this.#components
     if (linkOf(coordinator) === undefined) {
       return errands.added(coordinator, taskId, { reason: 'delivered', fence })
     }
-    const untold = this.#untold.get(coordinator) ?? new Set<string>()
+    const untold = this.#untold.get(coordinator) ?? new Map<string, Untold>()
     this.#untold.set(coordinator, untold)
-    untold.add(taskId)
-    const [oldest] = untold
+    untold.set(taskId, { fence, sinceMs: clock.monotonicMs() })
+    const [oldest] = untold.keys()
     if (untold.size > MOST_UNTOLD && oldest !== undefined) untold.delete(oldest)
   }
 
-  /** A coordinator said that the task has ended. */
-  told(coordinator: string, taskId: string): void {
+  /** A coordinator said that a task has ended. @returns whether it was to be told of its result */
+  told(coordinator: string, taskId: string): boolean {
     const untold = this.#untold.get(coordinator)
-    if (untold?.delete(taskId) !== true) return
+    if (untold?.delete(taskId) !== true) return false
     this.#done.push(this.#components.errands.unwrite(coordinator, taskId))
     if (untold.size === 0) this.#untold.delete(coordinator)
+    return true
   }
 
-  /** A coordinator is attached now: those that are not will not tell us any more. */
-  attached(): void {
-    for (const coordinator of this.#untold.keys()) {
-      if (this.#components.linkOf(coordinator) !== undefined) continue
-      this.#untold.delete(coordinator)
-      this.#components.errands.owed(coordinator)
+  /** A coordinator is not attached any more. */
+  lost(coordinator: string): void {
+    if (this.#untold.delete(coordinator)) this.#components.errands.owed(coordinator)
+  }
+
+  /** Tells coordinators what their workers have not told them for too long. Called every second. */
+  look(): void {
+    const { clock, errands } = this.#components
+    const latestMs = clock.monotonicMs() - UNTOLD_MS
+    let room = MOST_AT_ONCE
+    for (const [coordinator, untold] of this.#untold) {
+      for (const [taskId, { fence, sinceMs }] of untold) {
+        if (sinceMs > latestMs || room-- <= 0) break
+        untold.delete(taskId)
+        void errands.added(coordinator, taskId, { reason: 'delivered', fence })
+      }
+      if (untold.size === 0) this.#untold.delete(coordinator)
     }
   }
 }

@@ -3,23 +3,25 @@ import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Store, Write } from '../../ports/store.js'
 import type { GatewayErrand } from '../../wire/generated/edgecoder/store/v1/gateway_pb.js'
-import type { CoordinatorLink } from './coordinator-link.js'
+import type { CancelWord, CoordinatorLink } from './coordinator-link.js'
 import { keyParts, keys, recordCodec } from './task-record.js'
 import { wait } from './wait.js'
 
 /** Why a coordinator should drop a task: as in the Cancel message. */
 export type Errand =
   | { readonly reason: 'user' | 'client-gone' | 'moved' }
-  /** @param fence of the lease that brought the result */
+  /** @param fence of the lease that brought the result; what both ends signed is read when it is told */
   | { readonly reason: 'delivered'; readonly fence: bigint }
 
 interface Components {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
+  /** What is said of a task whose result was accepted; undefined = there is no such task, or no longer. */
+  readonly delivered: (taskId: string) => Promise<CancelWord | undefined>
   /** The link to a coordinator that is attached. */
   readonly linkOf: (peerId: string) => CoordinatorLink | undefined
-  /** Attaches to one for a moment: as whenever one is attached, its errands are carried out then. */
+  /** Carries out what is owed to one; attaches to it for that, if need be. */
   readonly visit: (peerId: string, signal: AbortSignal) => Promise<void>
 }
 
@@ -132,7 +134,9 @@ export class Errands {
 
   async #tell(link: CoordinatorLink, taskId: string, told: GatewayErrand | Errand): Promise<boolean> {
     try {
-      const answer = await link.cancel(taskId, told.reason, 'fence' in told ? told.fence : 0n)
+      const { reason, fence } = { fence: 0n, ...told }
+      const delivered = reason === 'delivered' ? await this.#components.delivered(taskId) : undefined
+      const answer = await link.cancel(taskId, delivered ?? { reason, fence })
       // Its worker has the result's receipt on the way. Any other answer will do: it is cancelled, or was
       // never there, or has ended.
       if (answer.refusal?.code === 'result-pending') return false

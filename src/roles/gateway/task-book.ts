@@ -38,7 +38,8 @@ export interface Delivery extends Pick<Delivered, 'check'> {
   readonly resultBytes: Uint8Array
   /** The whole answer, of a chat. */
   readonly text: string | undefined
-  /** Envelope of the acceptance, as bytes. */
+  /** Envelopes of the worker's receipt and of the acceptance, as bytes. */
+  readonly receipt: Uint8Array
   readonly acceptance: Uint8Array
   /** Tries it on hidden tests, from the same commit on. */
   readonly run?: PreparedTask
@@ -241,6 +242,7 @@ export class TaskBook {
         worker: lease.worker,
         agentId: lease.agentId,
         fence: lease.fence,
+        receipt: new Uint8Array(delivery.receipt),
         acceptance: new Uint8Array(delivery.acceptance),
         resultBytes: delivery.resultBytes.length,
       })

@@ -1,6 +1,8 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { EdgeCoderError } from '../../core/errors.js'
+import { envelopeCodec } from '../../wire/envelope.js'
 import { type Codec, codec, isMalformed } from '../../wire/frame.js'
+import { Standing } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import {
   type GatewayErrand,
   GatewayErrandSchema,
@@ -12,6 +14,7 @@ import {
 import { SuiteSchema } from '../../wire/generated/edgecoder/task/v1/payload_pb.js'
 import type { TaskHeader } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
 import { PAYLOAD_BYTES } from '../../wire/limits.js'
+import type { CancelWord } from './coordinator-link.js'
 
 /** What a gateway keeps. @see protocols/edgecoder/store/v1/gateway.proto */
 const RECORD_BYTES = 64 * 1024
@@ -39,6 +42,20 @@ export const recordCodec = {
   decodeErrand: (key: string, bytes: Uint8Array): GatewayErrand => decoded(errands, key, bytes),
   encodeMeta: (value: Omit<GatewayMeta, '$typeName'>): Uint8Array => meta.encode(value),
   decodeMeta: (key: string, bytes: Uint8Array): GatewayMeta => decoded(meta, key, bytes),
+}
+
+/**
+ * What its coordinator is told of a task with a result here: by what both ends signed, it pays the worker.
+ *
+ * @returns undefined = it has none
+ */
+export function deliveredWord({ end }: TaskRecord): CancelWord | undefined {
+  if (end?.standing !== Standing.DONE) return undefined
+  const word = { reason: 'delivered', fence: end.fence }
+  const receipt = envelopeCodec.decode(end.receipt)
+  const acceptance = envelopeCodec.decode(end.acceptance)
+  // Records of a version before hold no receipt.
+  return isMalformed(receipt) || isMalformed(acceptance) ? word : { ...word, receipt, acceptance }
 }
 
 /** Accounts and ids hold none of "|" and ":", so keys and wire ids split without doubt. */

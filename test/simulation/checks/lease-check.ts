@@ -8,8 +8,8 @@ interface Grant {
 
 /**
  * What coordinators say about leases. Fences of a task only grow, and no two leases have the same; a lease is
- * granted only when the one before is over, as far as both ends can know; only the last one granted is renewed,
- * kept or paid; and only one is ever paid.
+ * granted only when the one before is over, as far as both ends can know; only the last one granted is renewed or
+ * kept; and only one is ever paid.
  */
 export class LeaseCheck implements Check {
   readonly #report: Report
@@ -62,7 +62,7 @@ export class LeaseCheck implements Check {
     else if (body.case === 'beatAck') {
       for (const { lease } of body.value.renewed) this.#mustBeLast(at, worker, lease, 'renewed')
     } else if (body.case === 'doneAck' && body.value.refusal === undefined) {
-      this.#pay(at, worker, body.value.lease)
+      this.#pay(at, body.value.lease)
     }
   }
 
@@ -107,9 +107,8 @@ export class LeaseCheck implements Check {
     if (lease !== undefined) this.#heldOn(at, link).delete(nameOf(lease))
   }
 
-  #pay(at: string, worker: string, lease: LeaseRef | undefined): void {
+  #pay(at: string, lease: LeaseRef | undefined): void {
     if (lease === undefined) return
-    this.#mustBeLast(at, worker, lease, 'paid')
     const task = `${at} ${lease.taskId}`
     const before = this.#paid.get(task)
     if (before !== undefined && before !== lease.fence) {

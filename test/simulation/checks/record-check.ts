@@ -33,6 +33,16 @@ export class RecordCheck implements Check {
       .map(([, task]) => task.header.id)
   }
 
+  /** A task as it is on the disk of a coordinator. */
+  task(coordinator: string, id: string): Task | undefined {
+    return this.#tasks.get(`${coordinator} ${id}`)
+  }
+
+  /** The fence of the lease that a coordinator paid for a task. */
+  paid(coordinator: string, id: string): bigint | undefined {
+    return this.#receipts.get(`${coordinator} ${id}`)
+  }
+
   see(event: SimEvent): void {
     if (!event.at.startsWith('c')) return
     if (event.type === 'sent') this.#sent(event.at, event.speech)

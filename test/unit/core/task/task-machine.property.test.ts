@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { isRefusal } from '../../../../src/core/refusal.js'
-import { MAX_EXCLUDED, MAX_UNCOUNTED } from '../../../../src/core/task/attempt-end.js'
+import { MAX_EXCLUDED, MAX_FORMER, MAX_UNCOUNTED } from '../../../../src/core/task/attempt-end.js'
 import { MOVES } from '../../../../src/core/task/moves.js'
 import type { Task, TaskEffect, TaskEvent, TaskHeader } from '../../../../src/core/task/task.js'
 import { restore, step, submit } from '../../../../src/core/task/task-machine.js'
@@ -57,11 +57,13 @@ const act: fc.Arbitrary<Act> = fc.record({
   ),
 })
 
-const ENDED_BY_HOLDER = new Set(['complete', 'attempt-failed', 'decline'])
+const ENDED_BY_HOLDER = new Set(['attempt-failed', 'decline'])
 
 /** What the coordinator would have done by the effects: leases it has out, credits it holds. */
 class World {
   readonly leases = new Map<bigint, string>()
+  /** All that there ever were. */
+  readonly granted = new Map<bigint, string>()
   held = 0
   settled = 0
   released = 0
@@ -75,6 +77,7 @@ class World {
       if (effect.type === 'enqueue') this.queued = true
       if (effect.type === 'dequeue') this.queued = false
       if (effect.type === 'grant') this.leases.set(effect.fence, effect.worker)
+      if (effect.type === 'grant') this.granted.set(effect.fence, effect.worker)
       if (effect.type === 'revoke') this.leases.delete(effect.fence)
     }
   }
@@ -88,8 +91,12 @@ function checkStill(task: Task, world: World): void {
   expect(task.attempts).toBeLessThanOrEqual(task.header.maxAttempts)
   expect(task.uncounted).toBeLessThanOrEqual(MAX_UNCOUNTED)
   expect(task.excluded.length).toBeLessThanOrEqual(MAX_EXCLUDED)
-  expect(world.held).toBe(1)
+  expect(task.former.length).toBeLessThanOrEqual(MAX_FORMER)
+  // Whoever had a lease on it, and nobody else, may have its result accepted.
+  const all = held ? [...task.former, task] : task.former
   const ended = !held && task.state !== 'queued'
+  if (!ended) expect(all.map(({ worker, fence }) => [fence, worker])).toEqual([...world.granted])
+  expect(world.held).toBe(1)
   expect(world.settled + world.released).toBe(ended ? 1 : 0)
   expect(world.settled).toBe(task.state === 'done' ? 1 : 0)
 }
@@ -116,12 +123,18 @@ it('holds through any life: one lease, growing fences, bounded attempts, hold th
         const result = said === 'restart' ? restore(task, nowMs, 1_000) : step(task, said, nowMs)
         if (isRefusal(result)) {
           if (said !== 'restart') expect(MOVES[task.state][said.type].to).toContain('refused')
+          if (said !== 'restart' && said.type === 'complete' && !('endedMs' in task))
+            expect(world.granted.get(said.fence)).not.toBe(said.worker)
           continue
         }
         const before = task
         task = result.task
         // Its holder knows that a lease is over when it ended it itself; anybody else has to be told.
         if (said !== 'restart' && ENDED_BY_HOLDER.has(said.type)) world.leases.clear()
+        if (said !== 'restart' && said.type === 'complete') {
+          expect(world.granted.get(said.fence)).toBe(said.worker)
+          world.leases.delete(said.fence)
+        }
         world.apply(result.effects)
         checkStill(task, world)
         expect(task.lastFence - before.lastFence).toBe(

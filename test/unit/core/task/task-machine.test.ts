@@ -12,7 +12,7 @@ const DEADLINE = { deadlineMs: 50_000 }
 
 /** For each state, tasks in it that differ in what matters: attempts left, uncounted leases left, a deadline. */
 const TASKS: Record<TaskStateName, readonly Task[]> = {
-  queued: [queuedTask(), queuedTask(DEADLINE)],
+  queued: [queuedTask(), queuedTask(DEADLINE), lost(queuedTask())],
   leased: held(),
   running: held().map((task) => told(task, [progress(1n), 1])),
   done: [told(queuedTask(), [assign, 0], [{ type: 'complete', worker: WORKER, fence: 1n }, 1])],
@@ -28,6 +28,11 @@ function held(): Task[] {
     told(queuedTask({}, { uncounted: MAX_UNCOUNTED - 1 }), [assign, 0]),
     told(queuedTask(DEADLINE), [assign, 0]),
   ]
+}
+
+/** It had a lease, whose worker was lost. */
+function lost(task: Task): Task {
+  return told(task, [assign, 0], [{ type: 'worker-lost', worker: WORKER }, 1])
 }
 
 function failed(fault: 'worker' | 'task' | 'gateway', fence = 1n): TaskEvent {
@@ -254,6 +259,61 @@ describe('credits', () => {
     expect(step(leased, { type: 'complete', worker: WORKER, fence: 1n }, 99_000)).toMatchObject({
       task: { state: 'done' },
     })
+  })
+
+  it('are paid for an accepted result whose lease is over, and whoever has a later one is called off', () => {
+    const complete: TaskEvent = { type: 'complete', worker: WORKER, fence: 1n }
+    const waits = lost(queuedTask())
+    expect(waits.former).toEqual([{ worker: WORKER, fence: 1n }])
+    expect(step(waits, complete, 2)).toMatchObject({
+      durable: true,
+      task: { state: 'done', worker: WORKER, fence: 1n, lastFence: 1n },
+      effects: [
+        { type: 'dequeue' },
+        { type: 'settle', worker: WORKER, fence: 1n },
+        { type: 'record', worker: WORKER, outcome: 'success' },
+        { type: 'tell-gateway' },
+      ],
+    })
+    const again = told(waits, [{ ...assign, worker: 'worker-b' } as TaskEvent, 2])
+    for (const held of [
+      again,
+      told(again, [{ ...progress(1n), worker: 'worker-b', fence: 2n } as TaskEvent, 3]),
+    ])
+      expect(step(held, complete, 4)).toMatchObject({
+        task: { state: 'done', worker: WORKER, fence: 1n, lastFence: 2n },
+        effects: [
+          { type: 'revoke', worker: 'worker-b', fence: 2n, why: { code: 'task-ended' } },
+          { type: 'settle', worker: WORKER, fence: 1n },
+          { type: 'record', worker: WORKER, outcome: 'success' },
+          { type: 'tell-gateway' },
+        ],
+      })
+    // Of no lease that was given; or when another result has done the task.
+    for (const [worker, fence] of [
+      ['worker-b', 1n],
+      [WORKER, 2n],
+    ] as const)
+      expect(step(again, { type: 'complete', worker, fence }, 4)).toMatchObject({ code: 'stale-fence' })
+    const done = told(again, [{ type: 'complete', worker: 'worker-b', fence: 2n }, 4])
+    expect(step(done, complete, 5)).toMatchObject({ code: 'stale-fence' })
+  })
+
+  it('are owed to any lease that the task has had, however many those were', () => {
+    let task: Task = queuedTask({ maxAttempts: 10 })
+    for (let fence = 1n; task.state === 'queued'; fence += 1n) {
+      const worker = `worker-${fence}`
+      const isUncounted = fence % 3n !== 0n
+      const over: TaskEvent = isUncounted
+        ? { type: 'decline', worker, fence, reason: 'busy' }
+        : { type: 'worker-lost', worker }
+      const leased = told(task, [{ ...assign, worker } as TaskEvent, 0])
+      for (const former of leased.former)
+        expect(step(leased, { type: 'complete', ...former }, 1)).toMatchObject({ task: { state: 'done' } })
+      expect(leased.former).toHaveLength(Number(fence) - 1)
+      task = told(leased, [over, 1])
+    }
+    expect(task.lastFence).toBeGreaterThan(25n)
   })
 
   it('are given back when the task is cancelled under way, and the worker is stopped', () => {

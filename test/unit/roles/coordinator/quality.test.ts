@@ -14,8 +14,8 @@ function again(id: string, attempts: number, lastFailure?: Refusal): Task {
 }
 
 function done(id: string, attempts: number): Task {
-  const { header, uncounted, lastFence, excluded } = again(id, attempts)
-  const base = { header, attempts, uncounted, lastFence, excluded }
+  const { header, uncounted, lastFence, excluded, former } = again(id, attempts)
+  const base = { header, attempts, uncounted, lastFence, excluded, former }
   return { ...base, state: 'done', endedMs: START_MS, worker: WORKER, fence: lastFence }
 }
 

@@ -59,6 +59,7 @@ test('a lease whose worker does not come back after a restart is given to anothe
   await first.attach({ running: [{ taskId: 'alice:t1', fence: 1n }] }).then((welcome) => {
     expect(welcome).toMatchObject({ keep: [] })
   })
+  expect((await second.done(next, gateway)).refusal).toBeUndefined()
   expect((await first.done(lease, gateway)).refusal).toMatchObject({ code: 'stale-fence' })
 })
 

@@ -38,6 +38,7 @@ const base = fc.record({
   uncounted: fc.nat(20),
   lastFence: fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }),
   excluded: fc.uniqueArray(name, { maxLength: 16 }),
+  former: fc.array(fc.record({ worker: name, fence: fc.bigInt(1n, 2n ** 64n - 1n) }), { maxLength: 32 }),
 })
 
 const task: fc.Arbitrary<Task> = fc

@@ -259,6 +259,15 @@ describe('a delivery', () => {
     expect(await bed.view('one')).toMatchObject({ state: 'leased' })
   })
 
+  it('keeps nothing of a receipt that its worker did not sign', async () => {
+    await running()
+    worker.pads = true
+    worker.deliver(header(), 1n, 'c1', chatResult('hello'))
+    await bed.until(() => accepted().length === 1)
+    await bed.restart()
+    expect(await bed.view('one')).toMatchObject({ state: 'done' })
+  })
+
   it('refuses a receipt that the worker did not sign, or for another network', async () => {
     await running()
     const lying = { ...makeSigner(), publicKey: worker.signer.publicKey }

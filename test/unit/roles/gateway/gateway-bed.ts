@@ -26,12 +26,16 @@ import type {
   GatewayToWorker,
   WorkerToGatewaySchema,
 } from '../../../../src/wire/generated/edgecoder/data/v1/data_pb.js'
-import { EnvelopeSchema } from '../../../../src/wire/generated/edgecoder/envelope/v1/envelope_pb.js'
+import {
+  type Envelope,
+  EnvelopeSchema,
+} from '../../../../src/wire/generated/edgecoder/envelope/v1/envelope_pb.js'
 import type { ResultSchema } from '../../../../src/wire/generated/edgecoder/task/v1/payload_pb.js'
 import type { Dispute, TaskHeader } from '../../../../src/wire/generated/edgecoder/task/v1/task_pb.js'
 import { CONTROL_FRAME_BYTES, DATA_FRAME_BYTES } from '../../../../src/wire/limits.js'
 import { peerIdOf } from '../../../../src/wire/peer-id.js'
 import { protocolIds } from '../../../../src/wire/protocol-ids.js'
+import { PADDING } from '../../../helpers/padding.js'
 
 /** A gateway between coordinators and workers that do as the test says, over virtual time. */
 export const NETWORK = 'test-net'
@@ -90,6 +94,8 @@ export class FakeCoordinator {
   readonly states = new Map<string, StateInit>()
   largestOrderBytes = 0
   readonly cancels: { taskId: string; reason: string; fence: bigint }[] = []
+  /** What both ends signed of tasks that were delivered, as it was shown; by task. */
+  readonly shown = new Map<string, { receipt: Envelope; acceptance: Envelope }>()
   readonly orders: string[][] = []
   readonly received: Uint8Array[] = []
   readonly syncs: string[][] = []
@@ -103,6 +109,8 @@ export class FakeCoordinator {
   /** Nothing at all is answered, pings neither. */
   dead = false
   refuseHello: Refusal | undefined
+  /** Leaves what was delivered to its worker, whatever is shown, as one of a version before does. */
+  awaitsWorkers = false
   /** What was disputed; undefined = it knows no disputes. */
   disputes: Dispute[] | undefined = []
   #link: Link | undefined
@@ -178,9 +186,14 @@ export class FakeCoordinator {
       )
       if (!this.mute) answer({ case: 'submitted', value: { ask: body.value.ask, results } })
     } else if (body.case === 'cancel') {
-      const { ask, taskId, reason, fence } = body.value
+      const { ask, taskId, reason, fence, receipt, acceptance } = body.value
       this.cancels.push({ taskId, reason, fence })
+      if (receipt !== undefined && acceptance !== undefined) this.shown.set(taskId, { receipt, acceptance })
       const known = this.states.get(taskId)
+      if (this.awaitsWorkers) {
+        answer({ case: 'cancelled', value: { ask, refusal: toWire(refusal('result-pending', 'not yet')) } })
+        return
+      }
       const state = { taskId, standing: Standing.CANCELLED, why: toWire(refusal('cancelled-by-user', 'so')) }
       if (known !== undefined) this.states.set(taskId, state)
       if (known !== undefined) answer({ case: 'cancelled', value: { ask, state } })
@@ -245,6 +258,8 @@ export class FakeWorker {
   readonly peerId: string
   readonly heard: FromGatewayData[] = []
   closed: string | undefined
+  /** Its receipts come with a field that nobody knows, longer than any receipt. */
+  pads = false
   #link: Link | undefined
 
   constructor(
@@ -335,6 +350,7 @@ export class FakeWorker {
       },
       START_MS,
     )
+    if (this.pads) Object.assign(receipt, { $unknown: [PADDING] })
     this.send({ case: 'finish', value: { lease, receipt } })
   }
 

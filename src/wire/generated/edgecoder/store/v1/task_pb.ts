@@ -15,7 +15,31 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file edgecoder/store/v1/task.proto.
  */
 export const file_edgecoder_store_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("Ch1lZGdlY29kZXIvc3RvcmUvdjEvdGFzay5wcm90bxISZWRnZWNvZGVyLnN0b3JlLnYxIvMCCgpTdG9yZWRUYXNrEhkKBmhlYWRlchgBIAEoDEIJiLUYgAigtRgBEjQKBXN0YXRlGAIgASgOMh8uZWRnZWNvZGVyLnN0b3JlLnYxLlN0b3JlZFN0YXRlQgSgtRgBEhAKCGF0dGVtcHRzGAMgASgNEhIKCmxhc3RfZmVuY2UYBCABKAQSHgoIZXhjbHVkZWQYBSADKAlCDIi1GECQtRgQsLUYARIdCghzaW5jZV9tcxgGIAEoBEILmLUY/////////w8SGAoGd29ya2VyGAcgASgJQgiItRhAsLUYARINCgVmZW5jZRgIIAEoBBIlChBsZWFzZV9leHBpcmVzX21zGAkgASgEQguYtRj/////////DxIjCg5ydW5fZXhwaXJlc19tcxgKIAEoBEILmLUY/////////w8SJwoDd2h5GAsgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIRCgl1bmNvdW50ZWQYDCABKA0ipwEKDVN0b3JlZFJlY2VpcHQSNgoHcmVjZWlwdBgBIAEoCzIfLmVkZ2Vjb2Rlci5lbnZlbG9wZS52MS5FbnZlbG9wZUIEoLUYARI5CgphY2NlcHRhbmNlGAIgASgLMh8uZWRnZWNvZGVyLmVudmVsb3BlLnYxLkVudmVsb3BlQgSgtRgBEiMKCnNldHRsZWRfbXMYAyABKARCD5i1GP////////8PoLUYASrdAQoLU3RvcmVkU3RhdGUSHAoYU1RPUkVEX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTU1RPUkVEX1NUQVRFX1FVRVVFRBABEhcKE1NUT1JFRF9TVEFURV9MRUFTRUQQAhIYChRTVE9SRURfU1RBVEVfUlVOTklORxADEhUKEVNUT1JFRF9TVEFURV9ET05FEAQSFwoTU1RPUkVEX1NUQVRFX0ZBSUxFRBAFEhoKFlNUT1JFRF9TVEFURV9DQU5DRUxMRUQQBhIYChRTVE9SRURfU1RBVEVfRVhQSVJFRBAHYgZwcm90bzM", [file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
+  fileDesc("Ch1lZGdlY29kZXIvc3RvcmUvdjEvdGFzay5wcm90bxISZWRnZWNvZGVyLnN0b3JlLnYxIkAKC1N0b3JlZExlYXNlEhwKBndvcmtlchgBIAEoCUIMiLUYQKC1GAGwtRgBEhMKBWZlbmNlGAIgASgEQgSgtRgBIqoDCgpTdG9yZWRUYXNrEhkKBmhlYWRlchgBIAEoDEIJiLUYgAigtRgBEjQKBXN0YXRlGAIgASgOMh8uZWRnZWNvZGVyLnN0b3JlLnYxLlN0b3JlZFN0YXRlQgSgtRgBEhAKCGF0dGVtcHRzGAMgASgNEhIKCmxhc3RfZmVuY2UYBCABKAQSHgoIZXhjbHVkZWQYBSADKAlCDIi1GECQtRgQsLUYARIdCghzaW5jZV9tcxgGIAEoBEILmLUY/////////w8SGAoGd29ya2VyGAcgASgJQgiItRhAsLUYARINCgVmZW5jZRgIIAEoBBIlChBsZWFzZV9leHBpcmVzX21zGAkgASgEQguYtRj/////////DxIjCg5ydW5fZXhwaXJlc19tcxgKIAEoBEILmLUY/////////w8SJwoDd2h5GAsgASgLMhouZWRnZWNvZGVyLnRhc2sudjEuUmVmdXNhbBIRCgl1bmNvdW50ZWQYDCABKA0SNQoGZm9ybWVyGA0gAygLMh8uZWRnZWNvZGVyLnN0b3JlLnYxLlN0b3JlZExlYXNlQgSQtRggIqcBCg1TdG9yZWRSZWNlaXB0EjYKB3JlY2VpcHQYASABKAsyHy5lZGdlY29kZXIuZW52ZWxvcGUudjEuRW52ZWxvcGVCBKC1GAESOQoKYWNjZXB0YW5jZRgCIAEoCzIfLmVkZ2Vjb2Rlci5lbnZlbG9wZS52MS5FbnZlbG9wZUIEoLUYARIjCgpzZXR0bGVkX21zGAMgASgEQg+YtRj/////////D6C1GAEq3QEKC1N0b3JlZFN0YXRlEhwKGFNUT1JFRF9TVEFURV9VTlNQRUNJRklFRBAAEhcKE1NUT1JFRF9TVEFURV9RVUVVRUQQARIXChNTVE9SRURfU1RBVEVfTEVBU0VEEAISGAoUU1RPUkVEX1NUQVRFX1JVTk5JTkcQAxIVChFTVE9SRURfU1RBVEVfRE9ORRAEEhcKE1NUT1JFRF9TVEFURV9GQUlMRUQQBRIaChZTVE9SRURfU1RBVEVfQ0FOQ0VMTEVEEAYSGAoUU1RPUkVEX1NUQVRFX0VYUElSRUQQB2IGcHJvdG8z", [file_edgecoder_envelope_v1_envelope, file_edgecoder_limits_v1_limits, file_edgecoder_task_v1_task]);
+
+/**
+ * A lease that was given and is over.
+ *
+ * @generated from message edgecoder.store.v1.StoredLease
+ */
+export type StoredLease = Message<"edgecoder.store.v1.StoredLease"> & {
+  /**
+   * @generated from field: string worker = 1;
+   */
+  worker: string;
+
+  /**
+   * @generated from field: uint64 fence = 2;
+   */
+  fence: bigint;
+};
+
+/**
+ * Describes the message edgecoder.store.v1.StoredLease.
+ * Use `create(StoredLeaseSchema)` to create a new message.
+ */
+export const StoredLeaseSchema: GenMessage<StoredLease> = /*@__PURE__*/
+  messageDesc(file_edgecoder_store_v1_task, 0);
 
 /**
  * Key "t|<task id>".
@@ -92,6 +116,13 @@ export type StoredTask = Message<"edgecoder.store.v1.StoredTask"> & {
    * @generated from field: uint32 uncounted = 12;
    */
   uncounted: number;
+
+  /**
+   * Leases before the last one, oldest first: a result that the gateway accepted under one of them is paid all the same.
+   *
+   * @generated from field: repeated edgecoder.store.v1.StoredLease former = 13;
+   */
+  former: StoredLease[];
 };
 
 /**
@@ -99,7 +130,7 @@ export type StoredTask = Message<"edgecoder.store.v1.StoredTask"> & {
  * Use `create(StoredTaskSchema)` to create a new message.
  */
 export const StoredTaskSchema: GenMessage<StoredTask> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_task, 0);
+  messageDesc(file_edgecoder_store_v1_task, 1);
 
 /**
  * Key "r|<task id>": what settles the task, in the words of those who signed it.
@@ -128,7 +159,7 @@ export type StoredReceipt = Message<"edgecoder.store.v1.StoredReceipt"> & {
  * Use `create(StoredReceiptSchema)` to create a new message.
  */
 export const StoredReceiptSchema: GenMessage<StoredReceipt> = /*@__PURE__*/
-  messageDesc(file_edgecoder_store_v1_task, 1);
+  messageDesc(file_edgecoder_store_v1_task, 2);
 
 /**
  * @generated from enum edgecoder.store.v1.StoredState
