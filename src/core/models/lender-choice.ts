@@ -37,6 +37,11 @@ export interface Claim {
 export class LenderChoice {
   readonly #lenders = new Map<string, Lender>()
 
+  /** All that were ever known. */
+  get size(): number {
+    return this.#lenders.size
+  }
+
   /** @param rank by chance, 0…1 @returns false when it is known, or one too many */
   add(peerId: string, rank: number): boolean {
     if (this.#lenders.has(peerId) || this.#lenders.size >= MOST_LENDERS) return false

@@ -259,7 +259,8 @@ export class FileFetch {
     if (this.#errand.signal.aborted) throw cancelled()
     this.#components.log.debug('model-not-lent', { peer: peerId, code: why.code, detail: why.detail })
     this.#choice.refused(peerId, why, nowMs)
-    this.#why = refusal(why.code, `${peerId} does not lend it: ${why.detail}`, {
+    const said = this.#choice.size === 1 ? 'its one lender' : `the last of ${this.#choice.size} lenders`
+    this.#why = refusal(why.code, `${said} does not give it, ${peerId}: ${why.detail}`, {
       next: 'Try again later, or take it from its source: edgecoder model pull --from source.',
     })
   }

@@ -44,7 +44,7 @@ function world(kibPerS = 1_048_576) {
     await clock.advance(10)
     return asking
   }
-  return { clock, state, lender, ask, offences, mesh, files }
+  return { clock, state, lender, ask, offences, mesh, files, network }
 }
 
 test('gives what is asked for, in order, and counts it', async () => {
@@ -116,6 +116,17 @@ test('another file of the machine is none', async () => {
   again.want('77'.repeat(32))
   await clock.advance(10)
   expect(again.heard).toEqual(['model-missing'])
+})
+
+test('nothing goes through a relay', async () => {
+  const { clock, ask, network } = world()
+  const ann = await ask('ann')
+  vi.spyOn(network, 'peers').mockReturnValue([
+    { peerId: 'ann', addresses: [], direction: 'inbound', relayed: true },
+  ])
+  ann.want(SHA)
+  await clock.advance(10)
+  expect(ann.heard).toEqual(['unreachable'])
 })
 
 test('all uploads together keep to the rate of the terms', async () => {
