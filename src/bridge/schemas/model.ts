@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { PULL_FROM } from '../../roles/worker/models/constants.js'
+import { PULL_FROM } from '../../core/models/pull-from.js'
 import { ProblemJson } from './problem.js'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)

@@ -31,8 +31,8 @@ export interface Claim {
 }
 
 /**
- * From whom a file is taken next. Nobody vouches for a length before all of the file is there, so the shortest
- * claim goes first: who claims too little is found out at once, and who claims too much comes last.
+ * From whom a file is taken next. Nobody vouches for a length before all of the file is there, so the
+ * shortest claim goes first: who claims too little is found out at once, who claims too much comes last.
  */
 export class LenderChoice {
   readonly #lenders = new Map<string, Lender>()

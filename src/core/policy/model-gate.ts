@@ -52,7 +52,7 @@ export function namesOfFile({ models }: Pick<PolicyView, 'models'>, digest: stri
 }
 
 /**
- * May a file be lent to a peer? Only what policy lists goes out, so that no worker serves files of its own choice.
+ * May a file be lent to a peer? Only what policy lists goes out: no worker serves files of its own choice.
  *
  * @param peerId proven by the noise handshake
  * @returns undefined = yes; else why policy says no

@@ -1,7 +1,3 @@
-/** From whom a file may be taken: `any` = from peers first, and what they do not give from its source. */
-export const PULL_FROM = ['any', 'peers', 'source'] as const
-export type PullFrom = (typeof PULL_FROM)[number]
-
 /** Both ends let a stream go on which less than this moved within {@link HEADWAY_MS}: 17 KiB/s. */
 export const HEADWAY_BYTES = 512 * 1024
 export const HEADWAY_MS = 30_000

@@ -1,5 +1,6 @@
 import { EdgeCoderError } from '../../../core/errors.js'
 import { type Claim, LenderChoice } from '../../../core/models/lender-choice.js'
+import type { PullFrom } from '../../../core/models/pull-from.js'
 import { gateRefusal } from '../../../core/policy/incident-gate.js'
 import { admits, type PolicyView } from '../../../core/policy/policy-view.js'
 import { isRefusal, type Refusal, refusal } from '../../../core/refusal.js'
@@ -15,7 +16,7 @@ import { DATA_FRAME_BYTES } from '../../../wire/limits.js'
 import type { ProtocolIds } from '../../../wire/protocol-ids.js'
 import { refusalOf } from '../fault.js'
 import { deadline, pause } from '../waiting.js'
-import { ASKED_AT_ONCE, DIAL_MS, type PullFrom, SEARCH_MS, WAITING_MS } from './constants.js'
+import { ASKED_AT_ONCE, DIAL_MS, SEARCH_MS, WAITING_MS } from './constants.js'
 import { LenderLink } from './lender-link.js'
 
 export interface FetchComponents {

@@ -1,4 +1,5 @@
 import { hexOf } from '../../../core/ledger/hex.js'
+import type { PullFrom } from '../../../core/models/pull-from.js'
 import { gateRefusal } from '../../../core/policy/incident-gate.js'
 import { ENGINE_SOURCE } from '../../../core/policy/model-gate.js'
 import type { PolicyView } from '../../../core/policy/policy-view.js'
@@ -7,7 +8,6 @@ import type { Metrics } from '../../../ports/metrics.js'
 import type { SourcedModel } from '../../../ports/model-source.js'
 import type { ProtocolIds } from '../../../wire/protocol-ids.js'
 import { refusalOf } from '../fault.js'
-import type { PullFrom } from './constants.js'
 import { type FetchComponents, FileFetch } from './file-fetch.js'
 
 /** One model that was asked for since the node started. */
