@@ -32,7 +32,7 @@ export function mountModels(surface: Surface, { node, audit, policy, pulls }: Co
     return audited(audit, answer, (pull) => ({
       kind: 'model-pulled',
       of: body.name,
-      facts: pull === undefined ? {} : { digest: pull.digest, source: pull.source },
+      facts: pull === undefined ? {} : { digest: pull.digest, source: pull.source, from: body.from ?? 'any' },
     }))
   })
 }

@@ -5,8 +5,6 @@ export const HEADWAY_MS = 30_000
 export const MOST_UPLOADS = 3
 /** Spans that may wait for their answer: while one is written to the disk the next one comes. */
 export const SPANS_AT_ONCE = 2
-/** Streams a peer may hold open: it fetches two models at once. */
-export const STREAMS_PER_PEER = 2
 /** Asks of a peer: 64 MiB/s, and what asks for less gets less. */
 export const FRAMES_PER_SECOND = 64
 /** A dial that takes longer, or an answer to whether the file is there, is given up. */

@@ -164,7 +164,7 @@ export class LendSession implements LinkReceiver {
   }
 
   #release(): void {
-    void this.#open?.close()
+    this.#open?.close().catch(() => {})
     this.#open = undefined
   }
 }

@@ -7,9 +7,9 @@ import type { Log } from '../../../ports/log.js'
 import type { Counter, Gauge, Metrics } from '../../../ports/metrics.js'
 import type { ModelFile, ModelFiles, OpenModelFile } from '../../../ports/model-files.js'
 import type { Link, Network } from '../../../ports/network.js'
-import { DATA_FRAME_BYTES } from '../../../wire/limits.js'
+import { DATA_FRAME_BYTES, STREAMS_PER_PEER } from '../../../wire/limits.js'
 import type { ProtocolIds } from '../../../wire/protocol-ids.js'
-import { BUSY_MS, FRAMES_PER_SECOND, LOOK_MS, MOST_UPLOADS, STREAMS_PER_PEER } from './constants.js'
+import { BUSY_MS, FRAMES_PER_SECOND, LOOK_MS, MOST_UPLOADS } from './constants.js'
 import { type LendDesk, LendSession } from './lend-session.js'
 
 interface Components {

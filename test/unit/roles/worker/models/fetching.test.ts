@@ -151,6 +151,20 @@ test('the next pull goes on with what came before, also of the source', async ()
   expect([isHere(), lender.view().sentBytes]).toEqual([true, FILE.length - 2_000_000])
 })
 
+test('a source that cannot go on begins anew', async () => {
+  const opened: number[] = []
+  const { pull, isHere } = world({
+    ...NOWHERE,
+    open: (model, offset, signal) => {
+      opened.push(offset)
+      return sends(FILE, opened.length === 1 ? 2_000_000 : undefined).open(model, 0, signal)
+    },
+  })
+  expect(await pull('source')).toMatchObject({ state: 'failed', bytes: 2_000_000 })
+  expect(await pull('source')).toMatchObject({ state: 'done', bytes: FILE.length })
+  expect([isHere(), opened]).toEqual([true, [0, 2_000_000]])
+})
+
 test('what no peer lends comes from the source', async () => {
   const source = sends(FILE)
   const { pull, isHere } = world(source)
@@ -207,6 +221,30 @@ test('who spoils the beginning and goes away blames nobody: all of it then comes
   // Once what the other one left, and once all.
   expect(lender.view().sentBytes).toBeGreaterThan(FILE.length)
   expect(lender.view().sentBytes).toBeLessThan(2 * FILE.length)
+})
+
+test('once that is so, what another peer began is no beginning', async () => {
+  const { pull, hostile, isHere } = world()
+  let parts = 0
+  hostile('ann', (ask, fetcher) => {
+    if (ask.case === 'span' && ++parts % 3 === 0) fetcher.cut()
+    else give(FORGED, ask, fetcher)
+  })
+  let wanted = 0
+  const BUSY_MS: Readonly<Record<number, number>> = { 1: 1_000, 4: 3_000 }
+  let givenBytes = 0
+  hostile('bob', (ask, fetcher) => {
+    // Busy at first, and again after the file was found to be spoilt, so that the other one begins it twice.
+    const busyMs = ask.case === 'want' ? BUSY_MS[++wanted] : undefined
+    if (busyMs === undefined) givenBytes += give(FILE, ask, fetcher)
+    else
+      fetcher.say({ case: 'refused', value: { code: 'rate-limited', detail: 'busy', retryAfterMs: busyMs } })
+  })
+  expect(await pull()).toMatchObject({ state: 'done', from: 'bob' })
+  expect([isHere(), wanted, parts]).toEqual([true, 6, 6])
+  // What the other one left, and then all of it.
+  expect(givenBytes).toBeGreaterThan(FILE.length + SPAN_BYTES)
+  expect(givenBytes).toBeLessThan(2 * FILE.length)
 })
 
 test('what peers spoilt comes whole from the source, once more', async () => {
@@ -312,11 +350,14 @@ test('who does not even say whether it has the file is passed over', async () =>
 
 test('who changes its mind about the length is not believed', async () => {
   const { pull, hostile } = world()
-  let asked = 0
-  hostile('ann', (_ask, fetcher) => {
-    fetcher.say({ case: 'have', value: { bytes: BigInt(FILE.length + asked++) } })
+  let wanted = 0
+  let spans = 0
+  hostile('ann', (ask, fetcher) => {
+    if (ask.case === 'want') fetcher.say({ case: 'have', value: { bytes: BigInt(FILE.length + wanted++) } })
+    else spans++
   })
   expect(await pull()).toMatchObject({ state: 'failed', why: { code: 'protocol-violation' } })
+  expect([wanted, spans]).toEqual([2, 0])
 })
 
 test('one that is busy is waited for, as long as it makes sense', async () => {

@@ -90,6 +90,35 @@ test.each<[what: string, code: string, change: (state: State) => Partial<State>]
   expect(lender.view().uploads).toEqual([])
 })
 
+test('what policy takes off its list is refused at the next part, not only at the next look', async () => {
+  const { clock, state, ask } = world()
+  const ann = await ask('ann')
+  ann.want(SHA)
+  ann.span(0, 5)
+  await clock.advance(10)
+  state.policy = listing([], ['ann'])
+  ann.span(5, 5)
+  await clock.advance(10)
+  expect(ann.heard).toEqual(['have', 'piece', 'model-refused'])
+})
+
+test('what the terms lend again goes out as before', async () => {
+  const { clock, state, ask } = world(64)
+  const early = await ask('ann')
+  early.want(SHA)
+  early.span(0, SPAN_BYTES)
+  await clock.advance(3_000)
+  state.kibPerS = 0
+  await clock.advance(5_000)
+  expect(early.isOver()).toBe(true)
+  state.kibPerS = 64
+  const late = await ask('ann')
+  late.want(SHA)
+  late.span(0, 5)
+  await clock.advance(5_000)
+  expect(late.heard).toEqual(['have', 'piece'])
+})
+
 test('a peer on the blacklist gets nothing', async () => {
   const { clock, state, ask } = world()
   const blacklist = {
