@@ -23,7 +23,6 @@ import { LeaseDesk } from './lease-desk.js'
 import { Lending } from './lending.js'
 import { keepTo, type Lent, LentTerms } from './lent-terms.js'
 import { MeshWorker } from './mesh-worker.js'
-import { DEFAULT_UPLOAD_KIB } from './models/constants.js'
 import { ModelLender } from './models/model-lender.js'
 import { Outbox } from './outbox.js'
 import { runAttempt } from './run-attempt.js'
@@ -49,7 +48,7 @@ export interface WorkerComponents {
   readonly sandbox?: Sandbox
   /** Absent = lent at all times, for any price. */
   readonly lent?: Lent
-  /** Of models, to be lent to other workers; absent = none is. */
+  /** Of models, to be lent to other workers as far as `lent` says; absent = none is. */
   readonly files?: ModelFiles
   /** Of the engine, measured or not yet; see {@link Worker.learnModels}. */
   readonly models: readonly MeasuredModel[]
@@ -177,6 +176,6 @@ function lenderOf(
     const [closed] = terms?.closed ?? []
     return standing() ?? (closed && refusal(closed.closing, closed.detail))
   }
-  const uploadKibPerS = (): number => terms?.terms.uploadKibPerS ?? DEFAULT_UPLOAD_KIB
+  const uploadKibPerS = (): number => terms?.terms.uploadKibPerS ?? 0
   return new ModelLender({ ...components, files, bar, uploadKibPerS }, ids)
 }

@@ -156,6 +156,22 @@ test('a worker that policy does not list gets nothing', async () => {
   expect(asking.heard).toEqual(['not-admitted'])
 })
 
+test('a worker that policy suspends in the middle gets no more of it', async () => {
+  const [there, here] = [await worker(true), await worker(false)]
+  members(there, here)
+  const lender = await lending(there, 1_024)
+  await known(here, 1)
+  const { pulls, last, at } = fetcher(here)
+  pulls.begin({ name: 'coder', from: 'peers' })
+  await until('a part to be here', () => (last()?.bytes ?? 0) > 0, WITHIN_MS)
+  members(there)
+  await until('it to end', () => last()?.state !== 'fetching', WITHIN_MS)
+  expect(last()).toMatchObject({ state: 'failed', why: { code: 'not-admitted' } })
+  expect(lender.view()).toMatchObject({ uploads: [] })
+  expect(lender.view().sentBytes).toBeLessThan(FILE.length)
+  expect(readdirSync(at)).toEqual([`${SHA}.part`])
+})
+
 test('a lender that nobody can dial says so', async () => {
   const alone = await worker(false)
   members(alone)

@@ -20,5 +20,3 @@ export const WAITING_MS = 10 * 60_000
 export const BUSY_MS = 10_000
 /** How often it is looked which files are here, and what policy and terms say of them. */
 export const LOOK_MS = 2_000
-/** What goes out in a second when no terms say so. */
-export const DEFAULT_UPLOAD_KIB = 1_024

@@ -165,6 +165,23 @@ test('a source that cannot go on begins anew', async () => {
   expect([isHere(), opened]).toEqual([true, [0, 2_000_000]])
 })
 
+test('a full disk is not kept full by what came', async () => {
+  const { pulls, files, last, clock } = world(sends(FILE))
+  const begin = files.begin.bind(files)
+  vi.spyOn(files, 'begin').mockImplementation(async (digest) => {
+    const part = await begin(digest)
+    const append = part.append.bind(part)
+    vi.spyOn(part, 'append').mockImplementation((bytes) => {
+      if (part.bytes < 1_000_000) return append(bytes)
+      throw new EdgeCoderError('store-full', 'the disk is full')
+    })
+    return part
+  })
+  pulls.begin({ name: 'coder', from: 'source' })
+  await clock.runUntil(() => last()?.state !== 'fetching', 10_000)
+  expect([last()?.bytes, last()?.why?.code, files.partial.size]).toEqual([1_000_000, 'store-full', 0])
+})
+
 test('what no peer lends comes from the source', async () => {
   const source = sends(FILE)
   const { pull, isHere } = world(source)
