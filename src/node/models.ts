@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import type { PolicyView } from '../core/policy/policy-view.js'
 import { ModelPulls } from '../roles/worker/models/model-pulls.js'
 import type { Worker } from '../roles/worker/worker.js'
@@ -11,8 +11,9 @@ import type { Services } from './services.js'
 import type { Config } from './settings.js'
 
 /** Files of models on this machine: those that were fetched, and what the engine here runs. */
-export function modelFolderOf({ dataDir }: Config, { log, capabilities }: Services): ModelFolder {
-  return new ModelFolder({ log, ...capabilities }, { folder: join(dataDir, 'models') })
+export function modelFolderOf({ dataDir, engine }: Config, { log, capabilities }: Services): ModelFolder {
+  const engineFile = resolve(engine)
+  return new ModelFolder({ log, ...capabilities }, { folder: resolve(dataDir, 'models'), engineFile })
 }
 
 interface Parts {

@@ -21,17 +21,25 @@ interface Components {
   readonly engine?: Engine
 }
 
+interface FolderInit {
+  readonly folder: string
+  /** What the engine runs: it reads that one by itself. */
+  readonly engineFile?: string
+}
+
 /** Files of models in a folder of the node, and those that its engine runs from elsewhere. */
 export class ModelFolder implements ModelFiles {
   readonly #components: Components
   readonly #folder: string
+  readonly #engineFile: string | undefined
   readonly #known = new Map<string, HashedFile>()
   readonly #begun = new Set<string>()
   readonly #stop = new AbortController()
 
-  constructor(components: Components, init: { readonly folder: string }) {
+  constructor(components: Components, { folder, engineFile }: FolderInit) {
     this.#components = components
-    this.#folder = init.folder
+    this.#folder = folder
+    this.#engineFile = engineFile
   }
 
   /** Reads what is in the folder, one file after the other, and removes what was given up. Never rejects. */
@@ -41,7 +49,8 @@ export class ModelFolder implements ModelFiles {
     for (const name of sorted.filter((each) => each.endsWith(PARTIAL))) await this.#tidy(name)
     for (const name of sorted.filter((each) => each.endsWith(WHOLE)).slice(0, MOST_FILES)) {
       if (this.#stop.signal.aborted) return
-      await this.#learn(join(this.#folder, name))
+      const path = join(this.#folder, name)
+      if (path !== this.#engineFile) await this.#learn(path)
     }
   }
 

@@ -109,6 +109,16 @@ test('the file that the engine runs is one of them, wherever it lies', async () 
   expect(await files.placed('coder', SHA, never)).toBeUndefined()
 })
 
+test('what the engine reads by itself is not read again', async () => {
+  const at = folder()
+  mkdirSync(at)
+  writeFileSync(join(at, 'coder.gguf'), FILE)
+  const engineFile = join(at, 'coder.gguf')
+  const files = new ModelFolder({ log: memoryLog() }, { folder: at, engineFile })
+  await files.scan()
+  expect(files.list()).toEqual([])
+})
+
 test('a folder that cannot be made is told so', async () => {
   const at = folder()
   writeFileSync(at, 'a file is in the way')
