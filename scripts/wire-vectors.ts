@@ -466,4 +466,50 @@ add(
   frames.coordinatorToGateway.encode({ body: { case: 'dispute', value: { ...standing, votes: 1 } } }),
 )
 
+for (const bytes of [32, 31]) {
+  const value = { digest: new Uint8Array(bytes).fill(6) }
+  add(
+    `a file is wanted by a digest of ${bytes} bytes`,
+    frames.modelAsk,
+    frames.modelAsk.encode({ body: { case: 'want', value } }),
+  )
+}
+for (const bytes of [1_048_576, 1_048_577]) {
+  const value = { offset: 1_048_576n, bytes }
+  add(
+    `${bytes} bytes of a file are asked for`,
+    frames.modelAsk,
+    frames.modelAsk.encode({ body: { case: 'span', value } }),
+  )
+}
+add(
+  'a file is here',
+  frames.modelAnswer,
+  frames.modelAnswer.encode({ body: { case: 'have', value: { bytes: 5_000_000_000n } } }),
+)
+add(
+  'a file without a length is here',
+  frames.modelAnswer,
+  frames.modelAnswer.encode({ body: { case: 'have', value: {} } }),
+)
+add(
+  'a piece of a file',
+  frames.modelAnswer,
+  frames.modelAnswer.encode({
+    body: { case: 'piece', value: { offset: 5_000_000_000n, bytes: Uint8Array.of(1) } },
+  }),
+)
+add(
+  'an empty piece of a file',
+  frames.modelAnswer,
+  frames.modelAnswer.encode({ body: { case: 'piece', value: { offset: 5n } } }),
+)
+add(
+  'a file is not lent',
+  frames.modelAnswer,
+  frames.modelAnswer.encode({
+    body: { case: 'refused', value: { code: 'model-missing', detail: 'not here' } },
+  }),
+)
+
 process.stdout.write(`${JSON.stringify(vectors, null, 2)}\n`)

@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import type { PullJson } from '../../src/bridge/schemas/model.js'
 import { EdgeCoderError, isErrorCode } from '../../src/core/errors.js'
+import { PULL_FROM, type PullFrom } from '../../src/core/models/pull-from.js'
 import { connect } from '../connection.js'
-import { modelPolicyText, modelsText, pullsText, pullText } from '../print/model-text.js'
+import { lentText, modelPolicyText, modelsText, pullsText, pullText } from '../print/model-text.js'
 import { createProgress } from '../print/progress.js'
 import { type Session, sessionOf } from '../session.js'
 
 interface PullOptions {
   readonly digest?: string
+  readonly from: PullFrom
   readonly wait: boolean
 }
 
@@ -39,11 +41,16 @@ export function registerModel(program: Command): void {
     .command('pull <name>')
     .description('have the worker fetch a model that policy lists, and check that it is that one')
     .option('--digest <sha256>', 'which of several of this name')
+    .addOption(
+      new Option('--from <whom>', 'peers that lend the file, its source, or peers first and then its source')
+        .choices(PULL_FROM)
+        .default('any'),
+    )
     .option('--no-wait', 'do not wait until it is here')
-    .action(async (name: string, { digest, wait }: PullOptions, command: Command) => {
+    .action(async (name: string, { digest, from, wait }: PullOptions, command: Command) => {
       const session = sessionOf(command)
       const begun = await connect(session, ['worker']).call(ADMIN_ROUTES.modelPull, {
-        body: { name, ...(digest === undefined ? {} : { digest }) },
+        body: { name, from, ...(digest === undefined ? {} : { digest }) },
         signal: session.signal,
       })
       const pull = wait ? await pulled(session, begun) : begun
@@ -57,6 +64,17 @@ export function registerModel(program: Command): void {
       const client = connect(session, ['worker'])
       const found = await client.call(ADMIN_ROUTES.modelPulls, { signal: session.signal })
       session.out.answer(found, () => pullsText(found))
+    })
+  model
+    .command('lent')
+    .description('model files that other workers can take from this one')
+    .action(async (_options: unknown, command: Command) => {
+      const session = sessionOf(command)
+      const client = connect(session, ['worker'])
+      const { worker } = await client.call(ADMIN_ROUTES.status, { signal: session.signal })
+      if (worker?.lends === undefined) throw new EdgeCoderError('not-found', 'there is no worker here')
+      const { lends } = worker
+      session.out.answer(lends, () => lentText(lends))
     })
 }
 

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { ModelPolicyJson, PullJson, PullsJson } from '../../src/bridge/schemas/model.js'
 import type { ModelsJson } from '../../src/bridge/schemas/node.js'
+import type { LentFilesJson } from '../../src/bridge/schemas/worker.js'
 import { ago } from './duration.js'
 import { wordsOf } from './plain-words.js'
 import { facts, table } from './table.js'
@@ -42,12 +43,30 @@ export function modelPolicyText({ sequence, models, unlisted, untold }: ModelPol
 }
 
 /** How far one model is. */
-export function pullText({ name, state, bytes, ofBytes, next, why }: PullJson): string {
+export function pullText({ name, state, bytes, ofBytes, from, next, why }: PullJson): string {
   if (state === 'failed') return `${wordsOf(name)} did not come: ${why?.message ?? ''}`
-  if (state === 'done') return `${wordsOf(name)} is here${next === undefined ? '' : `; now ${next}`}`
+  const by = from === '' ? '' : `, from ${from}`
+  if (state === 'done') return `${wordsOf(name)} is here${by}${next === undefined ? '' : `; now ${next}`}`
   const share =
     ofBytes === 0 ? '' : ` of ${Math.round(ofBytes / MIB)} MiB, ${Math.floor((bytes / ofBytes) * 100)} %`
-  return `${wordsOf(name)}: ${Math.round(bytes / MIB)}${share === '' ? ' MiB' : share}`
+  const here = `${Math.round(bytes / MIB)}${share === '' ? ' MiB' : share}`
+  return `${wordsOf(name)}: ${here}${by || (bytes > 0 ? ', nobody sends now' : '')}`
+}
+
+/** `model lent` for people. */
+export function lentText({ files, uploads, sentBytes, why }: LentFilesJson): string {
+  const listed = files.map(({ models, digest, bytes }) => [
+    models.map(wordsOf).join(', '),
+    digest.slice(0, SHORT),
+    `${Math.ceil(bytes / MIB)} MiB`,
+  ])
+  const rows = facts([
+    ['Sent', `${Math.round(sentBytes / MIB)} MiB since the node started`],
+    ['Uploads', uploads.join('\n         ') || 'none'],
+    ['Lends now', why && ['no: ', why.message, why.next && `\n  next: ${why.next}`].filter(Boolean).join('')],
+  ])
+  if (listed.length === 0) return `No file here is one that policy lists.\n\n${rows}`
+  return `${table(['model', 'sha-256', 'size'], listed)}\n\n${rows}`
 }
 
 /** `model pulls` for people. */

@@ -1,8 +1,11 @@
 import type { z } from 'zod'
 import type { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
+import type { LentFilesJson } from '../../src/bridge/schemas/worker.js'
 import { ago, duration } from './duration.js'
 import { facts, table } from './table.js'
 import { closedText, localText } from './terms-text.js'
+
+const MIB = 1024 * 1024
 
 type Answer<R extends keyof typeof ADMIN_ROUTES> = z.output<(typeof ADMIN_ROUTES)[R]['response']>
 
@@ -59,8 +62,16 @@ function workerText(worker: NonNullable<Answer<'status'>['worker']>): string {
       'Offered',
       worker.offers.length === 0 ? undefined : worker.offers.map(offerText).join('\n              '),
     ],
+    ['Lends', worker.lends && lendsText(worker.lends)],
     ['Finished', `${worker.finished.done} done, ${worker.finished.failed} failed`],
   ])
+}
+
+function lendsText({ files, uploads, sentBytes, why }: LentFilesJson): string | undefined {
+  const names = files.flatMap(({ models }) => models).join(', ')
+  if (names === '') return undefined
+  if (why !== undefined) return `${names}: not now, ${why.message}`
+  return `${names}: ${uploads.length} uploads, ${Math.round(sentBytes / MIB)} MiB sent`
 }
 
 /** A version that policy has for a worker, and what its contributor does about it. */

@@ -4,8 +4,8 @@ import { createApiKeys } from '../bridge/api-keys.js'
 import { createBridge } from '../bridge/bridge.js'
 import type { NodeControl } from '../bridge/node-control.js'
 import { EdgeCoderError } from '../core/errors.js'
-import type { PolicyView } from '../core/policy/policy-view.js'
 import type { Audit } from '../ports/audit.js'
+import type { ModelFiles } from '../ports/model-files.js'
 import type { Coordinator } from '../roles/coordinator/coordinator.js'
 import { createCoordinator } from '../roles/coordinator/create-coordinator.js'
 import { Isolations } from '../roles/coordinator/isolations.js'
@@ -16,19 +16,17 @@ import { createGateway } from '../roles/gateway/create-gateway.js'
 import type { Gateway } from '../roles/gateway/gateway.js'
 import { enrolledNode } from '../roles/policy/enrolled-nodes.js'
 import { createWorker } from '../roles/worker/create-worker.js'
-import { ModelPulls } from '../roles/worker/model-pulls.js'
 import type { Worker } from '../roles/worker/worker.js'
 import { systemWallClock } from '../services/clock/system-wall-clock.js'
-import { ModelWatch } from '../services/engine/model-watch.js'
-import { createModelSource } from '../services/models/model-source.js'
 import type { RegistrationToken } from '../wire/registration-token.js'
 import type { LoadedConfig } from './config.js'
 import { makeDataFolder, writeAdminFile } from './data-folder.js'
 import { enrollmentOf, enrollmentParts, registrantOf, registrationParts } from './enrollment.js'
 import { Guests } from './guests.js'
-import { type Part, startParts, stopParts } from './lifecycle.js'
+import { type Part, quick, startParts, stopParts } from './lifecycle.js'
 import { checkAddresses, listenOf } from './listen.js'
 import { MODES, type Mode, rolesOf } from './mode.js'
+import { modelFolderOf, modelsOf } from './models.js'
 import { readNetworkFile } from './network-file.js'
 import { guardOpenAdmission } from './policy.js'
 import { createPolicySource, type PolicySource, type SignedPolicy } from './policy-source.js'
@@ -70,8 +68,6 @@ interface Policies {
   /** Of a gateway or coordinator that was given one. */
   readonly registrant: Registrant | undefined
 }
-
-const QUICK_STOP_MS = 5_000
 
 /**
  * Puts a node together from its settings. Nothing listens before {@link Node.start}.
@@ -130,9 +126,10 @@ async function assemble(
 ): Promise<Node> {
   const { config } = loaded
   const { log, clock, random, metrics, store, libp2p, audit } = services
-  const roles = createRoles(config, mode, networkId, services, policies)
+  const files = mode.worker ? modelFolderOf(config, services) : undefined
+  const roles = createRoles(config, mode, networkId, services, policies, files)
+  const models = modelsOf(networkId, services, { ...roles, files, view: policies.policy.view })
   const keys = createApiKeys({ store, clock, random, log })
-  const models = modelsOf(config, roles, services, policies.policy.view)
   const stopAsked = Promise.withResolvers<void>()
   const drained = new AbortController()
   const bridge = bridgeOf(config, roles, keys, services)
@@ -215,6 +212,7 @@ function createRoles(
   networkId: string,
   services: Services,
   { policy: { view: policy }, signed, enrollment, isolations, registration }: Policies,
+  files: ModelFiles | undefined,
 ): Roles {
   const { network, store, clock, random, signer, log, metrics, known, capabilities } = services
   const shared = { network, clock, random, signer, metrics, policy }
@@ -253,6 +251,7 @@ function createRoles(
         {
           ...shared,
           ...capabilities,
+          ...(files && { files }),
           log: log.child({ role: 'worker' }),
           lent: { store, machine: services.machine, wall: systemWallClock, texts: config },
           standing: () =>
@@ -343,28 +342,6 @@ function roleParts(config: Config, { coordinator, gateway, worker }: Roles): rea
   ]
 }
 
-/** Of a worker: what it may fetch, and a look at its engine now and then. */
-function modelsOf(
-  config: Config,
-  { worker }: Roles,
-  { capabilities, clock, log }: Services,
-  policy: () => PolicyView,
-): { readonly pulls: ModelPulls; readonly part: Part } | undefined {
-  if (worker === undefined) return undefined
-  const { engine } = capabilities
-  const learn = worker.learnModels.bind(worker)
-  const watch = engine && new ModelWatch({ clock, log, engine, learn })
-  const source = createModelSource(capabilities, { folder: join(config.dataDir, 'models') })
-  const pulls = new ModelPulls({ clock, log, policy, source, came: async () => watch?.look() })
-  // Once the worker is up, and not waited for: measuring loads each model.
-  const start = async () => void watch?.look()
-  const stop = async () => {
-    pulls.stop()
-    watch?.stop()
-  }
-  return { pulls, part: quick('models', start, stop) }
-}
-
 /** The bridge of a gateway, as a part; its URL is known once it listens. */
 function bridgeOf(
   config: Config,
@@ -391,8 +368,4 @@ function startable(name: string, part: { start(): Promise<void>; stop(): Promise
     () => part.start(),
     () => part.stop(),
   )
-}
-
-function quick(name: string, start: () => Promise<void>, stop: () => Promise<void>): Part {
-  return { name, start, stop, stopMs: QUICK_STOP_MS }
 }

@@ -57,3 +57,10 @@ function overdue(part: Part, signal: AbortSignal): Promise<never> {
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }
+
+const QUICK_STOP_MS = 5_000
+
+/** A part that takes no time to stop. */
+export function quick(name: string, start: () => Promise<void>, stop: () => Promise<void>): Part {
+  return { name, start, stop, stopMs: QUICK_STOP_MS }
+}

@@ -175,6 +175,12 @@ export const SETTINGS = {
     'true',
     'worker: tasks of its owner’s account go before those of others',
   ),
+  uploadKibPerS: term(
+    'uploadKibPerS',
+    'EDGE_UPLOAD_KIB_PER_S',
+    '1024',
+    'worker that listens: most KiB a second at which it lends model files to other workers; 0 = none',
+  ),
   leaseMs: setting(
     'EDGE_LEASE_MS',
     '45000',

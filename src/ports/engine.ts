@@ -13,6 +13,16 @@ export interface EngineModel {
   readonly digest?: string
 }
 
+/** A file as it was when all of it was read. */
+export interface HashedFile {
+  readonly path: string
+  /** SHA-256 in hexadecimal. */
+  readonly digest: string
+  readonly bytes: number
+  /** When it was last written to. */
+  readonly changedMs: number
+}
+
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant'
   readonly content: string
@@ -64,6 +74,8 @@ export interface Engine {
    *   `cancelled`
    */
   pull?(name: string, signal: AbortSignal, onProgress: PullProgress): Promise<void>
+  /** The files of its models, as far as their digests are known; left out = they are no files of ours. */
+  files?(): readonly HashedFile[]
   close(): Promise<void>
 }
 

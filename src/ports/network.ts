@@ -105,8 +105,11 @@ export interface Network {
     topic: string,
     judge: (message: GossipMessage) => GossipVerdict | Promise<GossipVerdict>,
   ): () => void
-  /** Says in the DHT that this peer provides a rendezvous; said again by itself before it lapses. */
-  provide(rendezvous: string): void
+  /**
+   * Says in the DHT that this peer provides a rendezvous; said again by itself before it lapses, until the
+   * returned function is called. Others may still find it for an hour after that.
+   */
+  provide(rendezvous: string): () => void
   /** Peers that provide a rendezvous, as they are found; ends when the search is exhausted or aborted. */
   findProviders(rendezvous: string, signal: AbortSignal): AsyncIterable<PeerAddress>
   peers(): readonly PeerState[]

@@ -14,6 +14,7 @@ import * as worker from './generated/edgecoder/control/v1/worker_pb.js'
 import * as data from './generated/edgecoder/data/v1/data_pb.js'
 import * as gossip from './generated/edgecoder/gossip/v1/announcement_pb.js'
 import * as ledger from './generated/edgecoder/ledger/v1/replication_pb.js'
+import * as model from './generated/edgecoder/model/v1/model_pb.js'
 import * as policy from './generated/edgecoder/policy/v1/policy_pb.js'
 import * as payload from './generated/edgecoder/task/v1/payload_pb.js'
 import {
@@ -101,6 +102,8 @@ export const frames = {
   evidence: codec(ledger.EvidenceSchema, EVIDENCE_BYTES),
   enrollment: codec(enrollment.EnrollmentFrameSchema, ENROLLMENT_FRAME_BYTES),
   policy: codec(policy.PolicyFrameSchema, POLICY_FRAME_BYTES),
+  modelAsk: codec(model.ModelAskSchema, DATA_FRAME_BYTES),
+  modelAnswer: codec(model.ModelAnswerSchema, DATA_FRAME_BYTES),
   announcement: codec(gossip.AnnouncementSchema, GOSSIP_BYTES),
   payload: codec(payload.PayloadSchema, PAYLOAD_BYTES),
   result: codec(payload.ResultSchema, RESULT_BYTES),

@@ -6,6 +6,10 @@ export const CONTROL_FRAME_BYTES = 512 * 1024
 export const DATA_FRAME_BYTES = 160 * 1024
 /** Bytes in one payload or result chunk; small enough to interleave tasks on one stream. */
 export const CHUNK_BYTES = 128 * 1024
+/** Bytes of a model's file that are asked for at once: several chunks, so that a slow line is kept busy. */
+export const SPAN_BYTES = 1024 * 1024
+/** Largest file of a model: 1 TiB. */
+export const MODEL_BYTES = 2 ** 40
 /** Largest payload of one task (prompt, or all its files). */
 export const PAYLOAD_BYTES = 8 * 1024 * 1024
 /** Largest result of one task. */

@@ -17,6 +17,8 @@ export interface ProtocolIds {
   readonly enrollment: string
   /** Peer ↔ peer stream on which messages of the signed policy travel; either dials. */
   readonly policy: string
+  /** Worker ↔ worker stream on which a file of a model is lent; who wants it dials. */
+  readonly models: string
   /** kad-dht protocol. */
   readonly dht: string
   /** Prefix of identify and ping. */
@@ -29,6 +31,12 @@ export interface ProtocolIds {
   readonly policyMessages: string
   /** What a coordinator provides in the DHT, before hashing. */
   readonly coordinatorRendezvous: string
+  /**
+   * What a worker provides that lends the file of this SHA-256, before hashing.
+   *
+   * @param digest in hexadecimal
+   */
+  modelRendezvous(digest: string): string
 }
 
 /** @param networkId 1–64 of `A–Z a–z 0–9 . _ -` */
@@ -41,11 +49,13 @@ export function protocolIds(networkId: string): ProtocolIds {
     ledger: `${base}/ledger/1`,
     enrollment: `${base}/enrollment/1`,
     policy: `${base}/policy/1`,
+    models: `${base}/models/1`,
     dht: `${base}/kad/1`,
     prefix: `edgecoder/${networkId}`,
     announcements: `${base}/announcements/1`,
     ledgerHeads: `${base}/ledger-heads/1`,
     policyMessages: `${base}/policy-messages/1`,
     coordinatorRendezvous: `${base}/coordinator`,
+    modelRendezvous: (digest) => `${base}/model/${digest}`,
   }
 }

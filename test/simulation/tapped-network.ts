@@ -71,8 +71,8 @@ export class TappedNetwork implements Network {
     })
   }
 
-  provide(rendezvous: string): void {
-    this.#inner.provide(rendezvous)
+  provide(rendezvous: string): () => void {
+    return this.#inner.provide(rendezvous)
   }
 
   findProviders(rendezvous: string, signal: AbortSignal): AsyncIterable<PeerAddress> {

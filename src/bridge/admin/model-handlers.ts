@@ -2,7 +2,7 @@ import { hexOf } from '../../core/ledger/hex.js'
 import { isRefusal } from '../../core/refusal.js'
 import type { Audit } from '../../ports/audit.js'
 import type { PolicyService } from '../../roles/policy/policy-service.js'
-import type { ModelPulls, PullView } from '../../roles/worker/model-pulls.js'
+import type { ModelPulls, PullView } from '../../roles/worker/models/model-pulls.js'
 import { mount, type Surface } from '../mount.js'
 import type { NodeControl } from '../node-control.js'
 import type { ModelPolicyJson, PullJson } from '../schemas/model.js'
@@ -25,14 +25,14 @@ export function mountModels(surface: Surface, { node, audit, policy, pulls }: Co
   mount(surface, ROUTES.modelPulls, () =>
     pulls === undefined ? notHere(node, 'worker') : { pulls: pulls.list().map(pullJson) },
   )
-  mount(surface, ROUTES.modelPull, async ({ body: { name, digest } }) => {
+  mount(surface, ROUTES.modelPull, async ({ body }) => {
     if (pulls === undefined) return notHere(node, 'worker')
-    const begun = pulls.begin(name, digest)
+    const begun = pulls.begin(body)
     const answer = isRefusal(begun) ? begun : pullJson(begun)
     return audited(audit, answer, (pull) => ({
       kind: 'model-pulled',
-      of: name,
-      facts: pull === undefined ? {} : { digest: pull.digest, source: pull.source },
+      of: body.name,
+      facts: pull === undefined ? {} : { digest: pull.digest, source: pull.source, from: body.from ?? 'any' },
     }))
   })
 }

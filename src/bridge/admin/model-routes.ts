@@ -21,7 +21,8 @@ export const MODEL_ROUTES = {
   modelPull: {
     ...post,
     path: '/models/pulls',
-    summary: 'Fetches a model that policy lists, from where it lists it; answered once that has begun.',
+    summary:
+      'Fetches a model that policy lists, from peers or from its source; answered once that has begun.',
     body: PullRequestJson,
     response: PullJson,
   },

@@ -4,6 +4,7 @@ import type { Refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Coordinator, LedgerStatus } from '../../roles/coordinator/coordinator.js'
 import type { PolicyService } from '../../roles/policy/policy-service.js'
+import type { LentFiles } from '../../roles/worker/models/model-lender.js'
 import type { WorkerStatus } from '../../roles/worker/worker.js'
 import { type Roles, reasons } from '../health.js'
 import type { NodeControl } from '../node-control.js'
@@ -49,7 +50,16 @@ export function statusJson<S extends { readonly notReady?: Refusal }>(
 }
 
 function workerJson(status: WorkerStatus) {
-  return { ...statusJson(status), models: status.models.map(modelJson) }
+  const { lends, ...rest } = statusJson(status)
+  return {
+    ...rest,
+    models: status.models.map(modelJson),
+    ...(lends === undefined ? {} : { lends: statusOfLent(lends) }),
+  }
+}
+
+function statusOfLent({ why, ...lends }: LentFiles) {
+  return { ...lends, ...(why === undefined ? {} : { why: problemJson(why) }) }
 }
 
 /** A model with its refusal in the words of the API. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { PULL_FROM } from '../../core/models/pull-from.js'
 import { ProblemJson } from './problem.js'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
@@ -24,6 +25,10 @@ export type ModelPolicyJson = z.output<typeof ModelPolicyJson>
 export const PullRequestJson = z.strictObject({
   name,
   digest: sha256.optional().meta({ description: 'Which of several; absent = the one listed last.' }),
+  from: z
+    .enum(PULL_FROM)
+    .optional()
+    .meta({ description: 'From peers, or where policy says; absent = from peers first, then from there.' }),
 })
 
 export const PullJson = z
@@ -35,6 +40,9 @@ export const PullJson = z
     sinceMs: z.number(),
     bytes: z.number(),
     ofBytes: z.number().meta({ description: '0 = not known.' }),
+    from: z.string().meta({
+      description: 'Who sends, or sent last: a peer id, or `source`; empty = nobody does.',
+    }),
     next: z.string().optional().meta({ description: 'Once done: what is left to do.' }),
     why: ProblemJson.optional(),
   })

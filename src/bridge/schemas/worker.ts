@@ -14,6 +14,18 @@ export const ModelJson = z.object({
 
 const texts = z.array(z.string()).readonly()
 
+export const LentFilesJson = z.object({
+  files: z
+    .array(z.object({ digest: z.string(), bytes: z.number(), models: texts }))
+    .readonly()
+    .meta({ description: 'Files here that policy lists, and as which models.' }),
+  uploads: texts.meta({ description: 'Peers that take one now.' }),
+  sentBytes: z.number().meta({ description: 'Since the node started.' }),
+  why: ProblemJson.optional().meta({ description: 'Why nobody gets any of them now.' }),
+})
+
+export type LentFilesJson = z.output<typeof LentFilesJson>
+
 export const WorkerStatusJson = z.object({
   agentId: z.string(),
   notReady: ProblemJson.optional(),
@@ -53,4 +65,5 @@ export const WorkerStatusJson = z.object({
     .readonly()
     .meta({ description: 'Versions that policy has for this worker, and that it has not.' }),
   finished: z.object({ done: z.number(), failed: z.number() }),
+  lends: LentFilesJson.optional().meta({ description: 'Model files that other workers can take from it.' }),
 })

@@ -40,6 +40,7 @@ export const AUDIT_KINDS = [
   'slice-returned',
   'terms-changed',
   'model-pulled',
+  'model-forged',
   'backup-created',
   'backup-restored',
   'worker-suspended',

@@ -1,7 +1,7 @@
 import { hexOf } from '../ledger/hex.js'
 import { type Refusal, refusal } from '../refusal.js'
 import { gateRefusal } from './incident-gate.js'
-import type { PolicyView } from './policy-view.js'
+import { admits, type PolicyView } from './policy-view.js'
 
 /** A model as a worker serves it. */
 export interface ServedModel {
@@ -39,6 +39,31 @@ export function modelRefusal(
   }
   if (models?.unlisted !== 'refused') return undefined
   return refused(`model ${name} is not among the models that policy lets serve`)
+}
+
+/** A source that is no place of a file. */
+export const ENGINE_SOURCE = 'ollama'
+
+/** Names under which policy lists a file of this digest; none = it lists no such file. */
+export function namesOfFile({ models }: Pick<PolicyView, 'models'>, digest: string): readonly string[] {
+  return (models?.models ?? [])
+    .filter((each) => each.source !== ENGINE_SOURCE && hexOf(each.digest) === digest)
+    .map(({ name }) => name)
+}
+
+/**
+ * May a file be lent to a peer? Only what policy lists goes out: no worker serves files of its own choice.
+ *
+ * @param peerId proven by the noise handshake
+ * @returns undefined = yes; else why policy says no
+ */
+export function lendRefusal(view: PolicyView, digest: string, peerId: string): Refusal | undefined {
+  const closed = gateRefusal(view.incident, 'model-sources')
+  if (closed !== undefined) return closed
+  const stranger = admits(view, { peerId, role: 'worker' })
+  if (stranger !== undefined) return stranger
+  if (namesOfFile(view, digest).length > 0) return undefined
+  return refusal('model-refused', `policy lists no file with SHA-256 ${digest.slice(0, SHORT)}…`)
 }
 
 function refused(detail: string): Refusal {

@@ -18,6 +18,8 @@ export interface ContributorTerms {
   readonly priceFloorMicrocredits: bigint
   /** Tasks of the contributor's own account go before those of others. */
   readonly ownFirst: boolean
+  /** Most that goes out in a second when model files are lent to other workers; 0 = none is lent. */
+  readonly uploadKibPerS: number
 }
 
 /** The terms by the names that people set them under, in the order in which they are shown. */
@@ -30,6 +32,7 @@ export const TERM_NAMES = [
   'hottestC',
   'priceFloorMicrocredits',
   'ownFirst',
+  'uploadKibPerS',
 ] as const
 
 export type TermName = (typeof TERM_NAMES)[number]
@@ -43,6 +46,10 @@ const DAY_MINUTES = 1_440
 /** A program in the sandbox needs about as much as the runtime itself. */
 const LEAST_MEMORY_MIB = 128
 const MOST_MEMORY_MIB = 1_048_576
+
+/** With less, who takes a file would give up on it as too slow. */
+const LEAST_UPLOAD_KIB = 64
+const MOST_UPLOAD_KIB = 1_048_576
 
 /** Why a text cannot be the value of a term; undefined = it can. */
 export function termFault(name: TermName, text: string): string | undefined {
@@ -65,6 +72,8 @@ export function termFault(name: TermName, text: string): string | undefined {
       return WHOLE.test(text) ? undefined : 'must be a whole number of microcredits, at most 18 digits'
     case 'ownFirst':
       return text === 'true' || text === 'false' ? undefined : 'must be true or false'
+    case 'uploadKibPerS':
+      return text === '0' ? undefined : wholeFault(text, LEAST_UPLOAD_KIB, MOST_UPLOAD_KIB)
   }
 }
 
@@ -80,6 +89,7 @@ export function termsOf(texts: TermTexts): ContributorTerms {
     hottestC: Number(texts.hottestC),
     priceFloorMicrocredits: BigInt(texts.priceFloorMicrocredits),
     ownFirst: texts.ownFirst === 'true',
+    uploadKibPerS: Number(texts.uploadKibPerS),
   }
 }
 

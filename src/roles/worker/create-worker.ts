@@ -1,16 +1,17 @@
 import assert from 'node:assert'
 import { modelRefusal } from '../../core/policy/model-gate.js'
 import type { PolicyView } from '../../core/policy/policy-view.js'
-import type { Refusal } from '../../core/refusal.js'
+import { type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Engine } from '../../ports/engine.js'
 import type { Log } from '../../ports/log.js'
 import type { Metrics } from '../../ports/metrics.js'
+import type { ModelFiles } from '../../ports/model-files.js'
 import type { Network, PeerAddress } from '../../ports/network.js'
 import type { Random } from '../../ports/random.js'
 import type { Sandbox } from '../../ports/sandbox.js'
 import type { Signer } from '../../ports/signer.js'
-import { protocolIds } from '../../wire/protocol-ids.js'
+import { type ProtocolIds, protocolIds } from '../../wire/protocol-ids.js'
 import type { RegistrationToken } from '../../wire/registration-token.js'
 import { createAnnouncementJudge } from './announcement-judge.js'
 import { attach } from './attachment.js'
@@ -22,6 +23,7 @@ import { LeaseDesk } from './lease-desk.js'
 import { Lending } from './lending.js'
 import { keepTo, type Lent, LentTerms } from './lent-terms.js'
 import { MeshWorker } from './mesh-worker.js'
+import { ModelLender } from './models/model-lender.js'
 import { Outbox } from './outbox.js'
 import { runAttempt } from './run-attempt.js'
 import { SlotBook } from './slot-book.js'
@@ -46,6 +48,8 @@ export interface WorkerComponents {
   readonly sandbox?: Sandbox
   /** Absent = lent at all times, for any price. */
   readonly lent?: Lent
+  /** Of models, to be lent to other workers as far as `lent` says; absent = none is. */
+  readonly files?: ModelFiles
   /** Of the engine, measured or not yet; see {@link Worker.learnModels}. */
   readonly models: readonly MeasuredModel[]
 }
@@ -143,7 +147,9 @@ export function createWorker(components: WorkerComponents, init: WorkerInit): Wo
     desk.tellCapabilities()
   }
   const offers = () => offersTo(network.peerId, policy(), means)
-  const parts = { clock, slots, desk, home, means, terms, gateways, stopper, agentId, offers, learnModels }
+  const lender = lenderOf(components, terms, ids)
+  const looks = { agentId, offers, learnModels, lender }
+  const parts = { clock, slots, desk, home, means, terms, gateways, stopper, ...looks }
   return new MeshWorker(parts, () => network.subscribe(ids.announcements, judge))
 }
 
@@ -156,4 +162,20 @@ function lentTerms(
   // An engine that is a server of its own is no child of ours.
   const worksElsewhere = (): boolean => engine?.kind === 'openai-http' && slots.busy > 0
   return lent && new LentTerms({ ...lent, clock, log, metrics, worksElsewhere, judged })
+}
+
+/** Lends files only while the terms let the machine work: whoever is back at it wants the line, too. */
+function lenderOf(
+  components: WorkerComponents,
+  terms: LentTerms | undefined,
+  ids: ProtocolIds,
+): ModelLender | undefined {
+  const { files, standing = () => undefined } = components
+  if (files === undefined) return undefined
+  const bar = (): Refusal | undefined => {
+    const [closed] = terms?.closed ?? []
+    return standing() ?? (closed && refusal(closed.closing, closed.detail))
+  }
+  const uploadKibPerS = (): number => terms?.terms.uploadKibPerS ?? 0
+  return new ModelLender({ ...components, files, bar, uploadKibPerS }, ids)
 }

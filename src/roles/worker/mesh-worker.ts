@@ -5,6 +5,7 @@ import type { GatewayLinks } from './gateway-link.js'
 import type { Home } from './home.js'
 import type { LeaseDesk } from './lease-desk.js'
 import type { LentTerms, TermChanges } from './lent-terms.js'
+import type { ModelLender } from './models/model-lender.js'
 import type { SlotBook } from './slot-book.js'
 import { deadline } from './waiting.js'
 import { notReady, ownReasons, whyIdle } from './why-idle.js'
@@ -27,6 +28,8 @@ export interface WorkerParts {
   readonly terms: LentTerms | undefined
   readonly gateways: GatewayLinks
   readonly stopper: AbortController
+  /** Undefined = no files are lent. */
+  readonly lender: ModelLender | undefined
   readonly agentId: string
   /** Versions that policy has for it. */
   readonly offers: () => readonly WorkerOffer[]
@@ -47,15 +50,17 @@ export class MeshWorker implements Worker {
 
   async start(): Promise<void> {
     if (this.#living !== undefined) return
-    const { home, stopper, terms } = this.#parts
+    const { home, stopper, terms, lender } = this.#parts
     await terms?.start()
     this.#unsubscribe = this.#subscribe()
+    lender?.start()
     this.#living = home.run(stopper.signal)
   }
 
   async stop(signal: AbortSignal): Promise<void> {
-    const { clock, slots, desk, gateways, stopper, terms } = this.#parts
+    const { clock, slots, desk, gateways, stopper, terms, lender } = this.#parts
     terms?.stop()
+    lender?.stop()
     slots.drain()
     desk.tellOffers()
     this.#unsubscribe?.()
@@ -85,8 +90,9 @@ export class MeshWorker implements Worker {
   }
 
   status(): WorkerStatus {
-    const { slots, desk, means, agentId, terms, offers } = this.#parts
+    const { slots, desk, means, agentId, terms, offers, lender } = this.#parts
     const why = notReady(means, slots, this.#detached())
+    const lends = lender?.view()
     return {
       agentId,
       ...(why === undefined ? {} : { notReady: why }),
@@ -115,6 +121,7 @@ export class MeshWorker implements Worker {
       }),
       offers: offers(),
       finished: desk.finished,
+      ...(lends === undefined ? {} : { lends }),
     }
   }
 

@@ -2,6 +2,7 @@ import type { Cohort } from '../../core/policy/rollout-offer.js'
 import type { Refusal } from '../../core/refusal.js'
 import type { MeasuredModel } from './capabilities.js'
 import type { TermChanges, TermsView } from './lent-terms.js'
+import type { LentFiles } from './models/model-lender.js'
 
 /** A worker peer: attaches to a coordinator, takes leases, runs attempts, delivers to gateways. */
 export interface Worker {
@@ -62,6 +63,8 @@ export interface WorkerStatus {
   /** Versions that policy offers to it and that it has not. */
   readonly offers: readonly WorkerOffer[]
   readonly finished: { readonly done: number; readonly failed: number }
+  /** Model files that other workers can take from it; left out = it has no part in that. */
+  readonly lends?: LentFiles
 }
 
 /** A version that a rollout has for this worker. */

@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { EdgeCoderError } from '../../core/errors.js'
 import type { Clock, Timer } from '../../ports/clock.js'
-import type { Engine, EngineModel, Generation, GenerationEvent } from '../../ports/engine.js'
+import type { Engine, EngineModel, Generation, GenerationEvent, HashedFile } from '../../ports/engine.js'
 import type { Log } from '../../ports/log.js'
 import { orCancelled, pause } from './cancellation.js'
-import { fileDigest } from './file-digest.js'
+import { hashFile } from './file-digest.js'
 import { readGgufHeader } from './gguf-header.js'
 import type { LlamaSettings } from './llama-messages.js'
 import { type LlamaProcess, type LlamaRun, startLlamaProcess } from './llama-process.js'
@@ -77,8 +77,8 @@ class LlamaCppEngine implements Engine {
   #crashes = 0
   #startableMs = 0
   #closed = false
-  /** Of the file as it was when the engine was made; it takes a while for a large one. */
-  #digest: string | undefined
+  /** As it was when the engine was made; it takes a while for a large one. */
+  #file: HashedFile | undefined
   readonly #hashing = new AbortController()
 
   constructor(
@@ -96,9 +96,9 @@ class LlamaCppEngine implements Engine {
 
   /** Begins to read the file; until that is done its digest is not told. */
   hash(path: string): void {
-    fileDigest(path, this.#hashing.signal).then(
-      (digest) => {
-        this.#digest = digest
+    hashFile(path, this.#hashing.signal).then(
+      (file) => {
+        this.#file = file
       },
       (error: unknown) => {
         if (!this.#closed) this.#log.warn('model-not-hashed', { why: String(error) })
@@ -108,9 +108,13 @@ class LlamaCppEngine implements Engine {
 
   async models(): Promise<readonly EngineModel[]> {
     if (this.#closed) throw closed()
-    const digest = this.#digest === undefined ? {} : { digest: this.#digest }
+    const digest = this.#file === undefined ? {} : { digest: this.#file.digest }
     const { contextTokens } = this.#settings()
     return [{ name: this.#modelName, contextTokens, warm: this.#warm, ...digest }]
+  }
+
+  files(): readonly HashedFile[] {
+    return this.#file === undefined ? [] : [this.#file]
   }
 
   async *generate(generation: Generation, signal: AbortSignal): AsyncGenerator<GenerationEvent, void, void> {

@@ -1,42 +1,26 @@
-import { mkdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { EdgeCoderError } from '../../core/errors.js'
 import type { Engine, PullProgress } from '../../ports/engine.js'
-import type { ModelSource, SourcedModel } from '../../ports/model-source.js'
-import { fileDigest } from '../engine/file-digest.js'
-import { writePieces } from '../policy/whole-file.js'
+import type { ModelSource, SourcedModel, SourceFile } from '../../ports/model-source.js'
+import { MODEL_BYTES } from '../../wire/limits.js'
+import { SILENT_MS } from './constants.js'
 
-/** Of a name, what is safe in the name of a file everywhere. */
-const SAFE = /[^A-Za-z0-9._-]+/g
-const LONGEST_FILE_NAME = 100
-/** A server that sends nothing for so long is given up. */
-const SILENT_MS = 60_000
-/** The largest file taken: 1 TiB. */
-const MOST_BYTES = 2 ** 40
+/** Where a partial answer begins, and how long the whole is. @see RFC 9110, 14.4 */
+const CONTENT_RANGE = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15}|\*)$/
 
-/**
- * Files come by HTTP into a folder, models of an engine by the engine.
- *
- * @param init.folder where files go
- */
-export function createModelSource(
-  components: { readonly engine?: Engine },
-  init: { readonly folder: string },
-): ModelSource {
+/** Files come by HTTP, models of an engine by the engine. */
+export function createModelSource(components: { readonly engine?: Engine }): ModelSource {
   return {
-    fetch: (model, signal, onProgress) =>
-      model.source === 'ollama'
-        ? fetchByEngine(components.engine, model, signal, onProgress)
-        : fetchFile(init.folder, model, signal, onProgress),
+    pull: (model, signal, onProgress) => pullByEngine(components.engine, model, signal, onProgress),
+    open: (model, offset, signal) => openUrl(model.source, offset, signal),
   }
 }
 
-async function fetchByEngine(
+async function pullByEngine(
   engine: Engine | undefined,
   { name, digest }: SourcedModel,
   signal: AbortSignal,
   onProgress: PullProgress,
-): Promise<undefined> {
+): Promise<void> {
   if (engine?.pull === undefined) {
     throw new EdgeCoderError('engine-unavailable', 'the engine here fetches no models by itself', {
       next: 'This model comes from Ollama: run it here, and set EDGE_ENGINE to auto or to its URL.',
@@ -44,7 +28,7 @@ async function fetchByEngine(
   }
   await engine.pull(name, signal, onProgress)
   const got = (await engine.models()).find((model) => model.name === name || model.name === `${name}:latest`)
-  if (got?.digest === digest) return undefined
+  if (got?.digest === digest) return
   throw new EdgeCoderError(
     'model-refused',
     `${name} came with digest ${got?.digest ?? 'unknown'}, and policy lists ${digest}: it gets no tasks`,
@@ -52,64 +36,90 @@ async function fetchByEngine(
   )
 }
 
-async function fetchFile(
-  folder: string,
-  model: SourcedModel,
-  signal: AbortSignal,
-  onProgress: PullProgress,
-): Promise<string> {
-  const path = join(folder, `${model.name.replace(SAFE, '-').slice(0, LONGEST_FILE_NAME)}.gguf`)
-  const next = `set EDGE_ENGINE=${path} and start the node anew`
-  if (await isThere(path, model.digest, signal)) return next
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  let came: string | undefined
-  await writePieces(path, pieces(model.source, signal, onProgress), true, async (draft) => {
-    came = await fileDigest(draft, signal)
-    return came === model.digest
-  })
-  if (came === model.digest) return next
-  throw new EdgeCoderError(
-    'model-refused',
-    `what ${model.source} sent has SHA-256 ${came}, and policy lists ${model.digest}: nothing of it is kept`,
-    { next: 'Tell the admins of the network: the file at that place is another one.' },
-  )
-}
-
-async function isThere(path: string, digest: string, signal: AbortSignal): Promise<boolean> {
-  if ((await stat(path).catch(() => undefined)) === undefined) return false
-  return (await fileDigest(path, signal)) === digest
-}
-
-async function* pieces(
-  url: string,
-  signal: AbortSignal,
-  onProgress: PullProgress,
-): AsyncGenerator<Uint8Array, void, void> {
-  const silence = new AbortController()
-  let timer = setTimeout(() => silence.abort(), SILENT_MS)
+async function openUrl(url: string, offset: number, signal: AbortSignal): Promise<SourceFile> {
+  const silence = new Silence(url, signal)
   try {
-    const response = await fetch(url, { signal: AbortSignal.any([signal, silence.signal]) })
+    const response = await fetch(url, {
+      signal: silence.signal,
+      ...(offset === 0 ? {} : { headers: { range: `bytes=${offset}-` } }),
+    })
+    if (response.status === 416 && offset > 0) {
+      await response.body?.cancel()
+      silence.end()
+      return await openUrl(url, 0, signal)
+    }
     if (!response.ok || response.body === null) {
       throw new EdgeCoderError('model-missing', `${url} answers ${response.status}`)
     }
-    const ofBytes = Number(response.headers.get('content-length') ?? 0)
-    let bytes = 0
-    for await (const piece of response.body) {
-      clearTimeout(timer)
-      timer = setTimeout(() => silence.abort(), SILENT_MS)
+    return { ...extent(response, offset), pieces: pieces(response.body, silence) }
+  } catch (cause) {
+    silence.end()
+    throw silence.faultOf(cause)
+  }
+}
+
+function extent(response: Response, asked: number): Pick<SourceFile, 'offset' | 'ofBytes'> {
+  const [, first, whole] = CONTENT_RANGE.exec(response.headers.get('content-range') ?? '') ?? []
+  const isPart = response.status === 206 && Number(first) === asked
+  if (isPart) return { offset: asked, ofBytes: whole === '*' ? 0 : Number(whole) }
+  if (response.status === 206) {
+    throw new EdgeCoderError('unreachable', 'the source sent another part of the file than was asked for')
+  }
+  return { offset: 0, ofBytes: Number(response.headers.get('content-length') ?? 0) }
+}
+
+async function* pieces(body: ReadableStream<Uint8Array>, silence: Silence): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  try {
+    for await (const piece of body) {
+      silence.heard()
       bytes += piece.byteLength
-      if (bytes > MOST_BYTES) throw new EdgeCoderError('model-refused', `${url} sends more than 1 TiB`)
-      onProgress(bytes, ofBytes)
+      if (bytes > MODEL_BYTES) throw new EdgeCoderError('model-refused', 'the source sends more than 1 TiB')
       yield piece
     }
   } catch (cause) {
-    if (cause instanceof EdgeCoderError) throw cause
-    if (signal.aborted) throw new EdgeCoderError('cancelled', 'the fetch was called off', { cause })
-    throw new EdgeCoderError('unreachable', `${url} cannot be fetched`, {
+    throw silence.faultOf(cause)
+  } finally {
+    silence.end()
+  }
+}
+
+/** Gives up a server that has not been heard for too long. */
+class Silence {
+  readonly #url: string
+  readonly #caller: AbortSignal
+  readonly #silent = new AbortController()
+  #timer: NodeJS.Timeout
+
+  constructor(url: string, caller: AbortSignal) {
+    this.#url = url
+    this.#caller = caller
+    this.#timer = this.#wait()
+  }
+
+  get signal(): AbortSignal {
+    return AbortSignal.any([this.#caller, this.#silent.signal])
+  }
+
+  heard(): void {
+    this.end()
+    this.#timer = this.#wait()
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+
+  faultOf(cause: unknown): EdgeCoderError {
+    if (cause instanceof EdgeCoderError) return cause
+    if (this.#caller.aborted) return new EdgeCoderError('cancelled', 'the fetch was called off', { cause })
+    return new EdgeCoderError('unreachable', `${this.#url} cannot be fetched`, {
       cause,
       next: 'Check the network of this machine, and try again.',
     })
-  } finally {
-    clearTimeout(timer)
+  }
+
+  #wait(): NodeJS.Timeout {
+    return setTimeout(() => this.#silent.abort(), SILENT_MS)
   }
 }

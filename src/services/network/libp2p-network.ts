@@ -242,8 +242,8 @@ class NetworkOverLibp2p implements Libp2pNetwork {
     return this.#parts.gossip.subscribe(topic, judge)
   }
 
-  provide(rendezvous: string): void {
-    this.#parts.rendezvous.provide(rendezvous)
+  provide(rendezvous: string): () => void {
+    return this.#parts.rendezvous.provide(rendezvous)
   }
 
   findProviders(rendezvous: string, signal: AbortSignal): AsyncIterable<PeerAddress> {

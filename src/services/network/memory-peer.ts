@@ -121,9 +121,10 @@ export class MemoryPeer implements Network {
     }
   }
 
-  provide(rendezvous: string): void {
+  provide(rendezvous: string): () => void {
     const providers = this.#room.providers.get(rendezvous) ?? new Set()
     this.#room.providers.set(rendezvous, providers.add(this.peerId))
+    return () => providers.delete(this.peerId)
   }
 
   async *findProviders(rendezvous: string, signal: AbortSignal): AsyncIterable<PeerAddress> {

@@ -19,7 +19,8 @@ const SAY_TIMEOUT_MS = 30_000
 
 /** Who provides what, in the DHT. */
 export interface Rendezvous {
-  provide(rendezvous: string): void
+  /** @returns stops saying so */
+  provide(rendezvous: string): () => void
   find(rendezvous: string, signal: AbortSignal): AsyncIterable<PeerAddress>
   stop(): void
 }
@@ -67,6 +68,13 @@ export function createRendezvous(components: RendezvousComponents, dhtProtocol: 
       provided.add(rendezvous)
       repeats = 0
       sayAfter(0)
+      return () => {
+        if (!provided.delete(rendezvous)) return
+        // The DHT would go on by itself.
+        node.contentRouting.cancelReprovide(cidOf(rendezvous)).catch((cause: unknown) => {
+          log.debug('withdraw-failed', { rendezvous, reason: String(cause) })
+        })
+      }
     },
     async *find(rendezvous, signal) {
       const either = AbortSignal.any([signal, stopped.signal])

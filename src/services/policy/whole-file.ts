@@ -61,12 +61,14 @@ async function throughDraft(
     await place(draft)
   } catch (cause) {
     await rm(draft, { force: true }).catch(() => {})
-    if (cause instanceof EdgeCoderError) throw cause
-    throw isDiskFull(cause) ? storeFault(path, cause) : faultOf(path, cause)
+    throw fileFault(path, cause)
   }
 }
 
-function faultOf(path: string, cause: unknown): EdgeCoderError {
+/** What it means that a file cannot be written. */
+export function fileFault(path: string, cause: unknown): EdgeCoderError {
+  if (cause instanceof EdgeCoderError) return cause
+  if (isDiskFull(cause)) return storeFault(path, cause)
   const there = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'
   // A folder of that name can be in the way too.
   if (there && 'syscall' in cause && cause.syscall === 'link') {

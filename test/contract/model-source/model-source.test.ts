@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import type { SourcedModel } from '../../../src/ports/model-source.js'
+import type { SourcedModel, SourceFile } from '../../../src/ports/model-source.js'
 import { systemClock } from '../../../src/services/clock/system-clock.js'
 import { createOpenAiHttpEngine } from '../../../src/services/engine/openai-http-engine.js'
 import { createModelSource } from '../../../src/services/models/model-source.js'
@@ -16,12 +13,6 @@ import { startOpenAiServer } from '../../helpers/openai-server.js'
 const never = new AbortController().signal
 const FILE = Buffer.alloc(300_000, 'GGUF and more')
 const SHA = createHash('sha256').update(FILE).digest('hex')
-
-function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'edgecoder-models-'))
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
-  return join(path, 'models')
-}
 
 async function served(listener: RequestListener): Promise<string> {
   const server = createServer(listener).listen(0, '127.0.0.1')
@@ -39,66 +30,69 @@ function model(source: string, digest = SHA): SourcedModel {
   return { name: 'qwen/coder:7b', digest, source }
 }
 
-it('a file comes whole under a safe name, tells how far it is, and what to do with it', async () => {
+async function bytesOf(file: SourceFile): Promise<Buffer> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of file.pieces) pieces.push(piece)
+  return Buffer.concat(pieces)
+}
+
+it('a file comes whole, and its length is told before', async () => {
   const url = await served((_request, response) => {
     response.setHeader('content-length', FILE.length)
     response.end(FILE)
   })
-  const at = folder()
-  const seen: [number, number][] = []
-  const source = createModelSource({}, { folder: at })
-  const next = await source.fetch(model(url), never, (...progress) => seen.push(progress))
-  expect(readdirSync(at)).toEqual(['qwen-coder-7b.gguf'])
-  expect(readFileSync(join(at, 'qwen-coder-7b.gguf'))).toEqual(FILE)
-  expect(next).toContain(`EDGE_ENGINE=${join(at, 'qwen-coder-7b.gguf')}`)
-  expect(seen.at(-1)).toEqual([FILE.length, FILE.length])
+  const file = await createModelSource({}).open(model(url), 0, never)
+  expect(file).toMatchObject({ offset: 0, ofBytes: FILE.length })
+  expect(await bytesOf(file)).toEqual(FILE)
 })
 
-it('a file that is here already is not fetched again; another one of the name is replaced', async () => {
-  let asked = 0
+it('a source that can goes on where it is asked to', async () => {
+  const url = await served((request, response) => {
+    expect(request.headers.range).toBe('bytes=1000-')
+    response.writeHead(206, { 'content-range': `bytes 1000-${FILE.length - 1}/${FILE.length}` })
+    response.end(FILE.subarray(1_000))
+  })
+  const file = await createModelSource({}).open(model(url), 1_000, never)
+  expect(file).toMatchObject({ offset: 1_000, ofBytes: FILE.length })
+  expect(await bytesOf(file)).toEqual(FILE.subarray(1_000))
+})
+
+it('one that cannot, or has not so much, begins anew', async () => {
+  const whole = await served((_request, response) => response.end(FILE))
+  expect(await createModelSource({}).open(model(whole), 1_000, never)).toMatchObject({ offset: 0 })
+  const short = await served((request, response) => {
+    if (request.headers.range === undefined) response.end(FILE)
+    else response.writeHead(416).end()
+  })
+  const file = await createModelSource({}).open(model(short), 1_000, never)
+  expect(file.offset).toBe(0)
+  expect(await bytesOf(file)).toEqual(FILE)
+})
+
+it('one that sends another part than was asked for is not believed', async () => {
   const url = await served((_request, response) => {
-    asked++
+    response.writeHead(206, { 'content-range': `bytes 0-${FILE.length - 1}/${FILE.length}` })
     response.end(FILE)
   })
-  const at = folder()
-  const source = createModelSource({}, { folder: at })
-  await source.fetch(model(url), never, () => {})
-  await source.fetch(model(url), never, () => {})
-  expect(asked).toBe(1)
-  writeFileSync(join(at, 'qwen-coder-7b.gguf'), 'spoilt')
-  await source.fetch(model(url), never, () => {})
-  expect(readFileSync(join(at, 'qwen-coder-7b.gguf'))).toEqual(FILE)
+  await expect(createModelSource({}).open(model(url), 1_000, never)).rejects.toMatchObject({
+    code: 'unreachable',
+  })
 })
 
-it('what is another file than policy lists is refused, and nothing of it stays', async () => {
-  const url = await served((_request, response) => void response.end('something else'))
-  const at = folder()
-  const source = createModelSource({}, { folder: at })
-  await expect(source.fetch(model(url), never, () => {})).rejects.toMatchObject({ code: 'model-refused' })
-  expect(readdirSync(at)).toEqual([])
+it('a file that is not there is model-missing', async () => {
+  const url = await served((_request, response) => void response.writeHead(404).end())
+  await expect(createModelSource({}).open(model(url), 0, never)).rejects.toMatchObject({
+    code: 'model-missing',
+  })
 })
 
-it.each([
-  [
-    'is not there',
-    'model-missing',
-    (_: unknown, response: Parameters<RequestListener>[1]): void => {
-      response.writeHead(404).end()
-    },
-  ],
-  [
-    'breaks off',
-    'unreachable',
-    (_: unknown, response: Parameters<RequestListener>[1]) => {
-      response.setHeader('content-length', FILE.length)
-      response.write(FILE.subarray(0, 1_000), () => response.destroy())
-    },
-  ],
-] as const)('a file that %s is %s, and nothing of it stays', async (_what, code, listener) => {
-  const at = folder()
-  const source = createModelSource({}, { folder: at })
-  await expect(source.fetch(model(await served(listener)), never, () => {})).rejects.toMatchObject({ code })
-  expect(readdirSync(at)).toEqual([])
+it('one that breaks off is unreachable', async () => {
+  const url = await served((_request, response) => {
+    response.setHeader('content-length', FILE.length)
+    response.write(FILE.subarray(0, 1_000), () => response.destroy())
+  })
+  const fetched = async () => bytesOf(await createModelSource({}).open(model(url), 0, never))
+  await expect(fetched()).rejects.toMatchObject({ code: 'unreachable' })
 })
 
 it('stops when it is called off', async () => {
@@ -106,14 +100,16 @@ it('stops when it is called off', async () => {
   const url = await served((_request, response) => {
     response.write(FILE.subarray(0, 1_000))
   })
-  const source = createModelSource({}, { folder: folder() })
-  const fetched = source.fetch(model(url), stop.signal, () => stop.abort())
-  await expect(fetched).rejects.toMatchObject({ code: 'cancelled' })
+  const file = await createModelSource({}).open(model(url), 0, stop.signal)
+  const fetched = async () => {
+    for await (const _ of file.pieces) stop.abort()
+  }
+  await expect(fetched()).rejects.toMatchObject({ code: 'cancelled' })
 })
 
 it('a model of Ollama needs one', async () => {
-  const source = createModelSource({ engine: gatedEngine() }, { folder: folder() })
-  await expect(source.fetch(model('ollama'), never, () => {})).rejects.toMatchObject({
+  const source = createModelSource({ engine: gatedEngine() })
+  await expect(source.pull(model('ollama'), never, () => {})).rejects.toMatchObject({
     code: 'engine-unavailable',
   })
 })
@@ -135,6 +131,6 @@ it.each([
   })
   onTestFinished(() => server.close())
   const engine = createOpenAiHttpEngine({ clock: systemClock(), log: memoryLog() }, { url: server.url })
-  const source = createModelSource({ engine }, { folder: folder() })
-  await expect(source.fetch(model('ollama'), never, () => {})).rejects.toMatchObject({ code })
+  const source = createModelSource({ engine })
+  await expect(source.pull(model('ollama'), never, () => {})).rejects.toMatchObject({ code })
 })

@@ -334,7 +334,7 @@ describe.each(adapters)('network over %s', (_name, createMesh) => {
 
   test('a provider is found by a peer that was never told of it', async () => {
     const provider = await mesh.join()
-    provider.provide('/edgecoder/contract/coordinator')
+    const withdraw = provider.provide('/edgecoder/contract/coordinator')
     await eventually(async () => {
       for await (const peer of client.findProviders('/edgecoder/contract/coordinator', never)) {
         if (peer.peerId === provider.peerId) return true
@@ -347,5 +347,8 @@ describe.each(adapters)('network over %s', (_name, createMesh) => {
     for await (const _ of client.findProviders('/edgecoder/contract/coordinator', AbortSignal.abort())) {
       expect.unreachable('an aborted search finds nothing')
     }
+    // Twice does no harm.
+    withdraw()
+    withdraw()
   })
 })

@@ -8,13 +8,15 @@ import { SCOPES } from '../../../src/bridge/schemas/key.js'
 import type { PolicyView } from '../../../src/core/policy/policy-view.js'
 import { isRefusal } from '../../../src/core/refusal.js'
 import { PolicyChain } from '../../../src/roles/policy/policy-chain.js'
-import { ModelPulls } from '../../../src/roles/worker/model-pulls.js'
 import type { Worker } from '../../../src/roles/worker/worker.js'
+import { createSeededRandom } from '../../../src/services/clock/seeded-random.js'
 import { systemClock } from '../../../src/services/clock/system-clock.js'
+import { createMemoryMesh } from '../../../src/services/network/memory-network.js'
 import { type AdminUnderTest, startAdmin } from '../../helpers/admin-under-test.js'
 import { type BridgeUnderTest, bodyOf, startBridge } from '../../helpers/bridge-under-test.js'
 import { FakeGateway } from '../../helpers/fake-gateway.js'
-import { memoryLog } from '../../helpers/memory-log.js'
+import { fetching } from '../../helpers/lending-peers.js'
+import { memoryModelFiles } from '../../helpers/memory-model-files.js'
 import { seededKey } from '../../helpers/note-signers.js'
 import { readPage, tableRows } from '../../helpers/pages.js'
 import { sampleChain, signed } from '../../helpers/sample-policy.js'
@@ -51,13 +53,9 @@ const NOBODY: PolicyView = {
 }
 
 /** In a network whose policy lists no models. */
-const pulls = new ModelPulls({
-  clock: systemClock(),
-  log: memoryLog(),
-  policy: () => NOBODY,
-  source: { fetch: async () => undefined },
-  came: async () => {},
-})
+const clock = systemClock()
+const network = createMemoryMesh({ clock, random: createSeededRandom(1) }).network('worker')
+const { pulls } = fetching({ network, clock, policy: () => NOBODY }, memoryModelFiles())
 
 /** What whoever holds a token of such a node is to the network. */
 const HOLDERS = { coordinator: 'coordinator-owner', gateway: 'admin', worker: 'contributor' } as const

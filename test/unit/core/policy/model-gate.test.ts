@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { modelRefusal } from '../../../../src/core/policy/model-gate.js'
+import { lendRefusal, modelRefusal, namesOfFile } from '../../../../src/core/policy/model-gate.js'
 import type { IncidentRecord, ModelSourcesRecord } from '../../../../src/core/policy/policy-records.js'
+import type { PolicyView } from '../../../../src/core/policy/policy-view.js'
 
 const GOOD = 'ab'.repeat(32)
 const OTHER = 'cd'.repeat(32)
@@ -38,4 +39,44 @@ describe.each([
 it('without a list every model serves, and none once untested ones are closed', () => {
   expect(modelRefusal({}, { name: 'coder' })).toBeUndefined()
   expect(modelRefusal({ incident }, { name: 'coder', digest: GOOD })?.code).toBe('incident-closed')
+})
+
+describe('files that are lent', () => {
+  const file = 'https://models.example/coder.gguf'
+  const models = {
+    ...sources('refused', 'refused'),
+    models: [
+      { name: 'coder', digest: Buffer.from(GOOD, 'hex'), source: file },
+      { name: 'writer', digest: Buffer.from(GOOD, 'hex'), source: file },
+      { name: 'talker', digest: Buffer.from(OTHER, 'hex'), source: 'ollama' },
+    ],
+  }
+  const view: PolicyView = {
+    network: 'test',
+    admission: 'listed',
+    coordinators: new Set(['coordinator']),
+    gateways: new Set(),
+    workers: new Set(['worker']),
+    models,
+  }
+
+  it('are those that policy lists with a place, under each of their names', () => {
+    expect(namesOfFile(view, GOOD)).toEqual(['coder', 'writer'])
+    expect([namesOfFile(view, OTHER), namesOfFile(view, STRANGE), namesOfFile({}, GOOD)]).toEqual([
+      [],
+      [],
+      [],
+    ])
+  })
+
+  it('go to workers of the network only, and not in an incident', () => {
+    const closed: IncidentRecord = { ...incident, closed: ['model-sources'] }
+    expect(lendRefusal(view, GOOD, 'worker')).toBeUndefined()
+    expect(lendRefusal(view, OTHER, 'worker')?.code).toBe('model-refused')
+    expect(lendRefusal(view, GOOD, 'coordinator')?.code).toBe('not-admitted')
+    expect(lendRefusal({ ...view, incident: closed }, GOOD, 'worker')?.code).toBe('incident-closed')
+    expect(lendRefusal({ ...view, incident }, GOOD, 'worker')).toBeUndefined()
+    const isolated = new Map([['worker', { reason: 'so' }]])
+    expect(lendRefusal({ ...view, isolated }, GOOD, 'worker')?.code).toBe('peer-isolated')
+  })
 })

@@ -13,6 +13,7 @@ const TEXTS: TermTexts = {
   hottestC: '0',
   priceFloorMicrocredits: '0',
   ownFirst: 'true',
+  uploadKibPerS: '1024',
 }
 const NOW_MS = 1_700_000_000_000
 const MINUTE_MS = 60_000
@@ -131,4 +132,8 @@ it('reads any text or says why not, without a throw', () => {
   expect(termFault('memoryMib', '0')).toBeUndefined()
   expect(termFault('priceFloorMicrocredits', '-1')).toBeDefined()
   expect(termFault('ownFirst', 'yes')).toBeDefined()
+  expect(['0', '64', '1048576'].map((text) => termFault('uploadKibPerS', text))).toEqual(
+    Array(3).fill(undefined),
+  )
+  for (const text of ['1', '63', '1048577', 'much']) expect(termFault('uploadKibPerS', text)).toBeDefined()
 })

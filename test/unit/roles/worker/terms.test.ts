@@ -51,6 +51,7 @@ function lent(texts: Partial<TermTexts> = {}, store: Store = createMemoryDisk().
     hottestC: '0',
     priceFloorMicrocredits: '0',
     ownFirst: 'true',
+    uploadKibPerS: '1024',
   }
   return { machine, store, wall, texts: { ...usual, ...texts } } satisfies Lent
 }

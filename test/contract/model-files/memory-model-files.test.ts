@@ -1,0 +1,4 @@
+import { memoryModelFiles } from '../../helpers/memory-model-files.js'
+import { modelFilesContract } from './contract.js'
+
+modelFilesContract('memory', memoryModelFiles)
