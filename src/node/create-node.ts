@@ -31,7 +31,7 @@ import { checkAddresses, listenOf } from './listen.js'
 import { MODES, type Mode, rolesOf } from './mode.js'
 import { readNetworkFile } from './network-file.js'
 import { guardOpenAdmission } from './policy.js'
-import { createPolicySource, type PolicySource, type SignedPolicy } from './policy-source.js'
+import { awaitedPolicy, createPolicySource, type PolicySource, type SignedPolicy } from './policy-source.js'
 import { registrationOf } from './registration.js'
 import { openServices, type Services } from './services.js'
 import type { Config } from './settings.js'
@@ -164,7 +164,7 @@ async function assemble(
       clock,
       random,
       node: control,
-      awaits: () => policies.registrant?.why,
+      awaits: () => policies.registrant?.why ?? awaitedPolicy(policies.signed),
     },
     { port: config.adminPort, tokenFile: join(config.dataDir, 'admin-token') },
   )
@@ -257,6 +257,7 @@ function createRoles(
           lent: { store, machine: services.machine, wall: systemWallClock, texts: config },
           standing: () =>
             policy().blacklist?.peer(network.peerId) ??
+            awaitedPolicy(signed) ??
             (signed && standingRefusal(enrolledNode(signed.chain, network.peerId))),
         },
         {
