@@ -210,7 +210,8 @@ export class SignedNetwork {
   }
 }
 
-function memberOf(peer: string): { readonly peer: string; readonly publicKey: Uint8Array } {
+/** As policy names a peer. */
+export function memberOf(peer: string): { readonly peer: string; readonly publicKey: Uint8Array } {
   const publicKey = publicKeyOf(peer)
   if (publicKey === undefined) throw new Error(`${peer} is no peer id with a key in it`)
   return { peer, publicKey }
