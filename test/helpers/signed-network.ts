@@ -105,6 +105,11 @@ export class SignedNetwork {
     await addPolicy(this.folder, chain, await signPolicy(drafted, chain, ADMIN), nowMs)
   }
 
+  /** Adds what was published elsewhere. */
+  async follow(bytes: Uint8Array): Promise<void> {
+    await addPolicy(this.folder, this.#chain, bytes, Date.now())
+  }
+
   /** Place of the newest message. */
   get sequence(): number {
     return this.#chain.head?.sequence ?? -1

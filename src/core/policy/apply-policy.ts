@@ -13,7 +13,7 @@ import type { PolicyRule } from './rules/policy-rule.js'
 
 /** Of whoever has no policy: how it comes. */
 const WHENCE =
-  'Publish it at a node that it admits, or wait for a bootstrap peer that runs and can be reached to bring it; ' +
+  'Publish it at a node that it admits, or wait for a bootstrap peer that can be reached to bring it; ' +
   'a node that it does not admit needs a registration token: edgecoder node enroll.'
 
 /** A message and what was found out about it outside. */
