@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { EdgeCoderError } from '../src/core/errors.js'
 import {
@@ -47,7 +47,9 @@ export function readMessage(path: string): Uint8Array {
   try {
     return readFileSync(path)
   } catch (cause) {
-    throw new EdgeCoderError('not-found', `cannot read ${path}`, { next: 'Check the path.', cause })
+    const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+    const next = isFolder ? `It is a folder: name its files, such as ${path}/*.json.` : 'Check the path.'
+    throw new EdgeCoderError('not-found', `cannot read ${path}`, { next, cause })
   }
 }
 

@@ -71,13 +71,16 @@ function registerViews(nodes: Command): void {
     .description('what is known of a node')
     .action(async (name: string, _options: unknown, command: Command) => {
       const session = sessionOf(command)
-      const subjects = subjectsOf(await enrollmentView(session, undefined), name)
+      const view = await enrollmentView(session, undefined)
+      const subjects = await Promise.all(subjectsOf(view, name).map((each) => withSigners(each, view)))
       if (subjects.length === 0) {
         throw new EdgeCoderError('not-found', `no node ${name.slice(0, 64)} waits or is enrolled`, {
           next: 'edgecoder admin nodes pending and edgecoder admin nodes list show who there is.',
         })
       }
-      session.out.answer({ nodes: subjects }, () => subjects.map(factsOf).join('\n\n'))
+      session.out.answer({ nodes: subjects }, () =>
+        subjects.map((each) => factsOf(each, each.signers)).join('\n\n'),
+      )
     })
 }
 
@@ -163,10 +166,19 @@ function admission(
     : [{ kind: 'gateways', body: { admit: [peer], remove: [] } }]
 }
 
-function factsOf({ node, request }: Subject): string {
+/** With the keys that signed for the state that it has. */
+async function withSigners(
+  subject: Subject,
+  { chain }: EnrollmentView,
+): Promise<Subject & { readonly signers?: readonly string[] }> {
+  const said = chain.at(subject.node?.message ?? -1)
+  return said === undefined ? subject : { ...subject, signers: await chain.signersOf(said) }
+}
+
+function factsOf({ node, request }: Subject, signers?: readonly string[]): string {
   const parts = [
     ...(request === undefined ? [] : [requestText(request, request.coordinator)]),
-    ...(node === undefined ? [] : [nodeText(node)]),
+    ...(node === undefined ? [] : [nodeText(node, signers)]),
   ]
   return parts.join('\n\n')
 }

@@ -105,8 +105,10 @@ export function requestText(
   ])
 }
 
-/** One that the policy has. */
-export function nodeText({ peer, agent, account, role, state, sinceMs, reason }: EnrolledNode): string {
+/** One that the policy has. @param signers keys that signed for its state; left out = not looked up */
+export function nodeText(node: EnrolledNode, signers: readonly string[] = []): string {
+  const { peer, agent, account, role, state, sinceMs, reason, message } = node
+  const by = signers.length === 0 ? '' : `, signed by ${signers.join(', ')}`
   return facts([
     ['Agent', agent],
     ['Account', account],
@@ -114,6 +116,7 @@ export function nodeText({ peer, agent, account, role, state, sinceMs, reason }:
     ['Peer', peer],
     ['State', `${state} since ${new Date(sinceMs).toISOString()}`],
     ['Why', plainWords(reason)],
+    ['Said by', `message ${message}${by}`],
   ])
 }
 

@@ -16,7 +16,7 @@ export interface Roles {
   readonly gateway?: Gateway
   /** Of a network that has a signed one. */
   readonly policy?: PolicyService
-  /** Why a gateway or coordinator that was given a registration token has not begun; undefined = it has. */
+  /** Why none has begun: the node is not admitted yet, or has no policy; undefined = they have. */
   readonly awaits?: () => Refusal | undefined
 }
 
@@ -117,7 +117,10 @@ export function mountHealth(
     const { engine, sandbox, languages, slots, finished } = status
     const models = status.models.map((model) => model.name)
     const details = { engine, sandbox, languages, models, slots, finished }
-    return health(http, 'worker', status.notReady, { ...details, coordinators: status.coordinators.length })
+    return health(http, 'worker', roles.awaits?.() ?? status.notReady, {
+      ...details,
+      coordinators: status.coordinators.length,
+    })
   })
   mount(surface, HEALTH_ROUTES.controlPlane, ({ http }) => {
     const status = roles.gateway?.status()

@@ -29,7 +29,7 @@ import { MODES, type Mode, rolesOf } from './mode.js'
 import { modelFolderOf, modelsOf } from './models.js'
 import { readNetworkFile } from './network-file.js'
 import { guardOpenAdmission } from './policy.js'
-import { createPolicySource, type PolicySource, type SignedPolicy } from './policy-source.js'
+import { awaitedPolicy, createPolicySource, type PolicySource, type SignedPolicy } from './policy-source.js'
 import { registrationOf } from './registration.js'
 import { openServices, type Services } from './services.js'
 import type { Config } from './settings.js'
@@ -161,7 +161,7 @@ async function assemble(
       clock,
       random,
       node: control,
-      awaits: () => policies.registrant?.why,
+      awaits: () => policies.registrant?.why ?? awaitedPolicy(policies.signed),
     },
     { port: config.adminPort, tokenFile: join(config.dataDir, 'admin-token') },
   )
@@ -256,6 +256,7 @@ function createRoles(
           lent: { store, machine: services.machine, wall: systemWallClock, texts: config },
           standing: () =>
             policy().blacklist?.peer(network.peerId) ??
+            awaitedPolicy(signed) ??
             (signed && standingRefusal(enrolledNode(signed.chain, network.peerId))),
         },
         {

@@ -64,6 +64,11 @@ export interface SignedPolicy extends PolicyService {
   onChange(listener: () => void): () => void
 }
 
+/** Why a node of a network with a signed policy has not begun: it has none. */
+export function awaitedPolicy(signed: SignedPolicy | undefined): Refusal | undefined {
+  return signed !== undefined && signed.chain.head === undefined ? signed.standing() : undefined
+}
+
 /** How often it is looked whether the policy has come. */
 const AWAIT_MS = 50
 

@@ -4,7 +4,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
 import { createIdentity, type Identity } from '../../src/services/identity/identity.js'
-import { lengthPrefix, writeFrames } from '../../src/services/network/framing.js'
+import { lengthPrefix } from '../../src/services/network/framing.js'
 import { envelopeCodec, seal, statements } from '../../src/wire/envelope.js'
 import { frames, isMalformed } from '../../src/wire/frame.js'
 import type { Lease } from '../../src/wire/generated/edgecoder/control/v1/worker_pb.js'
@@ -25,7 +25,7 @@ import { until } from '../helpers/until.js'
 
 /** Much more than an attack may cost, and much less than what these would take if nothing bounded them. */
 const MOST_MORE_MIB = 160
-const STRANGERS = 24
+const STRANGERS = 16
 
 let server: OpenAiServer
 let mesh: ProcessMesh
@@ -153,53 +153,7 @@ async function expectTaskDone(id: string): Promise<void> {
   expect((await client.call(TASK_ROUTES.show, { params: { id } })).state).toBe('done')
 }
 
-const garbage: readonly (readonly [name: string, bytes: () => Uint8Array])[] = [
-  ['random bytes in a frame', () => writeFrames([randomBytes(2_000)])],
-  ['an empty frame', () => writeFrames([new Uint8Array(0)])],
-  ['a frame longer than allowed', () => lengthPrefix(CONTROL_FRAME_BYTES + 1)],
-  ['a length without an end', () => new Uint8Array(16).fill(0xff)],
-  ['groups nested half a million deep', () => writeFrames([new Uint8Array(500_000).fill(0x0b)])],
-  ['a quarter of a million empty messages', () => writeFrames([manyEmpty()])],
-]
-
-/** A Beat with as many empty Progress as a frame holds. */
-function manyEmpty(): Uint8Array {
-  const inner = Buffer.alloc(520_000)
-  for (let at = 0; at < inner.length; at += 2) inner[at] = 0x0a
-  return Buffer.concat([Buffer.from([0x22]), lengthPrefix(inner.length), inner])
-}
-
-describe('on every protocol', () => {
-  it.each([
-    ['coordinator', 'worker'],
-    ['coordinator', 'gateway'],
-    ['gateway', 'data'],
-  ] as const)(
-    'of the %s, %s/1: garbage ends the stream and is scored, until its sender is refused',
-    async (name, protocol) => {
-      const node = mesh.get(name)
-      // A peer of its own for each four: then it is out.
-      for (let at = 0; at < garbage.length; at += 3) {
-        const peer = await stranger()
-        for (const [, bytes] of garbage.slice(at, at + 3)) {
-          await expectScored(node, 'malformed-frame', async () => {
-            const stream = await peer.open(node, peer.ids[protocol])
-            stream.bytes(bytes())
-            await stream.end()
-          })
-        }
-        expect(await peer.isAdmitted(node, protocol)).toBe(true)
-        await expectScored(node, 'malformed-frame', async () => {
-          const stream = await peer.open(node, peer.ids[protocol])
-          stream.frame(randomBytes(10))
-          await stream.end()
-        })
-        await until('the peer to be refused', async () => !(await peer.isAdmitted(node, protocol)))
-        expect(node.log).toContain('"peer-denied"')
-      }
-    },
-  )
-
+describe('strangers', () => {
   it('another network finds no protocol of ours', async () => {
     const peer = await stranger('another')
     await expect(peer.open(mesh.get('coordinator'), peer.ids.gateway)).rejects.toThrow(/protocol/i)
@@ -236,16 +190,6 @@ describe('manners', () => {
       const stream = await peer.open(coordinator, peer.ids[protocol])
       stream.frame(...words())
       await stream.end()
-    })
-  })
-
-  it('streams by the thousand are cut off, and their sender is refused', async () => {
-    const coordinator = mesh.get('coordinator')
-    const peer = await stranger()
-    await expectScored(coordinator, 'flood', async () => {
-      while (await peer.isAdmitted(coordinator, 'worker')) {
-        await Promise.allSettled(Array.from({ length: 200 }, () => peer.open(coordinator, peer.ids.worker)))
-      }
     })
   })
 
@@ -433,7 +377,6 @@ describe('gossip', () => {
     })
 
   it.each([
-    ['rubbish', () => randomBytes(1_000)],
     ['of another network', (peer: HostilePeer) => announcement(peer, { network: 'another' })],
     ['mis-signed', (peer: HostilePeer) => announcement(peer, { signature: randomBytes(64) })],
   ])('%s is not passed on, and its sender is put out', async (_name, message) => {
@@ -446,14 +389,12 @@ describe('gossip', () => {
     await until('the peer to be refused', async () => !(await peer.isAdmitted(coordinator, 'gateway')))
   })
 
-  it('of many megabytes, or of a time that no date can hold, hurts nobody', async () => {
+  it('of a time that no date can hold hurts nobody', async () => {
     const coordinator = mesh.get('coordinator')
     const peer = await gossiper()
     const { pubsub } = peer.node.services
     const future = announcement(peer, { issuedMs: BigInt(Number.MAX_SAFE_INTEGER) })
     await pubsub.publish(peer.ids.announcements, future)
-    for (let n = 0; n < 20; n++)
-      await pubsub.publish(peer.ids.announcements, randomBytes(1_000_000)).catch(() => {})
     expect((await coordinator.status()).ready).toBe(true)
     expect(coordinator.log).not.toContain('gossip-judge-failed')
   })

@@ -212,6 +212,12 @@ describe('a coordinator with a registration token', { timeout: 180_000 }, () => 
       { agent: 'lab', role: 'worker', state: 'active' },
       { agent: 'second', role: 'coordinator', state: 'active', account: 'club' },
     ])
+    // With who said so.
+    const shown = (await admin('nodes', 'show', 'second')).json<{ nodes: readonly object[] }>()
+    const signers = [expect.stringMatching(/^ed25519:/)]
+    expect(shown.nodes).toMatchObject([
+      { node: { reason: 'approved', message: expect.any(Number) }, signers },
+    ])
     await held.submit('second')
     await held.running('second')
     held.letGo('second')

@@ -15,6 +15,9 @@ interface Doctor {
   readonly findings: readonly { readonly check: string; readonly ok: boolean; readonly detail: string }[]
 }
 
+/** What the page says that a contributor finds there. */
+const USED = ['process_resident_memory_bytes', 'process_cpu_seconds_total', 'edgecoder_worker_busy_slots']
+
 let held: HeldTasks
 let network: SignedNetwork
 
@@ -102,6 +105,9 @@ it('each command of the daily and weekly lists is answered well by a mesh that w
     ['./coordinator', held.mesh.get('coordinator-1').node.dataDir],
     ['./worker', held.mesh.get('worker').node.dataDir],
   ])
+  // Where `edgecoder up` has a node write it.
+  const worker = held.mesh.get('worker')
+  writeFileSync(join(worker.node.dataDir, 'runtime.log'), worker.log)
   const commands = runbookOf('## Each day, each week')
   expect(commands.length).toBeGreaterThan(20)
   for (const command of commands) {
@@ -111,6 +117,9 @@ it('each command of the daily and weekly lists is answered well by a mesh that w
       const args = words.map((word) => folders.get(word) ?? word)
       const run = await runCli(['--json', ...args], { cwd: dir })
       expect([command, run.code, run.stderr]).toEqual([command, 0, ''])
+    } else if (path === '/metrics') {
+      const shown = await (await fetch(`http://127.0.0.1:${worker.node.adminPort}${path}`)).text()
+      for (const name of USED) expect(shown).toMatch(new RegExp(`^${name} \\d`, 'm'))
     } else {
       const name =
         { coordinator: 'coordinator-1', inference: 'worker' }[path.split('/').at(-1) ?? ''] ?? 'gateway'

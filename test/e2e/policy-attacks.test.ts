@@ -1,8 +1,9 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { DEFAULT_TERMS } from '../../src/core/economy/terms.js'
+import { loadChain, signPolicy } from '../../src/node/admin-policy.js'
 import { type CliRun, runCli } from '../helpers/cli.js'
 import { createHeldTasks, type HeldTasks } from '../helpers/held-tasks.js'
 import { SignedNetwork } from '../helpers/signed-network.js'
@@ -48,8 +49,8 @@ function fileOf(bytes: Uint8Array): string {
   return file
 }
 
-async function codeOf(bytes: Uint8Array): Promise<string> {
-  const run = await policy('publish', fileOf(bytes))
+async function codeOf(bytes: Uint8Array, ...options: readonly string[]): Promise<string> {
+  const run = await policy('publish', fileOf(bytes), ...options)
   expect(run.code).not.toBe(0)
   return run.json<{ error: { code: string } }>().error.code
 }
@@ -125,12 +126,35 @@ it('when nothing newer comes in time every node says so, and what held holds on'
   await standsEverywhere(undefined)
 })
 
+it('an admin who drafts from an old copy is told so, and nothing stops', async () => {
+  const copy = join(held.mesh.dir, 'copy')
+  const draftFrom = async (): Promise<Uint8Array> => {
+    const other = join(held.mesh.dir, 'other.json')
+    const body = ['grant', 'local', '--credits', '3', '--reference', 'from-a-copy']
+    const drafted = await policy('draft', ...body, '--chain', copy, '--out', other, '--yes')
+    expect([drafted.code, drafted.json()]).toMatchObject([0, { state: 'waiting' }])
+    return signPolicy(readFileSync(other), await loadChain(copy), network.admin)
+  }
+  expect((await policy('pull', '--chain', copy)).json()).toMatchObject({ sequence: network.sequence })
+  await network.grant('lender', 1_000_000n, 'meanwhile')
+  expect((await policy('publish', network.files.at(-1) ?? '')).code).toBe(0)
+  expect(await codeOf(await draftFrom())).toBe('policy-out-of-order')
+  await standsEverywhere(undefined)
+  expect((await policy('pull', '--chain', copy)).json()).toMatchObject({ added: 1 })
+  const good = await draftFrom()
+  expect((await policy('publish', fileOf(good))).json()).toMatchObject({ published: [{ added: true }] })
+  await network.follow(good)
+  await standsEverywhere(undefined)
+})
+
 it('two messages that were signed for one place stop the chain everywhere, and tasks go on', async () => {
   await network.grant('local', 1_000_000n, 'second')
   expect((await policy('publish', network.files.at(-1) ?? '')).code).toBe(0)
   await standsEverywhere(undefined)
   const other = { account: 'lender', amount: 9_000_000n, source: 'issuance', reference: 'mine' } as const
-  expect(await codeOf(network.rival('grant', other))).toBe('policy-forked')
+  expect(await codeOf(network.rival('grant', other))).toBe('policy-out-of-order')
+  await standsEverywhere(undefined)
+  expect(await codeOf(network.rival('grant', other), '--forks')).toBe('policy-forked')
   await standsEverywhere('policy-forked')
   const { peerId } = held.mesh.get('worker').node
   const next = network.forge('node-state', { peer: peerId, state: 'revoked', reason: 'x' }, network.admin)

@@ -58,7 +58,21 @@ describe('nodes that were given an id and bootstrap peers, and no policy', { tim
       const answer = await fetch(`http://127.0.0.1:${node.adminPort}/readyz`)
       return answer.status === 503 && ((await answer.json()) as { roles: object })
     })
-    expect(ready.roles).toMatchObject({ policy: { ready: false, why: { code: 'not-found' } } })
+    const why = {
+      code: 'not-found',
+      message: 'there is no policy yet',
+      next: expect.stringMatching(/enroll/),
+    }
+    expect(ready.roles).toEqual({ worker: { ready: false, why }, policy: { ready: false, why } })
+    for (const name of ['worker', 'gateway']) {
+      const { notReady } = await held.mesh.get(name).statusWhere('wait', (status) => !status.ready)
+      expect(notReady).toEqual([{ role: name, why }])
+    }
+    const idle = await held.mesh.get('worker').client().call(ADMIN_ROUTES.whyIdle)
+    expect(idle.reasons[0]).toMatchObject({ detail: why.message, next: why.next })
+    const doctor = await runCli(['--json', '--node', node.dataDir, 'doctor'])
+    const faults = doctor.json<{ findings: readonly { ok: boolean; next?: string }[] }>()
+    expect(faults.findings.filter(({ ok, next }) => !ok && next === undefined)).toEqual([])
     await until('the log to say so', () => held.mesh.get('worker').log.includes('policy-awaited'))
     expect((await policy('worker', 'status')).code).not.toBe(0)
   })

@@ -6,11 +6,43 @@ import type { Signer } from '../../src/ports/signer.js'
 import { createIdentity, type Identity } from '../../src/services/identity/identity.js'
 import { createFrameReader, writeFrames } from '../../src/services/network/framing.js'
 import { createMeshNode, type MeshNode } from '../../src/services/network/libp2p-node.js'
+import {
+  CONTROL_FRAME_BYTES,
+  DATA_FRAME_BYTES,
+  ENROLLMENT_FRAME_BYTES,
+  LEDGER_FRAME_BYTES,
+  POLICY_FRAME_BYTES,
+} from '../../src/wire/limits.js'
 import { type ProtocolIds, protocolIds } from '../../src/wire/protocol-ids.js'
 import type { NodeProcess, ProcessMesh } from './process-mesh.js'
 import { until } from './until.js'
 
 const MOST_BYTES = 16 * 1024 * 1024
+
+/** Names of gossip topics, and of what is neither topic nor protocol of ours. */
+export const TOPICS = ['announcements', 'ledgerHeads', 'policyMessages'] as const
+type SpokenProtocol = Exclude<
+  keyof ProtocolIds,
+  (typeof TOPICS)[number] | 'dht' | 'prefix' | 'coordinatorRendezvous'
+>
+
+interface Spoken {
+  /** Who serves it, and who may open it. */
+  readonly at: 'coordinator' | 'gateway'
+  readonly by: 'worker' | 'gateway' | 'coordinator'
+  /** Of a frame. */
+  readonly mostBytes: number
+}
+
+/** Every protocol of ours; a new one does not compile before it is here. */
+export const SPOKEN: Readonly<Record<SpokenProtocol, Spoken>> = {
+  worker: { at: 'coordinator', by: 'worker', mostBytes: CONTROL_FRAME_BYTES },
+  gateway: { at: 'coordinator', by: 'gateway', mostBytes: CONTROL_FRAME_BYTES },
+  data: { at: 'gateway', by: 'worker', mostBytes: DATA_FRAME_BYTES },
+  ledger: { at: 'coordinator', by: 'coordinator', mostBytes: LEDGER_FRAME_BYTES },
+  enrollment: { at: 'coordinator', by: 'gateway', mostBytes: ENROLLMENT_FRAME_BYTES },
+  policy: { at: 'gateway', by: 'gateway', mostBytes: POLICY_FRAME_BYTES },
+}
 
 /** A stream without any of our manners: what it sends is what the test says, byte by byte. */
 export class RawStream {
@@ -89,7 +121,7 @@ export class HostilePeer {
   }
 
   /** Is it still let in? */
-  async isAdmitted(target: NodeProcess, protocol: 'worker' | 'gateway' | 'data'): Promise<boolean> {
+  async isAdmitted(target: NodeProcess, protocol: SpokenProtocol): Promise<boolean> {
     try {
       const stream = await this.node.dialProtocol(multiaddr(addressOf(target)), this.ids[protocol])
       stream.abort(new Error('only asking'))
@@ -134,7 +166,11 @@ export async function startHostilePeer(identity: Identity, networkId: string): P
     found: () => {},
     flooded: () => {},
   }
-  const node = await createMeshNode(parts, { listen: [], dht: 'client', topics: [ids.announcements] })
+  const node = await createMeshNode(parts, {
+    listen: [],
+    dht: 'client',
+    topics: TOPICS.map((name) => ids[name]),
+  })
   await node.start()
   return new HostilePeer(identity.signer, node, ids)
 }

@@ -105,6 +105,11 @@ export class SignedNetwork {
     await addPolicy(this.folder, chain, await signPolicy(drafted, chain, ADMIN), nowMs)
   }
 
+  /** Adds what was published elsewhere. */
+  async follow(bytes: Uint8Array): Promise<void> {
+    await addPolicy(this.folder, this.#chain, bytes, Date.now())
+  }
+
   /** Place of the newest message. */
   get sequence(): number {
     return this.#chain.head?.sequence ?? -1
@@ -210,7 +215,8 @@ export class SignedNetwork {
   }
 }
 
-function memberOf(peer: string): { readonly peer: string; readonly publicKey: Uint8Array } {
+/** As policy names a peer. */
+export function memberOf(peer: string): { readonly peer: string; readonly publicKey: Uint8Array } {
   const publicKey = publicKeyOf(peer)
   if (publicKey === undefined) throw new Error(`${peer} is no peer id with a key in it`)
   return { peer, publicKey }

@@ -49,6 +49,8 @@ export interface Summary {
   /** By how they ended. */
   readonly tasks: Readonly<Record<string, number>>
   readonly faults: number
+  /** Results that workers of other owners agreed with, at coordinators since they last started. */
+  readonly agreed: number
   readonly traceHash: string
   readonly violations: readonly Violation[]
 }
@@ -73,6 +75,7 @@ const MOST_RESTS = 3
 const REST_MS = 75_000
 /** Coordinators wait with what is of a window that has not begun by their clocks, ten minutes left aside. */
 const FUTURE_MS = 10 * 60_000
+const JUDGED = 'edgecoder_coordinator_checks_judged_total'
 /** A broken promise is often broken again and again. */
 const MOST_VIOLATIONS = 20
 
@@ -271,6 +274,7 @@ class Simulation {
       events: this.#hash.events,
       tasks,
       faults: this.#plan.faults.length,
+      agreed: this.#cast.coordinators.reduce((sum, each) => sum + each.counted(JUDGED, 'agreed'), 0),
       traceHash: this.#hash.digest(),
       violations: this.#violations,
     }

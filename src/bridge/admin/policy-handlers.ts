@@ -40,7 +40,8 @@ export function mountPolicy(surface: Surface, { network, clock, audit, policy }:
   mount(surface, ROUTES.policyPublish, async ({ body }) => {
     if (policy === undefined) return unsigned()
     const bytes = Buffer.from(body.message, 'base64')
-    const { added, last, refused } = await policy.publish(bytes)
+    const rival = body.forks === true ? undefined : policy.chain.rivalOf(bytes)
+    const { added = 0, last, refused = rival } = rival === undefined ? await policy.publish(bytes) : {}
     if (last === undefined) {
       const why = refused ?? refusal('internal', 'the message was neither taken nor refused')
       const facts = { code: why.code, why: why.detail }

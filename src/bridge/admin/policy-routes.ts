@@ -39,8 +39,9 @@ export const POLICY_ROUTES = {
     ...post,
     path: '/policy/messages',
     summary:
-      'Takes a signed message as the next, and tells it to all peers; answered once it is durable here.',
-    body: z.strictObject({ message: policyMessage }),
+      'Takes a signed message as the next, and tells it to all peers; answered once it is durable here. ' +
+      'One whose place another has is refused, unless it `forks`: as evidence that keys were misused.',
+    body: z.strictObject({ message: policyMessage, forks: z.boolean().optional() }),
     response: PublishedJson,
   },
 } as const satisfies Record<string, Route>

@@ -11,6 +11,11 @@ import { account, blacklist, enrol, grant, nodeState, reverse } from './rules/me
 import { coordinators, gateways, genesis, handover, keys, terms } from './rules/network-rules.js'
 import type { PolicyRule } from './rules/policy-rule.js'
 
+/** Of whoever has no policy: how it comes. */
+const WHENCE =
+  'Publish it at a node that it admits, or wait for a bootstrap peer that can be reached to bring it; ' +
+  'a node that it does not admit needs a registration token: edgecoder node enroll.'
+
 /** A message and what was found out about it outside. */
 export interface PolicyFacts {
   readonly message: PolicyMessage
@@ -124,7 +129,7 @@ export function policyRequirements(view: PolicyReader, message: PolicyMessage): 
 /** Why the chain is not to be relied on now: it forked, or nothing newer came in time. */
 export function standingOf(view: PolicyReader, nowMs: number): Refusal | undefined {
   const chain = view.get('chain', '')
-  if (chain === undefined) return refusal('not-found', 'there is no policy yet')
+  if (chain === undefined) return refusal('not-found', 'there is no policy yet', { next: WHENCE })
   if (chain.forkedAt !== undefined) return forkedRefusal(chain.forkedAt)
   if (chain.expiresMs > nowMs) return undefined
   return expired(`the newest policy message, ${chain.sequence},`, chain.expiresMs)

@@ -8,19 +8,21 @@ export interface EnrolledNode extends Pick<NodeRecord, 'agent' | 'account' | 'ro
   readonly reason: string
   /** When that message was issued. */
   readonly sinceMs: number
+  /** Its place in the chain: who signed it said so. */
+  readonly message: number
 }
 
 /** Everybody whom the policy ever enrolled, in the order of their last enrolment. */
 export function enrolledNodes(chain: PolicyChain): readonly EnrolledNode[] {
-  const said = new Map<string, Pick<EnrolledNode, 'reason' | 'sinceMs'>>()
+  const said = new Map<string, Pick<EnrolledNode, 'reason' | 'sinceMs' | 'message'>>()
   for (let at = 0; at <= (chain.head?.sequence ?? -1); at++) {
     const message = chain.at(at)?.message
     if (message?.kind === 'enrol') {
       const { peer } = message.body.node
       said.delete(peer)
-      said.set(peer, { reason: '', sinceMs: message.issuedMs })
+      said.set(peer, { reason: '', sinceMs: message.issuedMs, message: at })
     } else if (message?.kind === 'node-state') {
-      said.set(message.body.peer, { reason: message.body.reason, sinceMs: message.issuedMs })
+      said.set(message.body.peer, { reason: message.body.reason, sinceMs: message.issuedMs, message: at })
     }
   }
   return [...said].flatMap(([peer, why]) => {
@@ -40,13 +42,13 @@ export function enrolledNode(chain: PolicyChain, peer: string): EnrolledNode | u
   for (let at = chain.head?.sequence ?? -1; at >= 0; at--) {
     const message = chain.at(at)?.message
     if (message?.kind === 'node-state' && message.body.peer === peer) {
-      return { ...about, reason: message.body.reason, sinceMs: message.issuedMs }
+      return { ...about, reason: message.body.reason, sinceMs: message.issuedMs, message: at }
     }
     if (message?.kind === 'enrol' && message.body.node.peer === peer) {
-      return { ...about, reason: '', sinceMs: message.issuedMs }
+      return { ...about, reason: '', sinceMs: message.issuedMs, message: at }
     }
   }
-  return { ...about, reason: '', sinceMs: 0 }
+  return { ...about, reason: '', sinceMs: 0, message: 0 }
 }
 
 /** Nodes of the same owner and role under the same name that may still work: what another key takes the place of. */

@@ -10,7 +10,7 @@ import {
 import { type HomeEpoch, PolicyBook } from '../../core/policy/policy-book.js'
 import type { ChainRecord, IncidentRecord, KeyTable, PolicyReader } from '../../core/policy/policy-records.js'
 import type { PolicyView } from '../../core/policy/policy-view.js'
-import { isRefusal, type Refusal } from '../../core/refusal.js'
+import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import { Turns } from '../../core/turns.js'
 import { signersOf } from '../../wire/dsse.js'
 import { reportHolds } from '../../wire/policy/blacklist-report.js'
@@ -119,6 +119,28 @@ export class PolicyChain {
   find(digest: Uint8Array): ChainedPolicy | undefined {
     const sequence = this.#book.get('place', hexOf(digest))
     return sequence === undefined ? undefined : this.#messages[sequence]
+  }
+
+  /**
+   * Why a message is not to be taken though enough may have signed it: two for one place stop a chain for
+   * good. Whoever drafts from an old copy, or while somebody else publishes, would do that without meaning
+   * to.
+   *
+   * @returns undefined = no other message has its place, or the chain has forked already
+   */
+  rivalOf(bytes: Uint8Array): Refusal | undefined {
+    const { head } = this
+    const read = readPolicy(bytes)
+    if (head === undefined || head.forkedAt !== undefined) return undefined
+    if ('refused' in read || read.message.network !== head.network) return undefined
+    const { sequence } = read.message
+    if (this.at(sequence) === undefined || this.find(read.digest) !== undefined) return undefined
+    const detail = `this network has another message ${sequence}: nothing was published`
+    return refusal('policy-out-of-order', detail, {
+      next:
+        'Destroy this one: both together would stop the policy for good. Bring your copy up to date ' +
+        '(edgecoder admin policy pull), and draft it anew.',
+    })
   }
 
   /**
