@@ -50,6 +50,7 @@ beforeAll(async () => {
   await network.grant('local', 20_000_000n, 'first')
   const admit = waiting.coordinator.map(({ signer }) => memberOf(signer.peerId))
   await network.say('coordinators', { admit, remove: [] })
+  held.mesh.get('worker').start({ EDGE_LISTEN: '/ip4/127.0.0.1/tcp/0' })
   await held.mesh.start()
   await network.funded('local')
   for (const [name, node] of held.mesh.nodes) restMib.set(name, memoryMib(node))

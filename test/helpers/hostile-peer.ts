@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { NetworkFile } from '../../src/index.js'
 import type { Signer } from '../../src/ports/signer.js'
 import { createIdentity, type Identity } from '../../src/services/identity/identity.js'
@@ -23,12 +23,12 @@ const MOST_BYTES = 16 * 1024 * 1024
 export const TOPICS = ['announcements', 'ledgerHeads', 'policyMessages'] as const
 type SpokenProtocol = Exclude<
   keyof ProtocolIds,
-  (typeof TOPICS)[number] | 'dht' | 'prefix' | 'coordinatorRendezvous'
+  (typeof TOPICS)[number] | 'dht' | 'prefix' | 'coordinatorRendezvous' | 'modelRendezvous'
 >
 
 interface Spoken {
   /** Who serves it, and who may open it. */
-  readonly at: 'coordinator' | 'gateway'
+  readonly at: 'coordinator' | 'gateway' | 'worker'
   readonly by: 'worker' | 'gateway' | 'coordinator'
   /** Of a frame. */
   readonly mostBytes: number
@@ -42,6 +42,7 @@ export const SPOKEN: Readonly<Record<SpokenProtocol, Spoken>> = {
   ledger: { at: 'coordinator', by: 'coordinator', mostBytes: LEDGER_FRAME_BYTES },
   enrollment: { at: 'coordinator', by: 'gateway', mostBytes: ENROLLMENT_FRAME_BYTES },
   policy: { at: 'gateway', by: 'gateway', mostBytes: POLICY_FRAME_BYTES },
+  models: { at: 'worker', by: 'worker', mostBytes: DATA_FRAME_BYTES },
 }
 
 /** A stream without any of our manners: what it sends is what the test says, byte by byte. */
@@ -117,13 +118,13 @@ export class HostilePeer {
 
   async open(target: NodeProcess, protocol: string): Promise<RawStream> {
     const options = { signal: AbortSignal.timeout(10_000) }
-    return new RawStream(await this.node.dialProtocol(multiaddr(addressOf(target)), protocol, options))
+    return new RawStream(await this.node.dialProtocol(await listenAddress(target), protocol, options))
   }
 
   /** Is it still let in? */
   async isAdmitted(target: NodeProcess, protocol: SpokenProtocol): Promise<boolean> {
     try {
-      const stream = await this.node.dialProtocol(multiaddr(addressOf(target)), this.ids[protocol])
+      const stream = await this.node.dialProtocol(await listenAddress(target), this.ids[protocol])
       stream.abort(new Error('only asking'))
       return true
     } catch {
@@ -134,6 +135,12 @@ export class HostilePeer {
   async stop(): Promise<void> {
     await this.node.stop()
   }
+}
+
+/** A worker listens where the system lets it. */
+async function listenAddress(target: NodeProcess): Promise<Multiaddr> {
+  if (target.node.libp2pPort > 0) return multiaddr(addressOf(target))
+  return multiaddr((await target.status()).addresses[0])
 }
 
 export function addressOf({ node }: NodeProcess): string {
