@@ -165,8 +165,10 @@ export class TaskBook {
     })
     for (const task of tasks)
       this.voidLease(task, refusal('stale-fence', 'The coordinator does not know the task any more.'))
-    // On the disk before anybody is asked to go on with it: after a crash the same fences would be given again.
-    await archive.commit(tasks.map(({ record }, at) => archive.saved(Object.assign({ ...record }, fenced[at]))))
+    // On the disk before anybody goes on with it: after a crash the same fences would be given again.
+    await archive.commit(
+      tasks.map(({ record }, at) => archive.saved(Object.assign({ ...record }, fenced[at]))),
+    )
     for (const [at, task] of tasks.entries()) {
       Object.assign(task.record, fenced[at])
       if (task.ending) continue
