@@ -6,7 +6,7 @@ import { Standing, type TaskState } from '../../wire/generated/edgecoder/control
 import type { CoordinatorLink } from './coordinator-link.js'
 import type { CoordinatorRoutes } from './coordinator-routes.js'
 import type { DeliveredTasks } from './delivered-tasks.js'
-import type { Errands } from './errands.js'
+import { type Errands, sayUnpaid } from './errands.js'
 import type { LiveTask } from './live-task.js'
 import type { MeshView } from './mesh-view.js'
 import type { SubmitBatcher } from './submit-batcher.js'
@@ -107,8 +107,10 @@ export class CoordinatorSide {
   }
 
   state(link: CoordinatorLink, told: TaskState): void {
-    const { book } = this.#components
-    if (!OPEN.includes(told.standing)) this.#ended(link, told)
+    const { book, delivered, log } = this.#components
+    if (!OPEN.includes(told.standing) && delivered.told(link.peerId, told.taskId)) {
+      sayUnpaid(log, link.peerId, told)
+    }
     if (book.apply(link.peerId, told) || this.#strays >= MOST_STRAYS) return
     this.#strays++
     this.#stray(link, told)
@@ -118,13 +120,6 @@ export class CoordinatorSide {
       .finally(() => {
         this.#strays--
       })
-  }
-
-  #ended(link: CoordinatorLink, { taskId, standing, why }: TaskState): void {
-    const { delivered, log } = this.#components
-    if (!delivered.told(link.peerId, taskId) || standing === Standing.DONE) return
-    const said = { standing: Standing[standing], code: why?.code, detail: why?.detail }
-    log.warn('delivered-unpaid', { taskId, coordinator: link.peerId, ...said })
   }
 
   /**

@@ -2,6 +2,7 @@ import { EdgeCoderError } from '../../core/errors.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
 import type { Store, Write } from '../../ports/store.js'
+import { Standing, type TaskState } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import type { GatewayErrand } from '../../wire/generated/edgecoder/store/v1/gateway_pb.js'
 import type { CancelWord, CoordinatorLink } from './coordinator-link.js'
 import { keyParts, keys, recordCodec } from './task-record.js'
@@ -29,6 +30,8 @@ interface Init {
   readonly maxAgeMs: number
 }
 
+/** Ends without a settlement. */
+const UNPAID: ReadonlySet<Standing> = new Set([Standing.FAILED, Standing.CANCELLED, Standing.EXPIRED])
 /** Cancels asked at once on one link. */
 const AT_ONCE = 64
 const FIRST_VISIT_MS = 2_000
@@ -137,6 +140,7 @@ export class Errands {
       const { reason, fence } = { fence: 0n, ...told }
       const delivered = reason === 'delivered' ? await this.#components.delivered(taskId) : undefined
       const answer = await link.cancel(taskId, delivered ?? { reason, fence })
+      if (reason === 'delivered') sayUnpaid(this.#components.log, link.peerId, answer.state)
       // Its worker has the result's receipt on the way. Any other answer will do: it is cancelled, or was
       // never there, or has ended.
       if (answer.refusal?.code === 'result-pending') return false
@@ -172,6 +176,14 @@ export class Errands {
       }
     }
   }
+}
+
+/** Says aloud how a task with a result here stands at its coordinator, when its worker is not paid for it. */
+export function sayUnpaid(log: Log, coordinator: string, told: TaskState | undefined): void {
+  if (told === undefined || !UNPAID.has(told.standing)) return
+  const { taskId, standing, why } = told
+  const said = { standing: Standing[standing], code: why?.code, detail: why?.detail }
+  log.warn('delivered-unpaid', { taskId, coordinator, ...said })
 }
 
 function codeOf(cause: unknown): string {

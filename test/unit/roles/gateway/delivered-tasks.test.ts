@@ -95,6 +95,20 @@ describe('a coordinator is told of a result', () => {
     expect(c1.shown.has(ID)).toBe(true)
   })
 
+  it('and says aloud when that did not pay, whichever of the two speaks first', async () => {
+    await deliver('one')
+    c1.push({ taskId: ID, standing: Standing.EXPIRED, why: { code: 'deadline-passed' } })
+    await bed.clock.advance(10)
+    expect(bed.warnings).toEqual(['delivered-unpaid'])
+    await deliver('two')
+    // It is cancelled there.
+    await bed.until(() => bed.warnings.length === 2, LOST_MS)
+    await deliver('three')
+    c1.push({ taskId: 'ann:three', standing: Standing.DONE, worker: worker.peerId, fence: 7n })
+    await bed.clock.advance(LOST_MS)
+    expect(bed.warnings).toEqual(['delivered-unpaid', 'delivered-unpaid'])
+  })
+
   it('again and again, when it is of a version that waits for the worker', async () => {
     c1.awaitsWorkers = true
     await deliver('one')

@@ -389,6 +389,8 @@ export interface Bed {
   readonly signer: TestSigner
   readonly disk: MemoryDisk
   readonly gateway: Gateway
+  /** What it has warned of. */
+  readonly warnings: readonly string[]
   coordinator(name: string): FakeCoordinator
   worker(): FakeWorker
   /** Kills the gateway's process, and starts another over the same disk. */
@@ -419,6 +421,8 @@ export async function makeBed(init: BedInit = {}): Promise<Bed> {
   const signer = makeSigner()
   const disk = createMemoryDisk((done) => clock.after(1, done))
   const names = init.known ?? ['c1']
+  const warnings: string[] = []
+  const log: Log = { ...quietLog, warn: (event) => void warnings.push(event), child: () => log }
   let gateway = start()
 
   function start(): Gateway {
@@ -429,7 +433,7 @@ export async function makeBed(init: BedInit = {}): Promise<Bed> {
         clock,
         random,
         signer,
-        log: quietLog,
+        log,
         metrics: noMetrics,
         policy: init.policy ?? (() => OPEN_POLICY),
         ...(init.chain === undefined ? {} : { chain: init.chain }),
@@ -448,6 +452,7 @@ export async function makeBed(init: BedInit = {}): Promise<Bed> {
     mesh,
     signer,
     disk,
+    warnings,
     get gateway() {
       return gateway
     },
