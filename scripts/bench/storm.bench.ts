@@ -94,7 +94,8 @@ function stormPlan(mode: 'closed' | 'silent'): Plan {
       forMs: CUT_FOR_MS,
     })),
   )
-  const rest = { leaseMs: 15_000, latencyMs: 1, jitterMs: 1, syncMs: 1, handoverMs: undefined }
+  const calm = { operations: [], handoverMs: undefined }
+  const rest = { ...calm, leaseMs: 15_000, latencyMs: 1, jitterMs: 1, syncMs: 1 }
   const healMs = CUT_AT_MS + CUT_FOR_MS + 1_000
   return { ...planOf(SEED), ...rest, coordinators: ['c1'], gateways: ['g1'], workers, tasks, faults, healMs }
 }

@@ -12,7 +12,7 @@ export const ERRORS = {
   // bytes from outside
   'frame-too-large': { http: 413, exit: 1, means: 'A message is over its size bound.' },
   malformed: { http: 400, exit: 1, means: 'Bytes could not be read as the message they should be.' },
-  'out-of-bounds': { http: 400, exit: 1, means: 'A field of a message breaks its stated bound.' },
+  'out-of-bounds': { http: 400, exit: 2, means: 'A field of a message breaks its stated bound.' },
   'wrong-network': { http: 403, exit: 4, means: 'A statement was signed for another network.' },
   'wrong-type': {
     http: 400,

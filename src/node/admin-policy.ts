@@ -102,10 +102,10 @@ export function draftPolicy<Kind extends PolicyKind>(
   } as PolicyMessage)
   const bytes = formatDsse({ payloadType: POLICY_TYPE, payload, signatures: [] })
   const read = readPolicy(bytes)
-  if ('refused' in read) throw faultOf(read)
+  if ('refused' in read) throw draftFault(read, kind)
   const { message, digest } = read
   const effect = effectOf(chain.state, { message, digest, network: head?.network ?? '' })
-  if (isRefusal(effect)) throw faultOf(effect)
+  if (isRefusal(effect)) throw draftFault(effect, kind)
   return bytes
 }
 
@@ -221,6 +221,15 @@ function demandOf(required: Requirement, signers: readonly Uint8Array[]): Examin
   const { power, when, threshold } = required
   const keys = required.keys.map(keyText).map((key) => ({ key, signed: signed.has(key) }))
   return { power, when, threshold, keys, missing: Math.max(0, threshold - countSigners(required, signers)) }
+}
+
+/** What is wrong with it was just typed. */
+function draftFault(refused: Pick<Refusal, 'code' | 'detail' | 'next'>, kind: PolicyKind): EdgeCoderError {
+  if (refused.code !== 'out-of-bounds') return faultOf(refused)
+  const verb = kind === 'genesis' ? 'genesis' : 'policy draft'
+  return new EdgeCoderError(refused.code, refused.detail, {
+    next: `Draft it with another value; what there is: edgecoder admin ${verb} --help.`,
+  })
 }
 
 function faultOf(refused: Pick<Refusal, 'code' | 'detail' | 'next'>, where = ''): EdgeCoderError {

@@ -126,6 +126,11 @@ it('what could not be taken is refused before anybody signs', async () => {
   ] as const) {
     expect([words[0], (await refusedWith('policy', 'draft', ...words, ...out))[0]]).toEqual([words[0], code])
   }
+  const bounds = await admin('policy', 'draft', 'terms', '--set', 'feeBasisPoints=10001', ...out)
+  expect([bounds.code, bounds.json()]).toMatchObject([
+    2,
+    { error: { next: expect.stringMatching(/--help/) } },
+  ])
   expect(readdirSync(cwd)).not.toContain('refused.json')
 })
 
