@@ -56,6 +56,8 @@ export class LiveTask {
   askedOn: CoordinatorLink | undefined
   /** It waits to be ordered. */
   queued = false
+  /** Another coordinator is being made the one that holds it; the one before is not believed any more. */
+  moving = false
   /** The coordinator that was asked last does not have it: it said no. */
   refused = false
   /** It was last ordered at a coordinator that only stands in for the home of its account. */

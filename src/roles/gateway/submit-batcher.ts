@@ -146,6 +146,7 @@ export class SubmitBatcher {
     for (const task of moving) {
       const { record } = task
       // From here on nothing of the one before is taken; its attempts are over for us.
+      task.moving = true
       book.voidLease(task, refusal('stale-fence', 'The task moved to another coordinator.'))
       if (task.order !== 'unsent') {
         left.push({ coordinator: record.coordinator, task })
@@ -154,8 +155,12 @@ export class SubmitBatcher {
       writes.push(errands.unwrite(link.peerId, task.key))
       writes.push(archive.saved(Object.assign({ ...record }, moved(task, link.peerId))))
     }
-    await archive.commit(writes)
-    for (const task of moving) Object.assign(task.record, moved(task, link.peerId))
+    try {
+      await archive.commit(writes)
+      for (const task of moving) Object.assign(task.record, moved(task, link.peerId))
+    } finally {
+      for (const task of moving) task.moving = false
+    }
     for (const { coordinator, task } of left) {
       // It may have been cancelled meanwhile; the errand stands all the same.
       if (!task.ending) this.#restart(task)

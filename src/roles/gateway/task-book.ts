@@ -130,7 +130,7 @@ export class TaskBook {
     const task = this.#live.get(told.taskId)
     if (task === undefined) return false
     const state = stateName(told.standing)
-    if (task.record.coordinator !== from || task.ending || state === undefined) return true
+    if (task.record.coordinator !== from || task.moving || task.ending || state === undefined) return true
     this.taken(task)
     if (isEnded(state)) this.#endedThere(task, state, whyView(told.why))
     else if (state === 'queued') this.#queued(task, told)
