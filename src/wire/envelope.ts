@@ -116,14 +116,6 @@ export async function open<S extends DescMessage>(
   >
 }
 
-/**
- * An envelope without fields that this version does not know: no signature covers them, so a peer can make
- * them as long as a frame. What is kept of an opened one is bounded by the statement in it.
- */
-export function bare({ network, type, payload, publicKey, issuedMs, signature }: Envelope): Envelope {
-  return create(EnvelopeSchema, { network, type, payload, publicKey, issuedMs, signature })
-}
-
 /** Did the key that an envelope names sign it? Says nothing about what is in it. Never throws. */
 export function envelopeHolds(envelope: Envelope): Promise<boolean> {
   const { network, type, issuedMs, payload, publicKey, signature } = envelope

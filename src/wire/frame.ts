@@ -30,6 +30,12 @@ import {
 } from './limits.js'
 import { type Malformed, malformed } from './malformed.js'
 
+/**
+ * Of what comes from the net no field is kept that this version does not know: no bound is set to it, and it would go
+ * into records and envelopes that have one. Of our own records it is: a version after this one may have written it.
+ */
+const STORED = 'edgecoder.store.'
+
 /** One kind of message: its bytes ↔ its checked value. */
 export interface Codec<S extends DescMessage> {
   readonly schema: S
@@ -63,7 +69,7 @@ export function codec<S extends DescMessage>(
       }
       let value: MessageShape<S>
       try {
-        value = fromBinary(schema, bytes)
+        value = fromBinary(schema, bytes, { readUnknownFields: schema.typeName.startsWith(STORED) })
       } catch (cause) {
         return malformed(
           'malformed',

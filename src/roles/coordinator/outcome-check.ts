@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { equals } from 'uint8arrays/equals'
 import { type Refusal, refusal } from '../../core/refusal.js'
 import type { TaskHeader } from '../../core/task/task.js'
-import { bare, open, statements, type Verified } from '../../wire/envelope.js'
+import { open, statements, type Verified } from '../../wire/envelope.js'
 import { isMalformed } from '../../wire/frame.js'
 import type { Envelope } from '../../wire/generated/edgecoder/envelope/v1/envelope_pb.js'
 import type { Acceptance, Receipt } from '../../wire/generated/edgecoder/task/v1/task_pb.js'
@@ -28,7 +28,7 @@ export async function openOutcome(
   ])
   if (isMalformed(worker)) return worker
   if (isMalformed(gateway)) return gateway
-  return { receipt: bare(receipt), acceptance: bare(acceptance), worker, gateway }
+  return { receipt, acceptance, worker, gateway }
 }
 
 /** The lease that an outcome is claimed for. */

@@ -5,7 +5,7 @@ import type { Log } from '../../ports/log.js'
 import type { Link, Network } from '../../ports/network.js'
 import type { Random } from '../../ports/random.js'
 import type { Signer } from '../../ports/signer.js'
-import { bare, envelopeCodec } from '../../wire/envelope.js'
+import { envelopeCodec } from '../../wire/envelope.js'
 import { isMalformed } from '../../wire/frame.js'
 import type { LeaseRef } from '../../wire/generated/edgecoder/control/v1/worker_pb.js'
 import type { Chunk, Finish, Open, Output } from '../../wire/generated/edgecoder/data/v1/data_pb.js'
@@ -282,7 +282,7 @@ export class DataDesk implements DataDeskSide {
       usage,
       resultBytes: whole.bytes,
       text: result.body.case === 'chat' ? result.body.value.text : undefined,
-      receipt: envelopeCodec.encode(bare(finish.receipt)),
+      receipt: envelopeCodec.encode(finish.receipt),
       acceptance: envelopeCodec.encode(acceptance),
       ...checks,
       ...(run === undefined ? {} : { run }),

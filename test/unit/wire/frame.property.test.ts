@@ -1,7 +1,10 @@
+import { create } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { envelopeCodec, statements } from '../../../src/wire/envelope.js'
 import { frames, isMalformed } from '../../../src/wire/frame.js'
+import { EnvelopeSchema } from '../../../src/wire/generated/edgecoder/envelope/v1/envelope_pb.js'
+import { PADDING } from '../../helpers/padding.js'
 
 const codecs = { ...frames, ...statements, envelope: envelopeCodec }
 
@@ -70,5 +73,21 @@ describe('decoders', () => {
     // Field 3 (bytes), length 2^31 - 1, and nothing behind it.
     const decoded = envelopeCodec.decode(Buffer.from('1affffffff07', 'hex'))
     expect(isMalformed(decoded) && decoded.code).toBe('malformed')
+  })
+
+  it('what this version does not know is not kept, how deep it lies: no bound is set to it', () => {
+    const pad = <T extends object>(value: T): T => Object.assign(value, { $unknown: [PADDING] })
+    const envelope = { network: 'n', type: 'x', payload: new Uint8Array(1), issuedMs: 1n }
+    const keys = { publicKey: new Uint8Array(32), signature: new Uint8Array(64) }
+    const body = {
+      case: 'submit',
+      value: { ask: 1, order: create(EnvelopeSchema, { ...envelope, ...keys }) },
+    } as const
+    pad(body.value.order)
+    const said = frames.gatewayToCoordinator
+    const padded = said.encode({ body })
+    expect(padded.length).toBeGreaterThan(60_000)
+    const heard = said.decode(padded)
+    expect(isMalformed(heard) ? heard : said.encode(heard).length).toBeLessThan(300)
   })
 })
