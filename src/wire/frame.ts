@@ -31,8 +31,9 @@ import {
 import { type Malformed, malformed } from './malformed.js'
 
 /**
- * Of what comes from the net no field is kept that this version does not know: no bound is set to it, and it would go
- * into records and envelopes that have one. Of our own records it is: a version after this one may have written it.
+ * Of what comes from the net no field is kept that this version does not know: no bound is set to it, and it
+ * would go into records and envelopes that have one. Of our own records it is: a later version may have
+ * written it.
  */
 const STORED = 'edgecoder.store.'
 
