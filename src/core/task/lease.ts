@@ -101,3 +101,14 @@ export function extend(task: HeldTask, event: TaskEventOf<'extend'>, nowMs: numb
   }
   return { task: extended, effects: wake(extended), durable: false }
 }
+
+/** What was granted or renewed since the clock was set goes by the new time already, hence the bounds. */
+export function clockSet(task: HeldTask, event: TaskEventOf<'clock-set'>, nowMs: number): TaskStep {
+  const aheadMs = Math.max(0, event.byMs)
+  const moved: HeldTask = {
+    ...task,
+    leaseExpiresMs: Math.min(task.leaseExpiresMs + aheadMs, nowMs + event.leaseMs),
+    runExpiresMs: Math.min(task.runExpiresMs + aheadMs, nowMs + task.header.maxRunMs),
+  }
+  return { task: moved, effects: wake(moved), durable: false }
+}

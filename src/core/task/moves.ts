@@ -1,6 +1,6 @@
 import { type Refusal, refusal } from '../refusal.js'
 import { DEADLINE_PASSED, decline, expireHeld, failAttempt, holds, loseWorker, stale } from './attempt-end.js'
-import { assign, complete, extend, progress } from './lease.js'
+import { assign, clockSet, complete, extend, progress } from './lease.js'
 import type {
   EndedTask,
   HeldTask,
@@ -49,6 +49,7 @@ const QUEUED: Moves<QueuedTask> = {
   decline: noLease,
   'worker-lost': ignored,
   extend: ignored,
+  'clock-set': ignored,
   clock: { to: ['expired', 'same'], decide: expireQueued },
   cancel: cancelled,
 }
@@ -63,6 +64,7 @@ const HELD = {
   decline: { to: ['queued', 'failed', 'expired', 'refused'], decide: decline },
   'worker-lost': { to: ['queued', 'failed', 'expired', 'same'], decide: loseWorker },
   extend: { to: ['same'], decide: extend },
+  'clock-set': { to: ['same'], decide: clockSet },
   clock: { to: ['queued', 'failed', 'expired', 'same'], decide: expireHeld },
   cancel: cancelled,
 } as const
@@ -75,6 +77,7 @@ const ENDED: Moves<EndedTask> = {
   decline: noLease,
   'worker-lost': ignored,
   extend: ignored,
+  'clock-set': ignored,
   clock: ignored,
   cancel: ended,
 }

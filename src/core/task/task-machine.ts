@@ -90,6 +90,8 @@ function decide<From extends Task>(
       return moves['worker-lost'].decide(task, event, nowMs)
     case 'extend':
       return moves.extend.decide(task, event, nowMs)
+    case 'clock-set':
+      return moves['clock-set'].decide(task, event, nowMs)
     case 'clock':
       return moves.clock.decide(task, event, nowMs)
     case 'cancel':

@@ -126,6 +126,8 @@ export type TaskEvent =
    * now. Given before `clock` while a storm lasts.
    */
   | { readonly type: 'extend'; readonly leaseMs: number }
+  /** The wall clock was set, forward or back, a moment ago: lease and run time are no shorter for it. */
+  | { readonly type: 'clock-set'; readonly byMs: number; readonly leaseMs: number }
   /** A timer: deadline, run time or lease may be over; nothing happens when none is. */
   | { readonly type: 'clock' }
   | { readonly type: 'cancel'; readonly why: Refusal }

@@ -73,9 +73,12 @@ export class TaskBook {
   /** Reads back what the disk holds. @throws EdgeCoderError `store-corrupt` */
   async start(onWoken: () => void): Promise<void> {
     const { clock, store, journal, accounting } = this.#components
-    this.#wheel = createWakeWheel(clock, WAKE_STEP_MS, (id) => {
-      this.#woken(id)
-      onWoken()
+    this.#wheel = createWakeWheel(clock, WAKE_STEP_MS, {
+      fire: (id) => {
+        this.#woken(id)
+        onWoken()
+      },
+      clockSet: (byMs) => this.#clockSet(byMs),
     })
     const ended: TaskEntry[] = []
     for await (const [key, value] of store.range(TASKS)) {
@@ -214,6 +217,12 @@ export class TaskBook {
     this.#counts[entry.task.state]--
     const keys = entry.task.state === 'done' ? [entry.key, receiptKey(id)] : [entry.key]
     for (const key of keys) journal.record({ key, write: () => ({ type: 'del', key }) })
+  }
+
+  #clockSet(byMs: number): void {
+    const { leaseMs } = this.#limits
+    for (const held of this.#leases.values())
+      for (const entry of held) this.step(entry, { type: 'clock-set', byMs, leaseMs })
   }
 
   #woken(id: string): void {

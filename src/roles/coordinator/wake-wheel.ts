@@ -10,14 +10,26 @@ export interface WakeWheel {
 
 /** Steps looked at one by one; after a longer sleep of the machine all buckets are looked through. */
 const MAX_STEPS = 10_000
+/** Wall clocks are slewed all the time; by so much within a step one was set. */
+const CLOCK_SET_MS = 1_000
 
-export function createWakeWheel(clock: Clock, stepMs: number, fire: (id: string) => void): WakeWheel {
+interface WheelEvents {
+  fire(id: string): void
+  /** The wall clock was set forward by so much, or back; before anything is fired. */
+  clockSet(byMs: number): void
+}
+
+export function createWakeWheel(clock: Clock, stepMs: number, events: WheelEvents): WakeWheel {
   const buckets = new Map<number, Set<string>>()
   const bucketOf = new Map<string, number>()
   let last = Math.floor(clock.nowMs() / stepMs)
+  let offsetMs = clock.nowMs() - clock.monotonicMs()
   const timer: Timer = clock.every(stepMs, turn)
 
   function turn(): void {
+    const byMs = Math.round(clock.nowMs() - clock.monotonicMs() - offsetMs)
+    offsetMs += byMs
+    if (Math.abs(byMs) >= CLOCK_SET_MS) events.clockSet(byMs)
     const from = last
     const now = Math.floor(clock.nowMs() / stepMs)
     // Set first: what a fired task asks for again must not land in a bucket that is done with.
@@ -31,7 +43,7 @@ export function createWakeWheel(clock: Clock, stepMs: number, fire: (id: string)
     if (ids === undefined) return
     buckets.delete(bucket)
     for (const id of ids) bucketOf.delete(id)
-    for (const id of ids) fire(id)
+    for (const id of ids) events.fire(id)
   }
 
   function forget(id: string): void {

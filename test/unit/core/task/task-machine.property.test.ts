@@ -51,6 +51,11 @@ const act: fc.Arbitrary<Act> = fc.record({
     ),
     worker.map((who) => () => ({ type: 'worker-lost', worker: who }) as const),
     leaseMs.map((ms) => () => ({ type: 'extend', leaseMs: ms }) as const),
+    fc.tuple(fc.integer({ min: -3_600_000, max: 3_600_000 }), leaseMs).map(
+      ([byMs, ms]) =>
+        () =>
+          ({ type: 'clock-set', byMs, leaseMs: ms }) as const,
+    ),
     fc.constant(() => ({ type: 'clock' }) as const),
     fc.constant(() => ({ type: 'cancel', why: WHY }) as const),
     fc.constant(() => 'restart' as const),

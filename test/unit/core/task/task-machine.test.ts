@@ -57,6 +57,7 @@ const EVENTS: Record<TaskEventName, readonly TaskEvent[]> = {
     { type: 'worker-lost', worker: 'worker-b' },
   ],
   extend: [{ type: 'extend', leaseMs: 5_000 }],
+  'clock-set': [{ type: 'clock-set', byMs: 3_600_000, leaseMs: 5_000 }],
   clock: [{ type: 'clock' }],
   cancel: [CANCEL],
 }

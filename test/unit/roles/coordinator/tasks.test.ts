@@ -5,6 +5,22 @@ import { digest, testSigner, World } from './world.js'
 
 const REFUSAL = { code: 'engine-failed', detail: 'it broke', next: '', retryAfterMs: 0 }
 
+test.each([3_600_000, -3_600_000])('a clock that is set by %i ms ends no attempt', async (byMs) => {
+  const world = await new World().start()
+  const gateway = await world.gateway()
+  const worker = await world.worker()
+  await gateway.submit(gateway.header('t1'))
+  const lease = await worker.lease()
+  worker.progress(lease, 1n)
+  await worker.hears('beatAck')
+  world.clock.jumpWall(byMs)
+  await world.clock.advance(5_000)
+  worker.progress(lease, 2n)
+  await worker.hears('beatAck')
+  await world.clock.advance(10_000)
+  expect((await worker.done(lease, gateway)).refusal).toBeUndefined()
+})
+
 test('submit, lease, progress, done: each told to who needs it, and settled on the disk', async () => {
   const world = await new World().start()
   const gateway = await world.gateway()

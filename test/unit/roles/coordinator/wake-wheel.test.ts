@@ -9,7 +9,10 @@ let fired: { id: string; atMs: number }[]
 beforeEach(() => {
   clock = createVirtualClock(1_000_000)
   fired = []
-  wheel = createWakeWheel(clock, 100, (id) => fired.push({ id, atMs: clock.nowMs() }))
+  wheel = createWakeWheel(clock, 100, {
+    fire: (id) => fired.push({ id, atMs: clock.nowMs() }),
+    clockSet: (byMs) => fired.push({ id: 'clock set', atMs: byMs }),
+  })
 })
 
 afterEach(() => {
@@ -28,6 +31,18 @@ test('wakes never early and at most two steps late', async () => {
   }
 })
 
+test('a clock that was set is told before anything is fired for it', async () => {
+  wheel.wake('a', 1_500_000)
+  await clock.advance(200)
+  clock.jumpWall(3_600_000)
+  await clock.advance(200)
+  expect(fired.map(({ id }) => id)).toEqual(['clock set', 'a'])
+  expect(fired[0]?.atMs).toBe(3_600_000)
+  clock.jumpWall(-7_200_000)
+  await clock.advance(200)
+  expect(fired.at(-1)).toEqual({ id: 'clock set', atMs: -7_200_000 })
+})
+
 test('the earlier wake stands, a forgotten one does not fire', async () => {
   wheel.wake('a', 1_000_500)
   wheel.wake('a', 1_002_000)
@@ -44,8 +59,11 @@ test('the earlier wake stands, a forgotten one does not fire', async () => {
 test('one that asks again for a time gone by, while it is fired, is fired again', async () => {
   wheel.stop()
   let times = 0
-  wheel = createWakeWheel(clock, 100, () => {
-    if (++times < 3) wheel.wake('a', 1_000_000)
+  wheel = createWakeWheel(clock, 100, {
+    fire: () => {
+      if (++times < 3) wheel.wake('a', 1_000_000)
+    },
+    clockSet: () => {},
   })
   wheel.wake('a', 1_000_000)
   await clock.advance(1_000)
@@ -58,5 +76,5 @@ test('after the wall clock jumped far ahead everything due is fired', async () =
   wheel.wake('far', 1_000_000 + 48 * 3_600_000)
   clock.jumpWall(24 * 3_600_000)
   await clock.advance(200)
-  expect(fired.map((each) => each.id).sort()).toEqual(['later', 'soon'])
+  expect(fired.map((each) => each.id).sort()).toEqual(['clock set', 'later', 'soon'])
 })
