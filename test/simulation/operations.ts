@@ -146,8 +146,11 @@ function undo(coordinator: SimCoordinator, { clock, check }: Scene): void {
       for (const { peer } of role.isolations()) await role.release(peer)
       timer.cancel()
     }
-    tell().catch((cause: unknown) => {
+    const told = tell().catch((cause: unknown) => {
       if (!(cause instanceof EdgeCoderError)) throw cause
+    })
+    // A process that ends meanwhile does not answer; the next one is asked.
+    void Promise.race([told, coordinator.gone]).finally(() => {
       telling = false
     })
   })
