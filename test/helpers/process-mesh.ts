@@ -131,7 +131,8 @@ export class NodeProcess {
     const token = readFileSync(join(this.node.dataDir, 'admin-token'), 'utf8').trim()
     const answer = await fetch(`http://127.0.0.1:${this.node.adminPort}/admin/v1${path}`, {
       ...init,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      // A connection that is kept may be closed just as it is used again, when tests take long in between.
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', connection: 'close' },
     })
     return answer.json()
   }

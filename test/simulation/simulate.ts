@@ -88,13 +88,26 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   const run = new Simulation(options.plan ?? planOf(seed), clock, options)
   await run.sign()
   const putBack = verifyInTurn(clock, createSeededRandom(seed + 0.1 * 2 ** 32))
+  const letGo = holdRejections((cause) => run.threw(cause))
   try {
     await run.play()
   } finally {
+    letGo()
     putBack()
   }
   await run.audit()
   return { ...run.summary(), wallS: Math.round(performance.now() - startMs) / 1000 }
+}
+
+/** A real process dies of a promise that is rejected while nobody listens; here whoever plays the seed hears of it. */
+function holdRejections(heard: (cause: unknown) => void): () => void {
+  const others = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection')
+  process.on('unhandledRejection', heard)
+  return () => {
+    process.off('unhandledRejection', heard)
+    for (const each of others) process.on('unhandledRejection', each)
+  }
 }
 
 class Simulation {
@@ -169,6 +182,10 @@ class Simulation {
       lenders: LENDERS,
       terms: CHECKED_TERMS,
     })
+  }
+
+  threw(cause: unknown): void {
+    this.#broken('a role threw', cause instanceof Error ? (cause.stack ?? cause.message) : String(cause))
   }
 
   /** Looks at what was paid, when all came to an end. */
