@@ -4,7 +4,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { EdgeCoderError } from '../src/core/errors.js'
-import { DEFAULT_MESH_DIR, type MeshFile, type MeshNode, readMeshFile } from './local-mesh/mesh-file.js'
+import { type MeshFile, type MeshNode, readMeshFile, usualMeshDir } from './local-mesh/mesh-file.js'
 import { createOutput, type Output } from './print/output.js'
 import { settledDataDir } from './settings-file.js'
 
@@ -37,7 +37,7 @@ export interface Session {
 
 export function sessionOf(command: Command): Session {
   const options = command.optsWithGlobals<GlobalOptions>()
-  const meshDir = resolve(options.mesh ?? process.env['EDGE_MESH_DIR'] ?? DEFAULT_MESH_DIR)
+  const meshDir = options.mesh === undefined ? usualMeshDir() : resolve(options.mesh)
   return {
     out: createOutput(process, options.json === true),
     meshDir,
