@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { EdgeCoderError, ERRORS } from '../../src/core/errors.js'
 import { connectTo } from '../connection.js'
+import { waiting } from '../goes-on.js'
 import { commandOn, type MeshFile, type MeshNode, readMeshFile, removeMesh } from '../local-mesh/mesh-file.js'
 import { type HeldNode, heldFault, startMesh } from '../local-mesh/start-mesh.js'
 import { stopMesh } from '../local-mesh/stop-mesh.js'
@@ -32,7 +33,10 @@ export function registerMesh(program: Command): void {
     .action(async (options: UpOptions, command: Command) => {
       const session = sessionOf(command)
       const { meshDir, out, signal } = session
-      const { mesh, readyMs, held } = await startMesh(meshDir, options, out.say, signal)
+      const going = { what: 'What was started goes on.', next: `${commandOn(meshDir)} status` }
+      const { mesh, readyMs, held } = await waiting(session, going, () =>
+        startMesh(meshDir, options, out.say, signal),
+      )
       const nodes = await statusOf(mesh, session)
       out.answer({ mesh: meshDir, readyMs, held, nodes }, () => {
         const ready = held.length === 0 ? '' : `${nodes.length - held.length} of ${nodes.length} `
