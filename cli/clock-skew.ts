@@ -1,10 +1,5 @@
-import { ENVELOPE_AGE_MS } from '../src/wire/limits.js'
+import { CLOCK_FAULT_MS, CLOCK_WARN_MS } from '../src/node/clock-skew.js'
 import { duration } from './print/duration.js'
-
-/** A clock that is set by a time service is never so far off. */
-const WARN_MS = 5_000
-/** Of two that are off so far, one ahead and one behind, neither takes what the other has just signed. */
-const FAULT_MS = ENVELOPE_AGE_MS / 2
 
 interface OtherClock {
   readonly peerId: string
@@ -30,7 +25,7 @@ export function clockSkew(others: readonly OtherClock[]): ClockSkew | undefined 
   const worst = known.toSorted((a, b) => Math.abs(b.clockAheadMs) - Math.abs(a.clockAheadMs))[0]
   if (worst === undefined) return undefined
   const offMs = Math.abs(worst.clockAheadMs)
-  const state = offMs < WARN_MS ? 'good' : offMs < FAULT_MS ? 'warns' : 'fault'
+  const state = offMs < CLOCK_WARN_MS ? 'good' : offMs < CLOCK_FAULT_MS ? 'warns' : 'fault'
   const side = worst.clockAheadMs > 0 ? 'behind' : 'ahead of'
   const detail = `${duration(offMs)} ${side} that of coordinator ${worst.peerId}`
   return { state, told: new Set(known.map(({ peerId }) => peerId)).size, offMs, detail }

@@ -24,8 +24,8 @@ export function registerMesh(program: Command): void {
   program
     .command('up')
     .description(
-      'start a local mesh of separate processes; again = start those that are down. Ends with an error code ' +
-        'when one of them waits for a decision: 4 not admitted, 1 not approved yet',
+      'start a local mesh of separate processes; again = start those that are down. When one of them waits ' +
+        'for a decision it ends with an error code: 4 not admitted, 1 not approved yet',
     )
     .option('--coordinators <n>', 'how many, when the mesh is new', count, 1)
     .option('--workers <n>', 'how many, when the mesh is new', count, 2)

@@ -13,9 +13,9 @@ export function toldTime(timeMs: bigint, askedMs: number, heardMs: number): Told
 }
 
 /**
- * How far a peer's clock is ahead of the one here (negative = behind), at least: what the way there and back
- * may have taken counts as no difference. It holds when the wall clock here is set meanwhile; that of the peer
- * being set shows once it tells its time again.
+ * How far a peer's clock is ahead of the one here (negative = behind), at least: what the way there and
+ * back may have taken counts as no difference. It holds when the wall clock here is set meanwhile; that of
+ * the peer being set shows once it tells its time again.
  *
  * @returns undefined when it told none
  */
