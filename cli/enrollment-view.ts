@@ -41,7 +41,7 @@ export interface Subject {
  */
 export async function enrollmentView(session: Session, folder: string | undefined): Promise<EnrollmentView> {
   const answers: { readonly node: AdminClient; readonly said: Requests; readonly chain: PolicyChain }[] = []
-  let last: unknown
+  const away: EdgeCoderError[] = []
   for (const dataDir of session.dataDirs(['coordinator'])) {
     try {
       const node = connectTo(dataDir)
@@ -50,12 +50,14 @@ export async function enrollmentView(session: Session, folder: string | undefine
       answers.push({ node, said, chain: await chainAt(node, signal) })
     } catch (cause) {
       if (!(cause instanceof EdgeCoderError) || cause.code !== 'unreachable') throw cause
-      last = cause
-      session.out.say(cause.message)
+      away.push(cause)
     }
   }
   const [best] = answers.toSorted((a, b) => lengthOf(b.chain) - lengthOf(a.chain))
-  if (best === undefined) throw last
+  // What ends the command is said there.
+  const failure = best === undefined ? away.pop() : undefined
+  for (const { message } of away) session.out.say(message)
+  if (best === undefined) throw failure
   if (folder !== undefined) await requireAtLeast(best.chain, folder)
   return { answers, chain: best.chain, node: best.node, nodes: enrolledNodes(best.chain) }
 }

@@ -1,7 +1,15 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../src/bridge/admin-client.js'
-import { type DsseSigner, extendChainFolder, openAdminKey } from '../src/node/admin-policy.js'
+import { EdgeCoderError } from '../src/core/errors.js'
+import {
+  type DsseSigner,
+  examinePolicy,
+  extendChainFolder,
+  openAdminKey,
+  type PolicyChain,
+} from '../src/node/admin-policy.js'
 import { type PolicySaying, PolicySeries } from '../src/node/policy-series.js'
 import { withPassphrase } from './commands/admin-key.js'
 import { confirmed } from './confirm.js'
@@ -9,6 +17,8 @@ import type { EnrollmentView } from './enrollment-view.js'
 import { writeNew } from './files.js'
 import { positive } from './number-option.js'
 import { passphraseSource, readPassphrase } from './passphrase.js'
+import { readMessage } from './policy-files.js'
+import type { Output } from './print/output.js'
 import { saysOf } from './print/policy-text.js'
 import type { Session } from './session.js'
 
@@ -23,6 +33,7 @@ export interface DecisionOptions {
   readonly out: string
   readonly expiresDays: number
   readonly yes?: boolean
+  readonly replace?: boolean
   readonly dryRun?: boolean
 }
 
@@ -37,6 +48,7 @@ export function withDecision(command: Command): Command {
     .option('--out <folder>', 'where messages go that others must sign', 'drafts')
     .option('--expires-days <n>', 'how long they may stand as the newest', positive, 365)
     .option('--yes', 'do not ask')
+    .option('--replace', 'write over messages of the same name in that folder, which loses their signatures')
     .option('--dry-run', 'show what would be signed, and sign nothing')
 }
 
@@ -72,7 +84,9 @@ export async function decide(
   if (options.key !== undefined) {
     await series.sign(signer ?? (await keyOf(options.key, options.passphraseFile)))
   }
-  if (!series.isComplete) return answer(series, 'awaits-signatures', await write(series, options), session)
+  if (!series.isComplete) {
+    return answer(series, 'awaits-signatures', await write(series, chain, options, out), session)
+  }
   await publish(view, series, session)
   if (options.chain !== undefined) {
     const lacked = await extendChainFolder(options.chain, chain)
@@ -98,14 +112,45 @@ async function publish(
   }
 }
 
-async function write(series: PolicySeries, { out, yes }: DecisionOptions): Promise<readonly string[]> {
-  const files: string[] = []
-  for (const { message, bytes } of series.messages) {
-    const file = join(out, `${String(message.sequence).padStart(6, '0')}-${message.kind}.json`)
-    await writeNew(file, bytes, yes === true)
-    files.push(file)
+/** All of them or none. @throws EdgeCoderError `bad-request` when one of them is there already */
+async function write(
+  series: PolicySeries,
+  chain: PolicyChain,
+  options: DecisionOptions,
+  out: Output,
+): Promise<readonly string[]> {
+  const drafts = series.messages.map(({ message: { sequence, kind }, bytes }) => {
+    return { file: join(options.out, `${String(sequence).padStart(6, '0')}-${kind}.json`), bytes }
+  })
+  for (const { file } of drafts) {
+    if (existsSync(file)) await giveUp(file, chain, options.replace === true, out)
   }
-  return files
+  for (const { file, bytes } of drafts) await writeNew(file, bytes, options.replace === true)
+  return drafts.map(({ file }) => file)
+}
+
+/** Another admin may have signed what is there, and its signature is nowhere else. */
+async function giveUp(file: string, chain: PolicyChain, replace: boolean, out: Output): Promise<void> {
+  const signers = await signersIn(file, chain)
+  const what = signers.length === 0 ? 'unsigned' : `signed by ${signers.join(', ')}`
+  if (replace) return out.say(`${file}, ${what}, is replaced`)
+  throw new EdgeCoderError('bad-request', `${file} is there already, ${what}; nothing was written`, {
+    next:
+      `Sign that one: edgecoder admin policy sign ${file} --key <key file>; ` +
+      'or write elsewhere with --out, or over it with --replace.',
+  })
+}
+
+/** Keys whose signatures count in a file; none when it is no policy message. */
+async function signersIn(file: string, chain: PolicyChain): Promise<readonly string[]> {
+  try {
+    const { demands } = await examinePolicy(readMessage(file), chain, Date.now())
+    const signed = demands.flatMap(({ keys }) => keys.filter((each) => each.signed))
+    return [...new Set(signed.map(({ key }) => key))]
+  } catch (error) {
+    if (error instanceof EdgeCoderError) return []
+    throw error
+  }
 }
 
 function answer(

@@ -5,6 +5,7 @@ const UNKNOWN: ReadonlySet<string> = new Set([
   'unreachable',
   'link-closed',
   'cancelled',
+  'interrupted',
   'timed-out',
   'store-full',
   'store-failed',

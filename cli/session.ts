@@ -3,8 +3,8 @@ import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { EdgeCoderError } from '../src/core/errors.js'
-import { DEFAULT_MESH_DIR, type MeshFile, type MeshNode, readMeshFile } from './local-mesh/mesh-file.js'
+import { EdgeCoderError, ERRORS } from '../src/core/errors.js'
+import { type MeshFile, type MeshNode, readMeshFile, usualMeshDir } from './local-mesh/mesh-file.js'
 import { createOutput, type Output } from './print/output.js'
 import { settledDataDir } from './settings-file.js'
 
@@ -37,7 +37,7 @@ export interface Session {
 
 export function sessionOf(command: Command): Session {
   const options = command.optsWithGlobals<GlobalOptions>()
-  const meshDir = resolve(options.mesh ?? process.env['EDGE_MESH_DIR'] ?? DEFAULT_MESH_DIR)
+  const meshDir = options.mesh === undefined ? usualMeshDir() : resolve(options.mesh)
   return {
     out: createOutput(process, options.json === true),
     meshDir,
@@ -56,7 +56,13 @@ export function sessionOf(command: Command): Session {
 
 function signalOf(timeout: string | undefined): AbortSignal {
   const interrupt = new AbortController()
-  process.once('SIGINT', () => interrupt.abort(new EdgeCoderError('cancelled', 'Interrupted.')))
+  process.once('SIGINT', () => {
+    interrupt.abort(new EdgeCoderError('interrupted', 'Interrupted.'))
+    // Whatever became of it: no failure after Ctrl-C is taken for an answer.
+    process.once('exit', (code) => {
+      if (code !== 0) process.exitCode = ERRORS.interrupted.exit
+    })
+  })
   if (timeout === undefined) return interrupt.signal
   const seconds = Number(timeout)
   if (!(seconds > 0)) {

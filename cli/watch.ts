@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type AdminClient, TASK_ROUTES } from '../src/bridge/admin-client.js'
 import type { ProgressJson } from '../src/bridge/schemas/task.js'
 import { EdgeCoderError, ERRORS, type ErrorCode, isErrorCode } from '../src/core/errors.js'
+import { waiting } from './goes-on.js'
 import { lastPaymentOf } from './payment.js'
 import type { Output } from './print/output.js'
 import { resultText, stateLine } from './print/task-text.js'
@@ -21,7 +22,12 @@ const AWAY: ReadonlySet<ErrorCode> = new Set(['link-closed', 'unreachable', 'shu
  * @param reach connects anew: a restarted gateway has another token
  * @returns the exit code: 0 when it is done (and, for solve and test, its tests passed)
  */
-export async function watchTask(reach: () => AdminClient, id: string, session: Session): Promise<number> {
+export function watchTask(reach: () => AdminClient, id: string, session: Session): Promise<number> {
+  const going = { what: `Task ${id} goes on.`, next: `edgecoder task watch ${id}` }
+  return waiting(session, going, () => watched(reach, id, session))
+}
+
+async function watched(reach: () => AdminClient, id: string, session: Session): Promise<number> {
   const { out, signal } = session
   const patience = new Patience(session)
   const seen = await follow(reach, id, session, patience)

@@ -511,5 +511,19 @@ add(
     body: { case: 'refused', value: { code: 'model-missing', detail: 'not here' } },
   }),
 )
+add(
+  'a coordinator welcomes a worker, and tells its time',
+  frames.coordinatorToWorker,
+  frames.coordinatorToWorker.encode({
+    body: { case: 'welcome', value: { leaseMs: 10_000, heartbeatMs: 2_000, timeMs: 1_800_000_000_000n } },
+  }),
+)
+add(
+  'a coordinator welcomes a gateway, and tells its time',
+  frames.coordinatorToGateway,
+  frames.coordinatorToGateway.encode({
+    body: { case: 'welcome', value: { heartbeatMs: 2_000, disputes: true, timeMs: 1_800_000_000_000n } },
+  }),
+)
 
 process.stdout.write(`${JSON.stringify(vectors, null, 2)}\n`)

@@ -4,6 +4,7 @@ import { ADMIN_ROUTES, type AdminClient } from '../../src/bridge/admin-client.js
 import { EdgeCoderError, ERRORS, isErrorCode } from '../../src/core/errors.js'
 import { extendChainFolder, loadChain } from '../../src/node/admin-policy.js'
 import { answerChain } from '../chain-answer.js'
+import { waiting } from '../goes-on.js'
 import { chainAt, policyNodeOf } from '../node-chain.js'
 import { positive } from '../number-option.js'
 import { readMessage, withChain } from '../policy-files.js'
@@ -20,6 +21,8 @@ interface PublishOptions {
 
 /** How often a node is asked how far its peers are. */
 const LOOK_MS = 200
+/** Shows how far messages are. */
+const STATUS = 'edgecoder admin policy status'
 
 /** `edgecoder admin policy publish|pull|status|log`: what a running node takes and has. */
 export function registerAdminPublish(policy: Command): void {
@@ -64,7 +67,11 @@ async function publish(files: readonly string[], options: PublishOptions, comman
     published.push(answer)
   }
   const last = Math.max(...published.map(({ sequence }) => sequence))
-  const status = options.wait === true ? await reached(node, last, options, session) : undefined
+  const going = { what: `Message ${last} is durable at the node, and goes on to its peers.`, next: STATUS }
+  const status =
+    options.wait === true
+      ? await waiting(session, going, () => reached(node, last, options, session))
+      : undefined
   const peers = status?.peers.length
   session.out.answer({ published, ...(peers === undefined ? {} : { peers }) }, () =>
     peers === undefined
@@ -112,7 +119,7 @@ async function reached(
       throw new EdgeCoderError(
         'timed-out',
         `message ${sequence} is durable at the node, and at ${have} of ${status.peers.length} peers`,
-        { next: 'It goes on to the others by itself; edgecoder admin policy status tells how far they are.' },
+        { next: `It goes on to the others by itself; ${STATUS} tells how far they are.` },
       )
     }
     await new Promise((resolve) => {

@@ -14,6 +14,7 @@ import { type RolloutOptions, rolloutBody, withVersion } from './admin-draft-fle
 type Stage = PolicyBody<'rollout'>['stage']
 type StepOptions = DecisionOptions & { readonly reason?: string; readonly override?: string }
 
+const FAILED = 1
 const NEXT = { canary: 'batch', batch: 'full' } as const
 
 /** `edgecoder admin rollout …`: brings a version to some workers, then to more, then to all, and back. */
@@ -23,11 +24,14 @@ export function registerAdminRollout(admin: Command): void {
     .description('bring a version of the runtime or of a model to some workers, then to more, then to all')
   rollout
     .command('status')
-    .description('which cohort has what, how it does, and whether the gate holds')
+    .description(
+      'which cohort has what, how it does, and whether the gate holds; ends with 1 when that of one under way is broken',
+    )
     .action(async (_options: unknown, command: Command) => {
       const session = sessionOf(command)
       const found = await rolloutsNow(await enrollmentView(session, undefined), session)
       session.out.answer({ rollouts: found }, () => rolloutsText(found))
+      if (found.some(isFailing)) process.exitCode = FAILED
     })
   withDecision(withVersion(rollout.command('start <id>')))
     .description('offer it to the canaries: 10 % of the workers')
@@ -65,6 +69,11 @@ export function registerAdminRollout(admin: Command): void {
     .action((id: string, options: StepOptions, command: Command) =>
       step(id, ({ reached }) => reached, options, command),
     )
+}
+
+/** Somebody should pause it or roll it back. */
+function isFailing({ stage, gate }: Rollouts[number]): boolean {
+  return gate.state === 'broken' && stage !== 'paused' && stage !== 'rolled-back'
 }
 
 async function advance(id: string, options: StepOptions, command: Command): Promise<void> {

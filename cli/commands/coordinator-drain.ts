@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import type { DrainsJson } from '../../src/bridge/schemas/coordinator.js'
 import { connect } from '../connection.js'
+import { waiting } from '../goes-on.js'
 import { within } from '../number-option.js'
 import { duration } from '../print/duration.js'
 import { drainsText } from '../print/node-text.js'
@@ -16,6 +17,7 @@ interface DrainOptions {
 }
 
 const WEEK_S = 7 * 86_400
+const GOES_ON = { what: 'The drain goes on.', next: 'edgecoder coordinator drains' }
 
 /** `edgecoder coordinator drain|undrain|drains`: a worker that gets nothing new at this coordinator. */
 export function registerDrain(coordinator: Command): void {
@@ -37,7 +39,7 @@ export function registerDrain(coordinator: Command): void {
       session.out.say(
         'It gets nothing new at this coordinator; others are not told. Ctrl-C ends the waiting only.',
       )
-      const drains = wait ? await drained(session, peerId) : asked
+      const drains = wait ? await waiting(session, GOES_ON, () => drained(session, peerId)) : asked
       session.out.answer(drains, () => drainsText(drains))
     })
   coordinator

@@ -3,6 +3,7 @@ import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import type { CoordinatorStatusJson } from '../../src/bridge/schemas/coordinator.js'
 import { EdgeCoderError } from '../../src/core/errors.js'
 import { connect } from '../connection.js'
+import { waiting } from '../goes-on.js'
 import { within } from '../number-option.js'
 import { coordinatorText, stageText } from '../print/node-text.js'
 import { type Session, sessionOf } from '../session.js'
@@ -20,6 +21,7 @@ interface ResumeOptions {
 }
 
 const WEEK_S = 7 * 86_400
+const GOES_ON = { what: 'The staged resume goes on.', next: 'edgecoder coordinator status' }
 
 /** `edgecoder coordinator pause|resume`: whether it gives out work, and how much at first. */
 export function registerPause(coordinator: Command): void {
@@ -51,7 +53,7 @@ export function registerPause(coordinator: Command): void {
       })
       const waits = options.staged === true && options.wait
       if (waits) session.out.say('It goes on by itself, over restarts too. Ctrl-C ends the waiting only.')
-      const status = waits ? await resumed(session) : asked
+      const status = waits ? await waiting(session, GOES_ON, () => resumed(session)) : asked
       session.out.answer(status, () => coordinatorText(status))
       if (status.resuming?.held !== undefined) process.exitCode = HELD
     })

@@ -11,6 +11,8 @@ import { drawnText, feesText, pricesText, supplyText, windowsText } from '../pri
 import { sentOnce } from '../sent-once.js'
 import { sessionOf } from '../session.js'
 
+const FAILED = 1
+
 interface DrawOptions {
   readonly to?: string
   readonly log?: string
@@ -23,7 +25,9 @@ export function registerEconomy(program: Command): void {
   const economy = program.command('economy').description('prices, issuance, and where all credits are')
   economy
     .command('windows')
-    .description('pricing and issuance windows, each computed again and compared with the ledger')
+    .description(
+      'pricing and issuance windows, each computed again and compared with the ledger; ends with 1 when one differs',
+    )
     .option('--limit <n>', 'most closed windows to list, of each sort', whole(1, 1_000), 12)
     .action(async (options: { readonly limit: number }, command: Command) => {
       const session = sessionOf(command)
@@ -32,6 +36,10 @@ export function registerEconomy(program: Command): void {
         signal: session.signal,
       })
       session.out.answer(windows, () => windowsText(windows))
+      const { pricing, issuance } = windows
+      // One whose inputs are not here cannot be compared.
+      const compared = [...pricing.closed, ...issuance.closed.filter(({ missing }) => missing === undefined)]
+      if (compared.some(({ equal }) => !equal)) process.exitCode = FAILED
     })
   economy
     .command('prices')
@@ -44,12 +52,13 @@ export function registerEconomy(program: Command): void {
     })
   economy
     .command('supply')
-    .description('where all credits of the ledger are: they sum to nothing')
+    .description('where all credits of the ledger are; ends with 1 unless they sum to nothing')
     .action(async (_options: unknown, command: Command) => {
       const session = sessionOf(command)
       const { signal } = session
       const supply = await connect(session, ['coordinator']).call(ADMIN_ROUTES.economySupply, { signal })
       session.out.answer(supply, () => supplyText(supply))
+      if (supply.sum !== '0') process.exitCode = FAILED
     })
   registerFee(economy)
 }

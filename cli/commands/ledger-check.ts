@@ -12,6 +12,8 @@ import { table } from '../print/table.js'
 import { refuse } from '../refuse.js'
 import { type Session, sessionOf } from '../session.js'
 
+const FAILED = 1
+
 interface OutOptions {
   readonly out?: string
   readonly yes?: boolean
@@ -46,7 +48,9 @@ export function registerLedgerCheck(ledger: Command): void {
     .option('--backup <file>', 'a copy of the log, which some evidence needs')
     .action(check)
   withOut(ledger.command('evidence [log]'))
-    .description('evidence against other coordinators; of one log it is written out')
+    .description(
+      'evidence against other coordinators; ends with 1 when there is any; of one log it is written out',
+    )
     .action(async (log: string | undefined, options: OutOptions, command: Command) => {
       const session = sessionOf(command)
       const client = connect(session, ['coordinator'])
@@ -60,6 +64,7 @@ export function registerLedgerCheck(ledger: Command): void {
                 logs.map(({ origin, bytes }) => [origin, String(bytes)]),
               ),
         )
+        if (logs.length > 0) process.exitCode = FAILED
         return
       }
       const found = logs.find(({ origin }) => origin === log)

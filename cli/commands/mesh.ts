@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
-import { EdgeCoderError } from '../../src/core/errors.js'
+import { EdgeCoderError, ERRORS } from '../../src/core/errors.js'
 import { connectTo } from '../connection.js'
-import { type MeshFile, type MeshNode, readMeshFile, removeMesh } from '../local-mesh/mesh-file.js'
-import { startMesh } from '../local-mesh/start-mesh.js'
+import { waiting } from '../goes-on.js'
+import { commandOn, type MeshFile, type MeshNode, readMeshFile, removeMesh } from '../local-mesh/mesh-file.js'
+import { type HeldNode, heldFault, startMesh } from '../local-mesh/start-mesh.js'
 import { stopMesh } from '../local-mesh/stop-mesh.js'
 import { whole } from '../number-option.js'
 import { duration } from '../print/duration.js'
@@ -22,18 +23,29 @@ const count = whole(0, 64)
 export function registerMesh(program: Command): void {
   program
     .command('up')
-    .description('start a local mesh of separate processes; again = start those that are down')
+    .description(
+      'start a local mesh of separate processes; again = start those that are down. When one of them waits ' +
+        'for a decision it ends with an error code: 4 not admitted, 1 not approved yet',
+    )
     .option('--coordinators <n>', 'how many, when the mesh is new', count, 1)
     .option('--workers <n>', 'how many, when the mesh is new', count, 2)
     .option('--gateways <n>', 'how many, when the mesh is new', count, 1)
     .action(async (options: UpOptions, command: Command) => {
       const session = sessionOf(command)
-      const started = await startMesh(session.meshDir, options, session.out.say, session.signal)
-      const nodes = await statusOf(started.mesh, session)
-      session.out.answer({ mesh: session.meshDir, readyMs: started.readyMs, nodes }, () => {
-        const next = 'next: edgecoder task submit chat "…"   ·   edgecoder status   ·   edgecoder down'
-        return `${statusText(nodes)}\n\nready in ${duration(started.readyMs)}\n${next}`
+      const { meshDir, out, signal } = session
+      const going = { what: 'What was started goes on.', next: `${commandOn(meshDir)} status` }
+      const { mesh, readyMs, held } = await waiting(session, going, () =>
+        startMesh(meshDir, options, out.say, signal),
+      )
+      const nodes = await statusOf(mesh, session)
+      out.answer({ mesh: meshDir, readyMs, held, nodes }, () => {
+        const ready = held.length === 0 ? '' : `${nodes.length - held.length} of ${nodes.length} `
+        const command = commandOn(meshDir)
+        const verbs = ['task submit chat "…"', 'status', 'down'].map((verb) => `${command} ${verb}`)
+        const next = `next: ${verbs.join('   ·   ')}`
+        return `${statusText(nodes)}\n\n${ready}ready in ${duration(readyMs)}\n${next}`
       })
+      if (held.length > 0) process.exitCode = Math.max(...held.map((each) => tellHeld(each, session)))
     })
   program
     .command('down')
@@ -70,8 +82,15 @@ function requireMesh(dir: string): MeshFile {
   const mesh = readMeshFile(dir)
   if (mesh !== undefined) return mesh
   throw new EdgeCoderError('not-found', `there is no local mesh in ${dir}`, {
-    next: 'Make one with `edgecoder up`, or name its folder with --mesh.',
+    next: `Make one with \`${commandOn(dir)} up\`, or name its folder with --mesh.`,
   })
+}
+
+/** The others are ready all the same. @returns the exit code */
+function tellHeld(held: HeldNode, { out }: Session): number {
+  const { code, message, next } = heldFault(held)
+  out.say(`${message}${next === undefined ? '' : `\nnext: ${next}`}`)
+  return ERRORS[code].exit
 }
 
 interface NodeLine {

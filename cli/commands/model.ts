@@ -5,6 +5,7 @@ import type { PullJson } from '../../src/bridge/schemas/model.js'
 import { EdgeCoderError, isErrorCode } from '../../src/core/errors.js'
 import { PULL_FROM, type PullFrom } from '../../src/core/models/pull-from.js'
 import { connect } from '../connection.js'
+import { waiting } from '../goes-on.js'
 import { lentText, modelPolicyText, modelsText, pullsText, pullText } from '../print/model-text.js'
 import { createProgress } from '../print/progress.js'
 import { type Session, sessionOf } from '../session.js'
@@ -16,6 +17,7 @@ interface PullOptions {
 }
 
 const LOOK_MS = 500
+const GOES_ON = { what: 'The worker goes on fetching.', next: 'edgecoder model pulls' }
 
 /** `edgecoder model …`: what can be asked for, what may serve, and how it comes here. */
 export function registerModel(program: Command): void {
@@ -53,7 +55,7 @@ export function registerModel(program: Command): void {
         body: { name, from, ...(digest === undefined ? {} : { digest }) },
         signal: session.signal,
       })
-      const pull = wait ? await pulled(session, begun) : begun
+      const pull = wait ? await waiting(session, GOES_ON, () => pulled(session, begun)) : begun
       session.out.answer(pull, () => pullText(pull))
     })
   model

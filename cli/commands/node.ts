@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import { SETTINGS, type SettingName } from '../../src/node/settings.js'
 import { connect } from '../connection.js'
+import { waiting } from '../goes-on.js'
 import { isGone } from '../local-mesh/stop-mesh.js'
 import { nodeStatusText, peersText, whyIdleText } from '../print/node-text.js'
 import { readAdminFile, sessionOf } from '../session.js'
@@ -13,6 +14,7 @@ import { registerTerms } from './node-terms.js'
 
 /** The most that EDGE_DRAIN_MS allows, and what stopping takes besides. */
 const LONGEST_DRAIN_MS = 3_660_000
+const STOPS = { what: 'The node goes on stopping.', next: 'edgecoder node status' }
 
 /** `edgecoder node …`: run a node in the foreground, and ask a running one. */
 export function registerNode(program: Command): void {
@@ -63,7 +65,9 @@ export function registerNode(program: Command): void {
       const session = sessionOf(command)
       const { pid } = readAdminFile(session.dataDir(['worker']))
       await connect(session, ['worker']).call(ADMIN_ROUTES.stop, { body: {}, signal: session.signal })
-      const stopped = options.wait === true && (await isGone(pid, LONGEST_DRAIN_MS, session.signal))
+      const stopped =
+        options.wait === true &&
+        (await waiting(session, STOPS, () => isGone(pid, LONGEST_DRAIN_MS, session.signal)))
       session.out.answer({ stopping: true, stopped }, () => (stopped ? 'stopped' : 'stopping'))
     })
 }

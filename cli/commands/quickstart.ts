@@ -5,8 +5,8 @@ import type { Command } from 'commander'
 import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
 import { EdgeCoderError } from '../../src/core/errors.js'
 import { connectTo } from '../connection.js'
-import { readMeshFile, removeMesh } from '../local-mesh/mesh-file.js'
-import { startMesh } from '../local-mesh/start-mesh.js'
+import { commandOn, readMeshFile, removeMesh } from '../local-mesh/mesh-file.js'
+import { heldFault, startMesh } from '../local-mesh/start-mesh.js'
 import { stopMesh } from '../local-mesh/stop-mesh.js'
 import { duration } from '../print/duration.js'
 import { stepsText } from '../print/task-text.js'
@@ -46,12 +46,14 @@ export function registerQuickstart(program: Command): void {
 async function quickstart(session: Session, dir: string, indented: (text: string) => void): Promise<void> {
   const { out, signal } = session
   out.say('1. A local mesh (`edgecoder up`): 1 coordinator, 2 workers, 1 gateway, each a process of its own')
-  const { mesh, readyMs } = await startMesh(
+  const { mesh, readyMs, held } = await startMesh(
     dir,
     { coordinators: 1, workers: 2, gateways: 1 },
     indented,
     signal,
   )
+  const [first] = held
+  if (first !== undefined) throw heldFault(first)
   out.say(`   ready in ${duration(readyMs)}\n\n2. A coding task (\`edgecoder task submit solve\`): ${TASK}`)
   const gatewayDir = mesh.nodes.find((node) => node.mode === 'gateway')?.dataDir ?? dir
   const reach = () => connectTo(gatewayDir)
@@ -85,14 +87,15 @@ function solveTask() {
 }
 
 function nextText(bridgeUrl: string | undefined, meshDir: string): string {
+  const command = `npx ${commandOn(meshDir)}`
   return `
 The mesh is running; its folder is ${meshDir}.
   REST API      ${bridgeUrl}/api/v1   (${bridgeUrl}/openapi.json)
-  OpenAI API    ${bridgeUrl}/v1       key: npx edgecoder token create laptop
-  ask it        npx edgecoder task submit chat "Write a JavaScript function gcd …"
-  its credits   npx edgecoder wallet balance · npx edgecoder wallet history
-  look at it    npx edgecoder status · npx edgecoder coordinator workers · npx edgecoder model list
-  stop it       npx edgecoder down
+  OpenAI API    ${bridgeUrl}/v1       key: ${command} token create laptop
+  ask it        ${command} task submit chat "Write a JavaScript function gcd …"
+  its credits   ${command} wallet balance · ${command} wallet history
+  look at it    ${command} status · ${command} coordinator workers · ${command} model list
+  stop it       ${command} down
 The demo model knows two dozen one-line functions. For real work start Ollama, llama.cpp, vLLM or LM Studio
-and run \`npx edgecoder down && npx edgecoder up\`, or set EDGE_ENGINE=/path/to/model.gguf.`
+and run \`${command} down && ${command} up\`, or set EDGE_ENGINE=/path/to/model.gguf.`
 }

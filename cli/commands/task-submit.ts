@@ -182,10 +182,5 @@ async function send(body: Submission, options: CommonOptions, session: Session):
     return
   }
   session.out.say(`task ${task.id} is durable; following it (Ctrl-C stops following, not the task)`)
-  try {
-    process.exitCode = await watchTask(reach, task.id, session)
-  } catch (error) {
-    if (session.signal.aborted) session.out.say(`task ${task.id} goes on: edgecoder task watch ${task.id}`)
-    throw error
-  }
+  process.exitCode = await watchTask(reach, task.id, session)
 }

@@ -8,6 +8,8 @@ export interface Finding {
   readonly ok: boolean
   /** It cannot be told from here; `next` says how to find out. */
   readonly unknown?: true
+  /** It works now; left alone it may not for long. */
+  readonly warns?: true
   readonly detail: string
   readonly next?: string
 }
@@ -18,6 +20,10 @@ export function good(check: string, detail: string): Finding {
 
 export function fault(check: string, detail: string, next: string): Finding {
   return { check, ok: false, detail, next }
+}
+
+export function warning(check: string, detail: string, next: string): Finding {
+  return { check, ok: true, warns: true, detail, next }
 }
 
 export function unknown(check: string, detail: string, next: string): Finding {
@@ -32,8 +38,8 @@ export function reasonOf(error: unknown): { readonly detail: string; readonly ne
   return { detail: error.message, ...(error.next === undefined ? {} : { next: error.next }) }
 }
 
-export function findingText({ check, ok, unknown: isUnknown, detail, next }: Finding): string {
+export function findingText({ check, ok, unknown: isUnknown, warns, detail, next }: Finding): string {
   const hint = next === undefined ? '' : `\n       next: ${next}`
-  const sign = ok ? (isUnknown === true ? '?    ' : 'ok   ') : 'FAULT'
+  const sign = !ok ? 'FAULT' : isUnknown === true ? '?    ' : warns === true ? 'warn ' : 'ok   '
   return `${sign}  ${check}: ${detail}${hint}`
 }

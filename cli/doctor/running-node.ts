@@ -3,16 +3,13 @@ import { ADMIN_ROUTES, type AdminClient } from '../../src/bridge/admin-client.js
 import { EdgeCoderError } from '../../src/core/errors.js'
 import { VERSION } from '../../src/node/version.js'
 import { duration } from '../print/duration.js'
+import { clockFinding } from './clocks.js'
 import { type Finding, fault, good, unknown } from './finding.js'
 
 type Answer<R extends keyof typeof ADMIN_ROUTES> = z.output<(typeof ADMIN_ROUTES)[R]['response']>
 
 /** Less than this part of its life left: somebody should sign a newer message, as the node says, too. */
 const LATE_RATIO = 0.1
-/** Statements of a clock that is ten minutes off are refused; long before that somebody should look. */
-const SKEW_MS = 10_000
-/** A cosignature tells the second. */
-const SKEW_TOLD_MS = 1_000
 
 /** What a running node says of itself and of its place in the mesh. */
 export async function runningFindings(
@@ -40,7 +37,7 @@ export async function runningFindings(
     versionFinding(status, workers),
     ...capabilityFindings(status),
     ...(mesh === undefined ? [] : [peersFinding(mesh), reachFinding(status, mesh)]),
-    clockFinding(ledger),
+    clockFinding(status, ledger),
     ...(policy === undefined ? [] : [policyFinding(policy)]),
     ...(status.incident ?? []).map(({ message, next }) => unknown('incident', message, next ?? '')),
   ]
@@ -119,32 +116,6 @@ function reachFinding({ roles }: Answer<'status'>, mesh: Answer<'mesh'>): Findin
     'reachable',
     detail,
     'From another machine: nc -vz <address> <port>. Behind a port forward set EDGE_ANNOUNCE to what others can dial.',
-  )
-}
-
-function clockFinding(ledger: Answer<'ledgerStatus'> | undefined): Finding {
-  const known = (ledger?.peers ?? []).flatMap(({ peerId, clockAheadMs }) =>
-    clockAheadMs === undefined ? [] : [{ peerId, clockAheadMs }],
-  )
-  const worst = known.toSorted((a, b) => Math.abs(b.clockAheadMs) - Math.abs(a.clockAheadMs))[0]
-  if (worst === undefined) {
-    return unknown(
-      'clock',
-      'no peer has told its time; coordinators do, to each other',
-      'Compare: date -u on both machines, and run a time service.',
-    )
-  }
-  const { peerId, clockAheadMs } = worst
-  const off = Math.abs(clockAheadMs)
-  if (off <= SKEW_MS) {
-    const within = duration(Math.max(SKEW_TOLD_MS, off))
-    return good('clock', `within ${within} of ${known.length} coordinators`)
-  }
-  const side = clockAheadMs > 0 ? 'behind' : 'ahead of'
-  return fault(
-    'clock',
-    `${duration(off)} ${side} that of ${peerId}; statements that are ten minutes off are refused`,
-    'Run a time service on both machines.',
   )
 }
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EdgeCoderError } from '../../src/core/errors.js'
 
@@ -23,7 +23,18 @@ const schema = z.strictObject({ networkFile: z.string(), nodes: z.array(nodeSche
 export type MeshFile = z.output<typeof schema>
 export type MeshNode = z.output<typeof nodeSchema>
 
-export const DEFAULT_MESH_DIR = join(homedir(), '.edgecoder', 'mesh')
+const DEFAULT_MESH_DIR = join(homedir(), '.edgecoder', 'mesh')
+
+/** The folder of the local mesh where the command line names none. */
+export function usualMeshDir(): string {
+  return resolve(process.env['EDGE_MESH_DIR'] ?? DEFAULT_MESH_DIR)
+}
+
+/** How a hint begins that is about the mesh of a folder, so that it can be typed as it stands. */
+export function commandOn(dir: string): string {
+  if (dir === usualMeshDir()) return 'edgecoder'
+  return `edgecoder --mesh ${/^[\w./-]+$/.test(dir) ? dir : `'${dir.replaceAll("'", "'\\''")}'`}`
+}
 
 /** @returns undefined when there is no mesh in this folder @throws EdgeCoderError `store-corrupt` */
 export function readMeshFile(dir: string): MeshFile | undefined {
@@ -36,7 +47,7 @@ export function readMeshFile(dir: string): MeshFile | undefined {
   const parsed = schema.safeParse(safeJson(text))
   if (parsed.success) return parsed.data
   throw new EdgeCoderError('store-corrupt', `${join(dir, 'mesh.json')} is not a mesh file of this version`, {
-    next: `Stop its processes, remove the folder ${dir} and run \`edgecoder up\` again.`,
+    next: `Stop its processes, remove the folder ${dir} and run \`${commandOn(dir)} up\` again.`,
   })
 }
 

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { ADMIN_ROUTES } from '../../src/bridge/admin-client.js'
 import type { LentFilesJson } from '../../src/bridge/schemas/worker.js'
+import { clockSkew } from '../clock-skew.js'
 import { ago, duration } from './duration.js'
 import { facts, table } from './table.js'
 import { closedText, localText } from './terms-text.js'
@@ -30,12 +31,19 @@ export function nodeStatusText(status: Answer<'status'>): string {
       ['Bridge', status.bridgeUrl],
       ['Up', duration(status.uptimeMs)],
       ['Version', status.version],
+      ['Clock', clockText(status)],
     ]),
   ]
   if (status.worker !== undefined) parts.push(workerText(status.worker))
   if (status.coordinator !== undefined) parts.push(coordinatorText(status.coordinator))
   if (status.gateway !== undefined) parts.push(gatewayText(status.gateway))
   return parts.join('\n\n')
+}
+
+/** Only when somebody should look at it. */
+function clockText({ worker, gateway }: Answer<'status'>): string | undefined {
+  const skew = clockSkew([...(worker?.coordinators ?? []), ...(gateway?.coordinators ?? [])])
+  return skew === undefined || skew.state === 'good' ? undefined : `${skew.detail} → edgecoder doctor`
 }
 
 function workerText(worker: NonNullable<Answer<'status'>['worker']>): string {

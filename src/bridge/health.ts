@@ -8,6 +8,7 @@ import type { Worker } from '../roles/worker/worker.js'
 import { type HttpContext, mount, type Surface } from './mount.js'
 import { PLAIN, type Route } from './route.js'
 import { ProblemJson, problemJson } from './schemas/problem.js'
+import { ReadyJson } from './schemas/readiness.js'
 
 /** The roles that run in this process. */
 export interface Roles {
@@ -25,13 +26,6 @@ export interface MetricsPage extends Metrics {
   /** The Prometheus text format, version 0.0.4. */
   render(): Promise<string>
 }
-
-const ReadyJson = z
-  .object({
-    ready: z.boolean(),
-    roles: z.record(z.string(), z.object({ ready: z.boolean(), why: ProblemJson.optional() })),
-  })
-  .meta({ id: 'Readiness' })
 
 const RoleHealthJson = z
   .object({ role: z.string(), ready: z.boolean(), why: ProblemJson.optional(), details: z.unknown() })

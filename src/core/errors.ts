@@ -1,8 +1,8 @@
 /** One row of the table that docs/ERRORS.md, HTTP statuses and exit codes are made from. */
 interface ErrorRow {
   readonly http: number
-  /** 1 failed · 2 usage · 3 not found · 4 refused by policy · 5 unreachable · 124 timed out */
-  readonly exit: 1 | 2 | 3 | 4 | 5 | 124
+  /** 1 failed · 2 usage · 3 not found · 4 refused by policy · 5 unreachable · 124 timed out · 130 interrupted */
+  readonly exit: 1 | 2 | 3 | 4 | 5 | 124 | 130
   /** What it means, for docs/ERRORS.md. */
   readonly means: string
 }
@@ -256,6 +256,11 @@ export const ERRORS = {
   'not-found': { http: 404, exit: 3, means: 'No such thing.' },
   'timed-out': { http: 504, exit: 124, means: 'It took longer than allowed.' },
   cancelled: { http: 499, exit: 1, means: 'The caller gave up waiting.' },
+  interrupted: {
+    http: 499,
+    exit: 130,
+    means: 'Ctrl-C ended a command; what it had set going may go on, as it says.',
+  },
   internal: { http: 500, exit: 1, means: 'A bug in EdgeCoder; the log has the details.' },
 } as const satisfies Record<string, ErrorRow>
 

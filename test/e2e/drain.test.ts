@@ -17,12 +17,23 @@ function coordinator(...args: string[]) {
   return held.mesh.cli(['--node', 'coordinator', '--json', 'coordinator', ...args])
 }
 
-/** `coordinator drain` of the worker, as somebody types it who watches what it says. */
-function drain(...args: string[]): ChildProcess {
-  return spawn(process.execPath, [CLI, '--node', 'coordinator', 'coordinator', 'drain', 'worker', ...args], {
+/** As somebody types it who watches what it says. */
+function typed(...args: string[]): ChildProcess {
+  return spawn(process.execPath, [CLI, ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...plainEnv(), EDGE_MESH_DIR: held.mesh.dir },
   })
+}
+
+function drain(...args: string[]): ChildProcess {
+  return typed('--node', 'coordinator', 'coordinator', 'drain', 'worker', ...args)
+}
+
+async function expectInterrupted(child: ChildProcess, next: string): Promise<void> {
+  const ending = says(child, `next:  ${next}`)
+  child.kill('SIGINT')
+  expect(await code(child)).toBe(130)
+  await ending
 }
 
 async function says(child: ChildProcess, text: string): Promise<void> {
@@ -44,8 +55,7 @@ it('drain waits and shows what is left; it goes on after Ctrl-C and kill -9, unt
   await held.running('has')
   const first = drain('--reason', 'new disk')
   await says(first, 'gets nothing new')
-  first.kill('SIGINT')
-  expect(await code(first)).toBe(1)
+  await expectInterrupted(first, 'edgecoder coordinator drains')
   const worker = held.mesh.get('worker').node.peerId
   const left = { worker, reason: 'new disk', leases: 1 }
   expect((await coordinator('drains')).json()).toMatchObject({ drains: [left] })
@@ -61,6 +71,9 @@ it('drain waits and shows what is left; it goes on after Ctrl-C and kill -9, unt
   await held.expectDoneOnce('has', 1)
   expect((await coordinator('drains')).json()).toMatchObject({ drains: [{ ...left, leases: 0 }] })
   await held.standsAt(held.mesh.get('coordinator'), 'waits', 'queued')
+  const watching = typed('task', 'watch', 'waits')
+  await says(watching, 'queued')
+  await expectInterrupted(watching, 'edgecoder task watch waits')
   const why = await held.mesh.cli(['--node', 'worker', 'node', 'why-idle'])
   expect(why.stdout).toContain('drains the worker: new disk')
   expect(held.begun('waits')).toBe(0)

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -151,6 +151,25 @@ describe('a worker with a registration token', { timeout: 180_000 }, () => {
     for (const { log } of held.mesh.nodes.values()) expect(log).not.toContain(first)
   })
 
+  it('keeps what another admin has signed for it, unless that is told to go', async () => {
+    const drafted = (key: string, ...more: readonly string[]) =>
+      admin('nodes', 'approve', 'attic', '--key', key, '--yes', '--out', 'shared', ...more)
+    const { files } = (await drafted('ann.key')).json<{ files: readonly string[] }>()
+    const [enrol = ''] = files
+    const read = () => files.map((file) => readFileSync(join(desk, file), 'utf8'))
+    const before = read()
+    const run = await drafted('bob.key')
+    const { error } = run.json<{ error: { message: string; next: string } }>()
+    expect([run.code, error.message, error.next]).toEqual([
+      2,
+      expect.stringMatching(/enrol\.json is there already, signed by ed25519:\S+; nothing was written/),
+      expect.stringContaining(`admin policy sign ${enrol} `),
+    ])
+    expect(read()).toEqual(before)
+    expect((await drafted('bob.key', '--replace')).code).toBe(0)
+    expect(read()[0]).not.toBe(before[0])
+  })
+
   it('gets work once enough admins have approved it, and its owner is paid', async () => {
     expect(await approve('attic')).toEqual(['enrol', 'node-state'])
     await attic.ready()
@@ -237,4 +256,9 @@ it('an admin whose copy of the policy has what the coordinator has not signs not
   const by = ['--key', 'ann.key', '--chain', 'other', '--yes']
   const run = await admin('nodes', 'resume', attic.node.peerId, '--reason', 'x', ...by)
   expect([run.code, run.json<{ error: { code: string } }>().error.code]).toEqual([1, 'policy-behind'])
+})
+
+it('a coordinator that is down is said once', async () => {
+  const run = await runCli(['--node', desk, 'admin', 'nodes', 'pending'])
+  expect([run.code, run.stderr.split('no node runs from').length - 1]).toEqual([5, 1])
 })

@@ -85,6 +85,28 @@ describe('edgecoder up, on a new folder, with two coordinators,', () => {
     WITHIN_MS,
   )
 
+  it(
+    'goes on without a worker that was revoked, and says why',
+    async () => {
+      const folder = join(mesh.dir, 'local-policy')
+      const key = ['--key', join(folder, 'admin.key'), '--passphrase-file', join(folder, 'passphrase')]
+      const chain = ['--chain', join(folder, 'chain')]
+      const revoke = ['admin', 'nodes', 'revoke', 'worker', '--reason', 'too loud', ...key, ...chain, '--yes']
+      expect(await mesh.cli(...revoke)).toMatchObject({ code: 0 })
+      const run = await runCli(['--mesh', mesh.dir, 'up'])
+      expect([run.code, run.stderr]).toEqual([4, expect.stringMatching(/^worker waits: .*too loud$/m)])
+      expect(run.stderr).toMatch(
+        /^worker runs, and gets no work: .*too loud\nnext: Ask who runs the network/m,
+      )
+      expect(run.stdout).toMatch(/^3 of 4 ready in .*\nnext: edgecoder --mesh \S+ task submit/m)
+      expect((await mesh.cli('down')).code).toBe(0)
+      const again = await mesh.cli('up', '--json')
+      expect(again.code).toBe(4)
+      expect(again.json<{ held: object[] }>().held).toMatchObject([{ name: 'worker' }])
+    },
+    WITHIN_MS,
+  )
+
   it('leaves a key with which more can be said, for its owner’s eyes', async () => {
     const folder = join(mesh.dir, 'local-policy')
     for (const file of ['admin.key', 'passphrase']) {

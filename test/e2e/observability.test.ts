@@ -62,7 +62,9 @@ it('doctor finds nothing wrong with nodes that work, and says what it saw', asyn
     expect([name, run.code, run.json<Doctor>().findings.filter(({ ok }) => !ok)]).toEqual([name, 0, []])
   }
   const coordinator = sorted(await doctor('coordinator-1'))
-  expect(coordinator.get('clock')).toMatch(/^true: within .* of 1 coordinators$/)
+  expect(coordinator.get('clock')).toMatch(/^true: within .* of 1 coordinator$/)
+  for (const name of ['gateway', 'worker'])
+    expect(sorted(await doctor(name)).get('clock')).toMatch(/^true: within .* of [12] coordinators?$/)
   expect(coordinator.get('policy')).toMatch(/^true: message 5, issued .* expires in/)
   expect(coordinator.get('port')).toMatch(/^true: .*\(libp2p\) answers$/)
   expect(coordinator.get('mesh')).toMatch(/^true: .* DHT server that knows [1-9]/)

@@ -2,13 +2,13 @@ import { z } from 'zod'
 import { ChecksJson } from './checks.js'
 import { CoordinatorStatusJson } from './coordinator.js'
 import { ProblemJson } from './problem.js'
-import { ModelJson, WorkerStatusJson } from './worker.js'
+import { AttachedToJson, ModelJson, WorkerStatusJson } from './worker.js'
 
 const texts = z.array(z.string()).readonly()
 
 const GatewayStatusJson = z.object({
   notReady: ProblemJson.optional(),
-  coordinators: z.array(z.object({ peerId: z.string(), sinceMs: z.number() })).readonly(),
+  coordinators: z.array(AttachedToJson).readonly(),
   unfinishedTasks: z.number(),
   dataLinks: z.number(),
   storedBytes: z.number(),

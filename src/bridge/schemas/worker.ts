@@ -26,13 +26,21 @@ export const LentFilesJson = z.object({
 
 export type LentFilesJson = z.output<typeof LentFilesJson>
 
+/** A coordinator that a worker or a gateway is attached to. */
+export const AttachedToJson = z.object({
+  peerId: z.string(),
+  sinceMs: z.number(),
+  clockAheadMs: z.number().optional().meta({
+    description:
+      'How far its clock is ahead of the one here, at least, by what it told when this one attached.',
+  }),
+})
+
 export const WorkerStatusJson = z.object({
   agentId: z.string(),
   notReady: ProblemJson.optional(),
   closed: ClosedJson.meta({ description: 'Why its contributor’s terms keep it from work; it is ready.' }),
-  coordinators: z
-    .array(z.object({ peerId: z.string(), sinceMs: z.number(), slotsOffered: z.number() }))
-    .readonly(),
+  coordinators: z.array(AttachedToJson.extend({ slotsOffered: z.number() })).readonly(),
   slots: z.object({ total: z.number(), busy: z.number() }),
   running: z
     .array(

@@ -147,7 +147,8 @@ export class GatewayDesk {
     this.#sessions.set(link.peerId, session)
     old?.link.abort('replaced by a newer link of the same gateway')
     const { heartbeatMs } = this.#limits.liveness
-    tellGateway(link, { case: 'welcome', value: { heartbeatMs, disputes: true } })
+    const timeMs = BigInt(clock.nowMs())
+    tellGateway(link, { case: 'welcome', value: { heartbeatMs, disputes: true, timeMs } })
     const capacity = this.#capacityNow()
     tellGateway(link, { case: 'capacity', value: capacity })
     scheduler.setGatewayAttached(link.peerId, true)

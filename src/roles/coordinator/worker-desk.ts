@@ -295,7 +295,8 @@ export class WorkerDesk implements WorkerOutlets {
     const keep = this.#takeUp(session, hello)
     const { heartbeatMs, idle } = this.#limits.liveness
     const { leaseMs } = this.#limits
-    const value = { leaseMs, heartbeatMs, idleHeartbeatMs: idle.heartbeatMs, keep }
+    const timeMs = BigInt(clock.nowMs())
+    const value = { leaseMs, heartbeatMs, idleHeartbeatMs: idle.heartbeatMs, keep, timeMs }
     tellWorker(link, { case: 'welcome', value })
     this.#changed(session)
     this.#components.scheduler.setLiveness(session.peerId, 'live')

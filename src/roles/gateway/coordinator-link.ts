@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { EdgeCoderError } from '../../core/errors.js'
 import { fromWire, type Refusal, refusal, toWire } from '../../core/refusal.js'
+import { clockAheadMs, type ToldTime, toldTime } from '../../core/told-time.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Link, Network, PeerAddress } from '../../ports/network.js'
 import { frames, isMalformed } from '../../wire/frame.js'
@@ -109,6 +110,8 @@ export class CoordinatorLink {
   #heardMs: number
   #heartbeat: Timer | undefined
   #disputes = false
+  #helloMs = 0
+  #time: ToldTime | undefined
 
   private constructor(components: Components, init: Init, link: Link, speech: CoordinatorSpeech) {
     this.#components = components
@@ -150,6 +153,12 @@ export class CoordinatorLink {
 
   get open(): boolean {
     return this.#stage === 'attached'
+  }
+
+  /** @see clockAheadMs @returns undefined when the coordinator told no time */
+  get clockAheadMs(): number | undefined {
+    const { clock } = this.#components
+    return clockAheadMs(this.#time, clock.nowMs(), clock.monotonicMs())
   }
 
   /** The coordinator understands disputes. */
@@ -253,6 +262,7 @@ export class CoordinatorLink {
       })
       const addresses = this.#components.network.addresses().filter((a) => a.length <= ADDRESS_BYTES)
       const { version } = this.#init
+      this.#helloMs = this.#components.clock.monotonicMs()
       this.#send({
         case: 'hello',
         value: { addresses: addresses.slice(0, ADDRESSES), version, checks: true },
@@ -289,6 +299,7 @@ export class CoordinatorLink {
     } else if (body.case === 'welcome') {
       this.#stage = 'attached'
       this.#disputes = body.value.disputes
+      this.#time = toldTime(body.value.timeMs, this.#helloMs, this.#heardMs)
       this.#beat(Math.min(MOST_HEARTBEAT_MS, Math.max(LEAST_HEARTBEAT_MS, body.value.heartbeatMs)))
       this.#greeted?.(undefined)
     } else this.#offended('protocol-violation', 'it spoke before its welcome')

@@ -5,6 +5,7 @@ import type { Log } from '../../ports/log.js'
 import type { PeerAddress } from '../../ports/network.js'
 import type { Capacity, CheckAsk, TaskState } from '../../wire/generated/edgecoder/control/v1/gateway_pb.js'
 import type { CoordinatorLink, CoordinatorSpeech } from './coordinator-link.js'
+import type { GatewayStatus } from './gateway.js'
 import { wait } from './wait.js'
 
 interface Components {
@@ -74,9 +75,11 @@ export class CoordinatorLinks {
     for (const { link } of this.#open.values()) if (link.open) yield link
   }
 
-  /** Coordinators that are attached, and since when by the wall clock. */
-  get attached(): readonly { readonly peerId: string; readonly sinceMs: number }[] {
-    return [...this.#open.values()].map(({ link, sinceMs }) => ({ peerId: link.peerId, sinceMs }))
+  /** Coordinators that are attached. */
+  get attached(): GatewayStatus['coordinators'] {
+    return [...this.#open.values()].map(({ link: { peerId, clockAheadMs }, sinceMs }) => {
+      return { peerId, sinceMs, ...(clockAheadMs === undefined ? {} : { clockAheadMs }) }
+    })
   }
 
   /**

@@ -235,8 +235,14 @@ export interface Capacity {
 }
 
 export interface GatewayStatus {
-  /** The coordinators that it is attached to. @param sinceMs wall clock */
-  readonly coordinators: readonly { readonly peerId: string; readonly sinceMs: number }[]
+  /** The coordinators that it is attached to. */
+  readonly coordinators: readonly {
+    readonly peerId: string
+    /** Wall clock. */
+    readonly sinceMs: number
+    /** How far its clock is ahead of the one here, at least; absent = it told no time. */
+    readonly clockAheadMs?: number
+  }[]
   /** Why it is not ready; absent = ready. */
   readonly notReady?: Refusal
   readonly unfinishedTasks: number

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { fromWire, type Refusal, refusal } from '../../core/refusal.js'
+import { clockAheadMs, type ToldTime, toldTime } from '../../core/told-time.js'
 import type { Clock, Timer } from '../../ports/clock.js'
 import type { Link, Network, Offence, PeerAddress } from '../../ports/network.js'
 import { frames, isMalformed } from '../../wire/frame.js'
@@ -100,6 +101,8 @@ export class Attachment {
   readonly #questions = new Map<number, (answer: WhyIdle | undefined) => void>()
   #lastQuestion = 0
   #told: Offer = { free: 0, reason: '' }
+  #helloMs = 0
+  #time: ToldTime | undefined
   #state: 'greeting' | 'open' | 'closed' = 'greeting'
   #heartbeatMs = 0
   #idleHeartbeatMs = 0
@@ -132,6 +135,12 @@ export class Attachment {
     return this.#told.free
   }
 
+  /** @see clockAheadMs @returns undefined when the coordinator told no time */
+  get clockAheadMs(): number | undefined {
+    const { clock } = this.#components
+    return clockAheadMs(this.#time, clock.nowMs(), clock.monotonicMs())
+  }
+
   /** How late the news of a renewal may come while the link is up. */
   get graceMs(): number {
     return 2 * this.#heartbeatMs
@@ -152,10 +161,11 @@ export class Attachment {
       })
       if (signal.aborted) late()
       else signal.addEventListener('abort', late)
-      const { owner, registration } = this.#components
+      const { owner, registration, clock } = this.#components
       const hello = owner.hello(this.peerId)
       this.#told = { free: hello.slots ?? 0, reason: '' }
       const secret = registration?.issuer === this.peerId ? { registrationSecret: registration.secret } : {}
+      this.#helloMs = clock.monotonicMs()
       this.send({ case: 'hello', value: { ...hello, ...secret } })
     })
   }
@@ -228,8 +238,9 @@ export class Attachment {
   }
 
   #open(welcome: WorkerWelcome): void {
-    const { owner } = this.#components
+    const { owner, clock } = this.#components
     this.#state = 'open'
+    this.#time = toldTime(welcome.timeMs, this.#helloMs, clock.monotonicMs())
     this.#heartbeatMs = within(welcome.heartbeatMs)
     this.#idleHeartbeatMs = within(welcome.idleHeartbeatMs || welcome.heartbeatMs)
     this.#keepPace(true)

@@ -97,10 +97,11 @@ export class MeshWorker implements Worker {
       agentId,
       ...(why === undefined ? {} : { notReady: why }),
       closed: terms?.view().closed ?? [],
-      coordinators: desk.attachments.map(({ peerId, sinceMs, offered }) => ({
+      coordinators: desk.attachments.map(({ peerId, sinceMs, offered, clockAheadMs }) => ({
         peerId,
         sinceMs,
         slotsOffered: offered,
+        ...(clockAheadMs === undefined ? {} : { clockAheadMs }),
       })),
       slots: { total: slots.total, busy: slots.busy },
       running: desk.runs.map(({ ref, header, headway, startedMs }) => ({

@@ -37,6 +37,8 @@ export interface WorkerStatus {
     readonly peerId: string
     readonly sinceMs: number
     readonly slotsOffered: number
+    /** How far its clock is ahead of the one here, at least; absent = it told no time. */
+    readonly clockAheadMs?: number
   }[]
   readonly slots: { readonly total: number; readonly busy: number }
   readonly running: readonly {

@@ -23,6 +23,16 @@ test('who is not listed is refused with the reason, as worker and as gateway', a
   ])
 })
 
+test('the welcome of a worker and of a gateway tells the time', async () => {
+  const world = await new World().start()
+  const told = (timeMs: bigint | undefined): number => Math.abs(Number(timeMs) - world.clock.nowMs())
+  const worker = new FakeWorker(world, testSigner(), 'anna', 1)
+  expect(told((await worker.attach())?.timeMs)).toBeLessThan(1_000)
+  const gateway = new FakeGateway(world, testSigner())
+  await gateway.attach()
+  expect(told((await gateway.hears('welcome')).value.timeMs)).toBeLessThan(1_000)
+})
+
 test('who is struck from the list is put out, and its lease goes to another', async () => {
   const world = await new World().start()
   const gateway = await world.gateway()

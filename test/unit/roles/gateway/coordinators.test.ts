@@ -20,6 +20,20 @@ describe('coordinators', () => {
     expect(bed.gateway.status().notReady).toBeUndefined()
   })
 
+  it.each([
+    [0, undefined],
+    [60_000, 60_000],
+  ])('that tells a time %i ms from the one here is known to be off', async (aheadMs, known) => {
+    bed = await makeBed()
+    const c1 = bed.coordinator('c1')
+    if (aheadMs > 0) c1.timeMs = bed.clock.nowMs() + aheadMs
+    await attached('c1')
+    const [{ clockAheadMs } = {}] = bed.gateway.status().coordinators
+    // It told the time of a moment before.
+    if (known === undefined) expect(clockAheadMs).toBeUndefined()
+    else expect(Math.abs((clockAheadMs ?? 0) - known)).toBeLessThan(1_000)
+  })
+
   it('finds one by the DHT that it was never told of', async () => {
     bed = await makeBed({ known: [] })
     const c9 = bed.coordinator('c9')

@@ -113,6 +113,8 @@ export class FakeCoordinator {
   awaitsWorkers = false
   /** What was disputed; undefined = it knows no disputes. */
   disputes: Dispute[] | undefined = []
+  /** What it tells of its clock; 0 = nothing, as one of a version before. */
+  timeMs = 0
   #link: Link | undefined
 
   constructor(readonly network: Network) {
@@ -171,7 +173,8 @@ export class FakeCoordinator {
       if (this.refuseHello !== undefined) answer({ case: 'refused', value: toWire(this.refuseHello) })
       else {
         this.attaches++
-        answer({ case: 'welcome', value: { heartbeatMs: 1000, disputes: this.disputes !== undefined } })
+        const disputes = this.disputes !== undefined
+        answer({ case: 'welcome', value: { heartbeatMs: 1000, disputes, timeMs: BigInt(this.timeMs) } })
       }
     } else if (body.case === 'ping') answer({ case: 'pong', value: body.value })
     else if (body.case === 'submit') {

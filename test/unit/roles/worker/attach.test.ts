@@ -68,6 +68,21 @@ test('a refusal is shown with the next step, and asked again ever more slowly', 
   await world.until('let in', () => world.worker.status().coordinators.length === 1)
 })
 
+test('it knows how far the clock of its coordinator is off, once that tells it', async () => {
+  const world = createWorld()
+  world.home.greet = () => welcome()
+  await world.worker.start()
+  await world.until('attached', () => world.worker.status().coordinators.length === 1)
+  expect(world.worker.status().coordinators[0]).not.toHaveProperty('clockAheadMs')
+  world.home.greet = () => welcome({ timeMs: BigInt(world.clock.nowMs() + 60_000) })
+  world.home.acksBeats = false
+  await world.until('a new link', () => world.home.links === 2)
+  await world.until('attached again', () => world.worker.status().coordinators.length === 1)
+  await world.clock.advance(1_000)
+  const [{ clockAheadMs = 0 } = {}] = world.worker.status().coordinators
+  expect(Math.abs(clockAheadMs - 60_000)).toBeLessThan(100)
+})
+
 test('beats come every heartbeat; without answers the link is dropped and dialled anew', async () => {
   const world = await attachedWorld()
   await world.clock.advance(10 * HEARTBEAT_MS)
