@@ -4,11 +4,13 @@ import { createApiKeys } from '../bridge/api-keys.js'
 import { createBridge } from '../bridge/bridge.js'
 import type { NodeControl } from '../bridge/node-control.js'
 import { EdgeCoderError } from '../core/errors.js'
+import { type Refusal, refusal } from '../core/refusal.js'
 import type { Audit } from '../ports/audit.js'
 import type { ModelFiles } from '../ports/model-files.js'
 import type { Coordinator } from '../roles/coordinator/coordinator.js'
 import { createCoordinator } from '../roles/coordinator/create-coordinator.js'
 import { Isolations } from '../roles/coordinator/isolations.js'
+import { findLostEnds, lostEndRefusal } from '../roles/coordinator/lost-end.js'
 import type { Enrollment } from '../roles/enrollment/enrollment.js'
 import { standingRefusal } from '../roles/enrollment/enrollment-words.js'
 import type { Registrant } from '../roles/enrollment/registrant.js'
@@ -67,6 +69,8 @@ interface Policies {
   readonly registration: RegistrationToken | undefined
   /** Of a gateway or coordinator that was given one. */
   readonly registrant: Registrant | undefined
+  /** Of a coordinator whose store has less than it had. */
+  readonly lost: Refusal | undefined
 }
 
 /**
@@ -97,6 +101,7 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
   const services = await openServices(config, network, mode, listen, { gate, guests, bars })
   try {
     isolations = await isolationsOf(services, mode)
+    const lost = mode.coordinator ? await lostOf(services, network.id) : undefined
     guardOpenAdmission(network, listen, services.log)
     const isGuest = (peerId: string): boolean => guests.admits(peerId)
     const signed = await policy.open(services, { serves: mode.coordinator || mode.gateway, isGuest })
@@ -110,6 +115,7 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
       isolations,
       registration,
       registrant,
+      lost,
     })
   } catch (error) {
     await services.close()
@@ -161,7 +167,7 @@ async function assemble(
       clock,
       random,
       node: control,
-      awaits: () => policies.registrant?.why ?? awaitedPolicy(policies.signed),
+      awaits: () => policies.registrant?.why ?? policyAfterLoss(policies) ?? awaitedPolicy(policies.signed),
     },
     { port: config.adminPort, tokenFile: join(config.dataDir, 'admin-token') },
   )
@@ -237,6 +243,7 @@ function createRoles(
           onPolicy,
           ...(enrollment && { enrollment }),
           isolations,
+          reach: services.reach,
           copied: services.copied,
           addressesOf: (peerId) => known.list().find((peer) => peer.peerId === peerId)?.addresses ?? [],
         },
@@ -279,6 +286,28 @@ async function isolationsOf(
   const isolations = new Isolations({ store, clock, log: log.child({ role: 'coordinator' }), metrics })
   await isolations.load()
   return isolations
+}
+
+/** Told before anything else: there may be no policy either, and then no coordinator begins that would tell. */
+async function lostOf(
+  { store, reach, signer, log }: Services,
+  networkId: string,
+): Promise<Refusal | undefined> {
+  const [lost] = await findLostEnds({ store, reach }, { networkId, self: signer.peerId })
+  if (lost === undefined) return undefined
+  const { origin, here, before } = lost
+  const why = lostEndRefusal(lost, false)
+  log.error('log-end-lost', { origin, here, before, detail: why.detail, next: why.next })
+  return why
+}
+
+/** The policy was in the store, too. */
+function policyAfterLoss({ signed, lost }: Policies): Refusal | undefined {
+  if (lost === undefined || awaitedPolicy(signed) === undefined) return undefined
+  const first = 'The policy has to come first: from a bootstrap peer, or by edgecoder admin policy publish.'
+  return refusal(lost.code, `${lost.detail}; there is no policy either`, {
+    next: `${first} ${lost.next ?? ''}`,
+  })
 }
 
 /** Writes down that the node ran: between a start and the next one without a stop it crashed. */
