@@ -4,13 +4,12 @@ import { createApiKeys } from '../bridge/api-keys.js'
 import { createBridge } from '../bridge/bridge.js'
 import type { NodeControl } from '../bridge/node-control.js'
 import { EdgeCoderError } from '../core/errors.js'
-import { type Refusal, refusal } from '../core/refusal.js'
+import type { Refusal } from '../core/refusal.js'
 import type { Audit } from '../ports/audit.js'
 import type { ModelFiles } from '../ports/model-files.js'
 import type { Coordinator } from '../roles/coordinator/coordinator.js'
 import { createCoordinator } from '../roles/coordinator/create-coordinator.js'
 import { Isolations } from '../roles/coordinator/isolations.js'
-import { findLostEnds, lostEndRefusal } from '../roles/coordinator/lost-end.js'
 import type { Enrollment } from '../roles/enrollment/enrollment.js'
 import { standingRefusal } from '../roles/enrollment/enrollment-words.js'
 import type { Registrant } from '../roles/enrollment/registrant.js'
@@ -27,6 +26,7 @@ import { enrollmentOf, enrollmentParts, registrantOf, registrationParts } from '
 import { Guests } from './guests.js'
 import { type Part, quick, startParts, stopParts } from './lifecycle.js'
 import { checkAddresses, listenOf } from './listen.js'
+import { lostStore, policyAfterLoss } from './lost-store.js'
 import { MODES, type Mode, rolesOf } from './mode.js'
 import { modelFolderOf, modelsOf } from './models.js'
 import { readNetworkFile } from './network-file.js'
@@ -101,7 +101,7 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
   const services = await openServices(config, network, mode, listen, { gate, guests, bars })
   try {
     isolations = await isolationsOf(services, mode)
-    const lost = mode.coordinator ? await lostOf(services, network.id) : undefined
+    const lost = mode.coordinator ? await lostStore(services, network.id) : undefined
     guardOpenAdmission(network, listen, services.log)
     const isGuest = (peerId: string): boolean => guests.admits(peerId)
     const signed = await policy.open(services, { serves: mode.coordinator || mode.gateway, isGuest })
@@ -167,7 +167,7 @@ async function assemble(
       clock,
       random,
       node: control,
-      awaits: () => policies.registrant?.why ?? policyAfterLoss(policies) ?? awaitedPolicy(policies.signed),
+      awaits: () => awaitedBy(policies),
     },
     { port: config.adminPort, tokenFile: join(config.dataDir, 'admin-token') },
   )
@@ -288,26 +288,9 @@ async function isolationsOf(
   return isolations
 }
 
-/** Told before anything else: there may be no policy either, and then no coordinator begins that would tell. */
-async function lostOf(
-  { store, reach, signer, log }: Services,
-  networkId: string,
-): Promise<Refusal | undefined> {
-  const [lost] = await findLostEnds({ store, reach }, { networkId, self: signer.peerId })
-  if (lost === undefined) return undefined
-  const { origin, here, before } = lost
-  const why = lostEndRefusal(lost, false)
-  log.error('log-end-lost', { origin, here, before, detail: why.detail, next: why.next })
-  return why
-}
-
-/** The policy was in the store, too. */
-function policyAfterLoss({ signed, lost }: Policies): Refusal | undefined {
-  if (lost === undefined || awaitedPolicy(signed) === undefined) return undefined
-  const first = 'The policy has to come first: from a bootstrap peer, or by edgecoder admin policy publish.'
-  return refusal(lost.code, `${lost.detail}; there is no policy either`, {
-    next: `${first} ${lost.next ?? ''}`,
-  })
+/** Why the node has not begun. */
+function awaitedBy({ registrant, signed, lost }: Policies): Refusal | undefined {
+  return registrant?.why ?? policyAfterLoss(signed, lost) ?? awaitedPolicy(signed)
 }
 
 /** Writes down that the node ran: between a start and the next one without a stop it crashed. */

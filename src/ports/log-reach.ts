@@ -7,8 +7,8 @@ export interface Reach {
 }
 
 /**
- * How far each log that is written here was durable at least, kept apart from the store, which may lose its end
- * without a word. It may lag behind the store, and is never ahead of it.
+ * How far each log that is written here was durable at least, kept apart from the store, which may lose its
+ * end without a word. It may lag behind the store, and is never ahead of it.
  */
 export interface LogReach {
   /** By name of the log; empty = nothing is known, as at a first start. */

@@ -111,7 +111,7 @@ export class LedgerDesk implements TaskLog, Recordable {
     this.#continues = continues
     this.#noteReach()
     if (!confirmed) return
-    // It may be less than it was, by somebody's word: once it is gone on with, nothing is to ask for that again.
+    // It may be less than it was, by somebody's word: nothing is to ask for that again from now on.
     await this.#components.reach.settle()
     await this.#confirm(this.#writer)
   }

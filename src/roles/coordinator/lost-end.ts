@@ -21,8 +21,8 @@ export interface LostEnd {
 }
 
 /**
- * Compares the logs that are written here with how far they were durable before. LevelDB drops the damaged head
- * of its own log without an error, and then is whole, and older than it was.
+ * Compares the logs that are written here with how far they were durable before. LevelDB drops the damaged
+ * head of its own log without an error, and then is whole, and older than it was.
  *
  * @param init.self peer id of this coordinator
  * @throws EdgeCoderError `store-corrupt` when the head of a log cannot be read, `store-failed`
@@ -55,8 +55,8 @@ export function lostEndRefusal({ origin, here, before }: LostEnd, alone: boolean
   const detail = `${origin} ${what}: its store has lost what came last, as by damage of the disk`
   return refusal('log-unconfirmed', detail, {
     next:
-      (alone ? '' : 'What the other coordinators hold comes back by itself. If that is not all of it: ') +
-      'stop the node, edgecoder backup restore FILE --policy FOLDER. ' +
+      (alone ? 'Stop' : 'What the other coordinators hold comes back by itself. If that is not all: stop') +
+      ' the node, and edgecoder backup restore FILE --policy FOLDER. ' +
       'To give up the entries that are missing, and the credits in them: edgecoder ledger confirm --yes',
   })
 }

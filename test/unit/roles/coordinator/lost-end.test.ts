@@ -137,7 +137,7 @@ describe('a coordinator whose store has lost what came last', () => {
       code: 'log-unconfirmed',
       detail: expect.stringContaining(`has ${here} entries here, of ${before} that were durable`),
       next: expect.stringMatching(
-        /^stop the node, edgecoder backup restore .* edgecoder ledger confirm --yes$/,
+        /^Stop the node, and edgecoder backup restore .* edgecoder ledger confirm --yes$/,
       ),
     }
     expect([notReady(), world.coordinator.ledger()?.notReady]).toMatchObject([why, why])
