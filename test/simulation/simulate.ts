@@ -331,9 +331,11 @@ class Simulation {
           this.#policyListeners.set(name, listener)
           return () => void this.#policyListeners.delete(name)
         }
+        // It would find out a store that lies before the checks do, which are what such a run is to prove.
+        const reach = world.sabotage.store === undefined && { reach: memoryLogReach(reached) }
         const addressesOf = (peerId: string): readonly string[] => reachedAt(peerId).addresses
         return createCoordinator(
-          { ...ports, audit: memoryAudit(), ...chain, addressesOf, onPolicy, reach: memoryLogReach(reached) },
+          { ...ports, audit: memoryAudit(), ...chain, addressesOf, onPolicy, ...reach },
           { networkId: this.#networkId, leaseMs },
         )
       })
