@@ -39,7 +39,9 @@ export function registerLedgerMend(ledger: Command): void {
     })
   ledger
     .command('confirm')
-    .description('let a restored log be gone on with, when nobody else confirms it')
+    .description(
+      'let a log that was restored, or has lost its end, be gone on with, when nobody else confirms it',
+    )
     .option('--override', 'although not all other coordinators were asked')
     .option('--yes', 'yes, it is the latest that there is')
     .action(

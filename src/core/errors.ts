@@ -182,7 +182,7 @@ export const ERRORS = {
   'log-unconfirmed': {
     http: 503,
     exit: 4,
-    means: 'A restored log takes no entries until other coordinators confirm its latest checkpoint.',
+    means: 'A log that was restored, or lost its end, takes no entries until other coordinators confirm it.',
   },
   'stale-backup': { http: 409, exit: 4, means: 'The backup is older than what is there already.' },
   // signed policy

@@ -15,6 +15,8 @@ import {
 } from '../roles/ledger/backup-file.js'
 import type { EvidenceReader } from '../roles/ledger/evidence.js'
 import { statesOf } from '../roles/ledger/file-states.js'
+import { readFlag } from '../roles/ledger/log-flag.js'
+import { logKeys } from '../roles/ledger/log-keys.js'
 import type { EarlierLogs } from '../roles/ledger/log-line.js'
 import { type RestoredLog, type RestoreOptions, restoreBackup } from '../roles/ledger/restore.js'
 import { mirrorPrefix, REPLICAS, writtenPrefix } from '../roles/replication/log-name.js'
@@ -25,12 +27,13 @@ import { createLog } from '../services/observe/log.js'
 import { createMetrics } from '../services/observe/metrics.js'
 import { writePieces } from '../services/policy/whole-file.js'
 import { openLevelStore } from '../services/store/level-store.js'
+import { openLogReach } from '../services/store/log-reach-file.js'
 import type { BackupTask } from '../wire/ledger/backup-frame.js'
 import type { NoteKey } from '../wire/note-key.js'
 import { peerIdOf } from '../wire/peer-id.js'
 import { claimStore } from './data-folder.js'
 import type { LedgerKeys } from './ledger-keys.js'
-import { auditFolderOf, identityFileOf } from './services.js'
+import { auditFolderOf, identityFileOf, reachFileOf } from './services.js'
 
 /** Bytes read from a file at once. */
 const READ_BYTES = 256 * 1024
@@ -253,11 +256,29 @@ export async function restoreBackupFile(
     await claimStore(store, dataDir, coordinator)
     const logs = await restoreBackup({ store, evidenceOf }, () => chunksOf(path), init, options)
     if (isRefusal(logs)) return logs
+    await forgetReach(store, dataDir, logs, prefixOf)
     await noteRestored(dataDir, { network, signer, store }, logs)
     return { coordinator, logs, leftOut: [...leftOut] }
   } finally {
     await store.close()
   }
+}
+
+/** What waits for confirmation was put back on purpose: how far it was before is not asked for any more. */
+async function forgetReach(
+  store: Store,
+  dataDir: string,
+  logs: readonly RestoredLog[],
+  prefixOf: (origin: string) => string | undefined,
+): Promise<void> {
+  const parts = { clock: systemClock(), log: createLog({ level: 'error' }) }
+  const reach = await openLogReach(parts, reachFileOf(dataDir))
+  for (const { origin } of logs) {
+    const prefix = prefixOf(origin)
+    const flag = prefix && (await readFlag(store, logKeys(prefix)))
+    if (flag === 'unconfirmed') reach.forget(origin)
+  }
+  await reach.settle()
 }
 
 /** In the audit log of the node, which does not run. */

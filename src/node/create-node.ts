@@ -4,6 +4,7 @@ import { createApiKeys } from '../bridge/api-keys.js'
 import { createBridge } from '../bridge/bridge.js'
 import type { NodeControl } from '../bridge/node-control.js'
 import { EdgeCoderError } from '../core/errors.js'
+import type { Refusal } from '../core/refusal.js'
 import type { Audit } from '../ports/audit.js'
 import type { ModelFiles } from '../ports/model-files.js'
 import type { Coordinator } from '../roles/coordinator/coordinator.js'
@@ -25,6 +26,7 @@ import { enrollmentOf, enrollmentParts, registrantOf, registrationParts } from '
 import { Guests } from './guests.js'
 import { type Part, quick, startParts, stopParts } from './lifecycle.js'
 import { checkAddresses, listenOf } from './listen.js'
+import { lostStore, policyAfterLoss } from './lost-store.js'
 import { MODES, type Mode, rolesOf } from './mode.js'
 import { modelFolderOf, modelsOf } from './models.js'
 import { readNetworkFile } from './network-file.js'
@@ -67,6 +69,8 @@ interface Policies {
   readonly registration: RegistrationToken | undefined
   /** Of a gateway or coordinator that was given one. */
   readonly registrant: Registrant | undefined
+  /** Of a coordinator whose store has less than it had. */
+  readonly lost: Refusal | undefined
 }
 
 /**
@@ -97,6 +101,7 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
   const services = await openServices(config, network, mode, listen, { gate, guests, bars })
   try {
     isolations = await isolationsOf(services, mode)
+    const lost = mode.coordinator ? await lostStore(services, network.id) : undefined
     guardOpenAdmission(network, listen, services.log)
     const isGuest = (peerId: string): boolean => guests.admits(peerId)
     const signed = await policy.open(services, { serves: mode.coordinator || mode.gateway, isGuest })
@@ -110,6 +115,7 @@ export async function createNode(loaded: LoadedConfig): Promise<Node> {
       isolations,
       registration,
       registrant,
+      lost,
     })
   } catch (error) {
     await services.close()
@@ -161,7 +167,7 @@ async function assemble(
       clock,
       random,
       node: control,
-      awaits: () => policies.registrant?.why ?? awaitedPolicy(policies.signed),
+      awaits: () => awaitedBy(policies),
     },
     { port: config.adminPort, tokenFile: join(config.dataDir, 'admin-token') },
   )
@@ -237,6 +243,7 @@ function createRoles(
           onPolicy,
           ...(enrollment && { enrollment }),
           isolations,
+          reach: services.reach,
           copied: services.copied,
           addressesOf: (peerId) => known.list().find((peer) => peer.peerId === peerId)?.addresses ?? [],
         },
@@ -279,6 +286,11 @@ async function isolationsOf(
   const isolations = new Isolations({ store, clock, log: log.child({ role: 'coordinator' }), metrics })
   await isolations.load()
   return isolations
+}
+
+/** Why the node has not begun. */
+function awaitedBy({ registrant, signed, lost }: Policies): Refusal | undefined {
+  return registrant?.why ?? policyAfterLoss(signed, lost) ?? awaitedPolicy(signed)
 }
 
 /** Writes down that the node ran: between a start and the next one without a stop it crashed. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../ports/clock.js'
 import type { Log } from '../ports/log.js'
+import type { LogReach } from '../ports/log-reach.js'
 import type { Machine } from '../ports/machine.js'
 import type { Network } from '../ports/network.js'
 import type { Random } from '../ports/random.js'
@@ -16,6 +17,7 @@ import { shareNetwork } from '../services/network/shared-network.js'
 import { createLog } from '../services/observe/log.js'
 import { createMetrics, type ProcessMetrics } from '../services/observe/metrics.js'
 import { openLevelStore } from '../services/store/level-store.js'
+import { openLogReach } from '../services/store/log-reach-file.js'
 import { protocolIds } from '../wire/protocol-ids.js'
 import { type Capabilities, findCapabilities } from './capabilities.js'
 import { claimStore, copiedStore } from './data-folder.js'
@@ -36,6 +38,8 @@ export interface Services {
   readonly signer: Signer
   readonly store: Store
   readonly audit: AuditLog
+  /** How far the logs of a coordinator are durable. */
+  readonly reach: LogReach
   /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
   readonly copied: Write | undefined
   readonly libp2p: Libp2pNetwork
@@ -67,6 +71,7 @@ export async function openServices(
   try {
     await claimStore(store, config.dataDir, identity.signer.peerId)
     const copied = await copiedStore(store, storePath)
+    const reach = await openLogReach({ clock, log }, reachFileOf(config.dataDir))
     const folder = auditFolderOf(config.dataDir)
     const opened = await openAuditLog(
       { clock, log, metrics, signer: identity.signer, store },
@@ -106,6 +111,7 @@ export async function openServices(
       signer: identity.signer,
       store,
       audit: opened,
+      reach,
       copied,
       libp2p,
       network: shareNetwork(libp2p, clock),
@@ -115,6 +121,7 @@ export async function openServices(
       close: async () => {
         await Promise.allSettled([capabilities.engine?.close(), capabilities.sandbox?.close()])
         await opened.close()
+        await reach.close()
         await store.close()
       },
     }
@@ -128,6 +135,11 @@ export async function openServices(
 /** Where a node's key lies in its data folder. */
 export function identityFileOf(dataDir: string): string {
   return join(dataDir, 'identity.key')
+}
+
+/** Where it is said how far the logs of a coordinator are durable: not in the store, which it is about. */
+export function reachFileOf(dataDir: string): string {
+  return join(dataDir, 'log-reach.json')
 }
 
 /** Where a node's audit log lies in its data folder. */

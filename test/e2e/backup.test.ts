@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { z } from 'zod'
@@ -188,6 +188,8 @@ describe('a backup', () => {
       rmSync(join(coordinator.node.dataDir, name), { recursive: true, force: true })
     }
     const args = ['--node', 'coordinator', 'backup', 'restore', backup, '--policy', network.folder]
+    const reach = () => readFileSync(join(coordinator.node.dataDir, 'log-reach.json'), 'utf8')
+    expect(reach()).toContain(made.logs[0]?.origin)
     const restored = await held.mesh.cli([...args, '--json'])
     expect([restored.code, restored.stderr]).toEqual([0, ''])
     const [log] = made.logs
@@ -195,6 +197,7 @@ describe('a backup', () => {
       logs: [{ origin: log?.origin, size: log?.size, own: true }],
       leftOut: [],
     })
+    expect(reach()).not.toContain(log?.origin)
     coordinator.start()
     const waiting = await until(
       'the restored log to wait',
@@ -218,6 +221,59 @@ describe('a backup', () => {
     const audit = await held.mesh.cli(['ledger', 'verify', '--json'])
     expect([audit.code, json(audit)]).toMatchObject([0, { good: true }])
     await until('nothing to be held', async () => (await wallet('local')).held === 0n)
+    const clean = await held.mesh.cli(['ledger', 'reconcile', '--json'])
+    expect([clean.code, json(clean)]).toMatchObject([0, { clean: true, differences: [] }])
+  })
+})
+
+describe('a store whose own log is damaged at its head', () => {
+  it('has lost entries without an error: the coordinator does not go on before an admin gives them up', async () => {
+    const coordinator = held.mesh.get('coordinator')
+    await coordinator.end('SIGTERM')
+    coordinator.start()
+    await coordinator.ready()
+    const before = await wallet('local')
+    await network.grant('local', 5_000_000n, 'late')
+    const { entries } = await until(
+      'the grant to be durable',
+      async () => {
+        const now = await status()
+        const has = (await wallet('local')).available > before.available
+        return has && now.pendingEntries === 0 && now
+      },
+      WITHIN_MS,
+    )
+    await coordinator.end('SIGTERM')
+    const store = join(coordinator.node.dataDir, 'store')
+    const wal = join(store, readdirSync(store).find((name) => name.endsWith('.log')) ?? '')
+    const bytes = readFileSync(wal)
+    writeFileSync(wal, bytes.fill(0xa5, 0, 256))
+    coordinator.start()
+    const { notReady } = await until(
+      'it to wait',
+      async () => {
+        const now = await status()
+        return now.notReady !== undefined && now
+      },
+      WITHIN_MS,
+    )
+    expect(notReady).toMatchObject({
+      code: 'log-unconfirmed',
+      message: expect.stringContaining(`of ${entries} that were durable`),
+      next: expect.stringContaining('edgecoder ledger confirm --yes'),
+    })
+    const doctor = await held.mesh.cli(['--node', 'coordinator', 'doctor'])
+    expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringContaining('that were durable')])
+    expect(doctor.stdout).toContain('FAULT  coordinator: ')
+    expect(coordinator.log).toContain('log-end-lost')
+    expect((await held.mesh.cli(['ledger', 'confirm', '--yes'])).code).toBe(0)
+    await coordinator.ready()
+    // What policy says is entered again.
+    await until(
+      'the grant to be there',
+      async () => (await wallet('local')).available > before.available,
+      WITHIN_MS,
+    )
     const clean = await held.mesh.cli(['ledger', 'reconcile', '--json'])
     expect([clean.code, json(clean)]).toMatchObject([0, { clean: true, differences: [] }])
   })

@@ -20,6 +20,7 @@ import { isMalformed } from '../../src/wire/frame.js'
 import { derivedEntryId, type EntryOf } from '../../src/wire/ledger/entry.js'
 import type { PolicyBody, PolicyKind } from '../../src/wire/policy/policy-message.js'
 import { memoryLog } from './memory-log.js'
+import { memoryLogReach } from './memory-log-reach.js'
 import { ANN, messageOf, type Place, placeOf, signed } from './sample-policy.js'
 import { seededSigner } from './signed-ledger.js'
 
@@ -156,7 +157,8 @@ export class Home {
     const { chain, network: networkId, library } = this.#homes
     const metrics = createMetrics()
     this.store = this.disk.open()
-    const parts = { store: this.store, clock: systemClock(), log: this.logged, metrics, chain }
+    const reach = memoryLogReach()
+    const parts = { store: this.store, clock: systemClock(), log: this.logged, metrics, chain, reach }
     this.journal = createJournal(parts)
     const { journal, signer } = this
     this.desk = new LedgerDesk(

@@ -19,7 +19,7 @@ export function openOwnLog(store: Store, metrics = createMetrics()): Promise<Log
 }
 
 /** Appends what a test takes for granted. @returns its index */
-export function mustAppend(log: LogWriter, wish: Wish): number {
+export function mustAppend(log: Pick<LogWriter, 'append'>, wish: Wish): number {
   const outcome = log.append(wish)
   if (isRefusal(outcome)) throw new Error(`${wish.kind}: ${outcome.code}: ${outcome.detail}`)
   return outcome.index

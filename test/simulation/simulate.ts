@@ -1,3 +1,4 @@
+import type { Reach } from '../../src/ports/log-reach.js'
 import type { PeerAddress } from '../../src/ports/network.js'
 import {
   type CoordinatorComponents,
@@ -11,6 +12,7 @@ import { createVirtualClock, type VirtualClock } from '../../src/services/clock/
 import { createMemoryMesh, type MemoryMesh } from '../../src/services/network/memory-network.js'
 import type { PolicyBody } from '../../src/wire/policy/policy-message.js'
 import { memoryAudit } from '../helpers/memory-audit.js'
+import { memoryLogReach } from '../helpers/memory-log-reach.js'
 import { DeliveryCheck } from './checks/delivery-check.js'
 import { ExclusionCheck } from './checks/exclusion-check.js'
 import { LeaseCheck } from './checks/lease-check.js'
@@ -338,20 +340,23 @@ class Simulation {
       this.#names.set(process.peerId, name)
       return process
     }
-    const known = coordinators.map((name) =>
-      made(name, (ports: Omit<CoordinatorComponents, 'audit'>) => {
+    const known = coordinators.map((name) => {
+      const reached = new Map<string, Reach>()
+      return made(name, (ports: Omit<CoordinatorComponents, 'audit'>) => {
         const chain = this.#chain === undefined ? {} : { chain: this.#chain }
         const onPolicy = (listener: () => void) => {
           this.#policyListeners.set(name, listener)
           return () => void this.#policyListeners.delete(name)
         }
+        // It would find out a store that lies before the checks do, which are what such a run is to prove.
+        const reach = world.sabotage.store === undefined && { reach: memoryLogReach(reached) }
         const addressesOf = (peerId: string): readonly string[] => reachedAt(peerId).addresses
         return createCoordinator(
-          { ...ports, audit: memoryAudit(), ...chain, addressesOf, onPolicy },
+          { ...ports, audit: memoryAudit(), ...chain, addressesOf, onPolicy, ...reach },
           { networkId: this.#networkId, leaseMs },
         )
-      }),
-    )
+      })
+    })
     const addresses = known.map(addressOf)
     return {
       coordinators: known,

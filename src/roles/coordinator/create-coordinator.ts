@@ -4,6 +4,7 @@ import { createWatch } from '../../core/task/watch.js'
 import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
+import type { LogReach } from '../../ports/log-reach.js'
 import type { Metrics } from '../../ports/metrics.js'
 import type { Network } from '../../ports/network.js'
 import type { Random } from '../../ports/random.js'
@@ -67,6 +68,8 @@ export interface CoordinatorComponents {
   readonly chain?: PolicyChain
   /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
   readonly copied?: Write | undefined
+  /** How far its logs were durable; left out = nobody knows, and nobody is told. */
+  readonly reach?: LogReach
   /** Whom its owner has isolated; left out = this coordinator reads it from its store by itself. */
   readonly isolations?: Isolations | undefined
   /** Answers workers that policy does not admit; of a network that has a signed policy. */
@@ -78,6 +81,8 @@ export interface CoordinatorComponents {
 export interface CoordinatorInit extends Partial<CoordinatorLimits> {
   readonly networkId: string
 }
+
+const NO_REACH: LogReach = { known: new Map(), note() {}, async settle() {} }
 
 /** A coordinator over its ports; it serves nobody before {@link Coordinator.start}. */
 export function createCoordinator(components: CoordinatorComponents, init: CoordinatorInit): Coordinator {
@@ -97,11 +102,11 @@ function assemble(
   const scheduler = createScheduler({ limits: limits.queue, choosy: (header) => choosy(header) })
   const watch = createWatch(limits.liveness, limits.storm)
   const journal = createJournal({ store, clock, log, metrics })
-  const { chain, copied, addressesOf = () => [] } = components
+  const { chain, copied, addressesOf = () => [], reach = NO_REACH } = components
   const ledger =
     chain &&
     new ReplicatedLedger(
-      { ...components, journal, chain, addressesOf, copied },
+      { ...components, journal, chain, addressesOf, copied, reach },
       { networkId, sliceIdleMs: limits.sliceIdleMs },
     )
   const paid = ledger && new PaidAccounting(ledger.logs)

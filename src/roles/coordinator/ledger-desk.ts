@@ -7,6 +7,7 @@ import type { LedgerView } from '../../core/ledger/records.js'
 import { isRefusal, type Refusal, refusal } from '../../core/refusal.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
+import type { LogReach } from '../../ports/log-reach.js'
 import type { Metrics } from '../../ports/metrics.js'
 import type { Signer } from '../../ports/signer.js'
 import type { Store, Write } from '../../ports/store.js'
@@ -36,6 +37,7 @@ interface Components {
   readonly metrics: Metrics
   readonly journal: Journal
   readonly chain: PolicyChain
+  readonly reach: LogReach
   /** Called whenever more of the log is durable. */
   readonly grown: () => void
   /** Called with what each entry that was appended moved; with an account that was opened, or whose home moved. */
@@ -100,14 +102,18 @@ export class LedgerDesk implements TaskLog, Recordable {
    *
    * @param confirmed it was restored, and all others hold no more of it than is here
    * @param continues where it begins, if it has no entry yet and goes on with another; its state is there
-   * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`
+   * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`, `store-full`, `store-failed`
    */
   async open(confirmed: boolean, continues?: LogCut): Promise<void> {
     const { store, signer, clock, metrics } = this.#components
     const init = { origin: this.origin, prefix: this.#init.prefix }
     this.#writer = await openLogWriter({ store, signer, clock, metrics }, init)
     this.#continues = continues
-    if (confirmed) await this.#confirm(this.#writer)
+    this.#noteReach()
+    if (!confirmed) return
+    // It may be less than it was, by somebody's word: nothing is to ask for that again from now on.
+    await this.#components.reach.settle()
+    await this.#confirm(this.#writer)
   }
 
   /** Enters messages of the chain that the log has not entered. */
@@ -170,11 +176,17 @@ export class LedgerDesk implements TaskLog, Recordable {
 
   durable(): void {
     this.#log.committed()
+    this.#noteReach()
     this.#components.grown()
   }
 
   failed(): void {
     this.#log.failed()
+  }
+
+  #noteReach(): void {
+    const { size, root } = this.#log.head ?? { size: 0, root: sha256Tree.empty }
+    this.#components.reach.note(this.origin, { size, root })
   }
 
   async #confirm(writer: LogWriter): Promise<void> {

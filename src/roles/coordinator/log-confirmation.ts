@@ -5,6 +5,7 @@ import type { Log } from '../../ports/log.js'
 import { flagRefusal } from '../ledger/log-flag.js'
 import type { Replication } from '../replication/replication.js'
 import { CONFIRM_MS, HEARING_LOOKS } from './constants.js'
+import { type LostEnd, lostEndRefusal } from './lost-end.js'
 
 interface Components {
   readonly clock: Clock
@@ -61,23 +62,34 @@ export class LogConfirmation {
    * Resolves when these logs may be gone on with.
    *
    * @param replication that fills them; it is started and stopped here
+   * @param logs.lost what was durable before has to come back, too
    * @throws EdgeCoderError `shutting-down` by the signal
    */
   async fill(
     replication: Replication,
-    origins: readonly string[],
+    { origins, ...logs }: { readonly origins: readonly string[]; readonly lost: readonly LostEnd[] },
     signal: AbortSignal,
     waits: (why: Refusal) => void,
   ): Promise<void> {
     const { log, others } = this.#components
-    const why = flagRefusal('unconfirmed')
-    this.#waits = others().length > 0 ? why : { ...why, next: ALONE }
+    const lost = logs.lost.filter(({ origin }) => origins.includes(origin))
+    this.#waits = whyWaits(lost, others().length === 0)
     this.#filling = { replication, origins }
     waits(this.#waits)
     await replication.start()
-    log.warn('log-waits-for-confirmation', { origins: origins.join(' '), others: others().length })
+    const { detail, next } = this.#waits
+    log.warn('log-waits-for-confirmation', {
+      origins: origins.join(' '),
+      others: others().length,
+      detail,
+      next,
+    })
+    const isWhole = () => lost.every((each) => isBack(replication, each))
     try {
-      await this.#until(signal, () => this.#overridden || this.#isConfirmed(replication, origins))
+      await this.#until(
+        signal,
+        () => this.#overridden || (isWhole() && this.#isConfirmed(replication, origins)),
+      )
       log.info('log-confirmed', { origins: origins.join(' '), overridden: this.#overridden })
     } finally {
       this.#waits = undefined
@@ -98,8 +110,7 @@ export class LogConfirmation {
   }
 
   #missing(replication: Replication, origin: string, override: boolean): Refusal | undefined {
-    const view = replication.view().logs.find((log) => log.origin === origin)
-    const [here, elsewhere] = [view?.size ?? 0, view?.claimedSize ?? 0]
+    const { size: here = 0, claimedSize: elsewhere = 0 } = viewOf(replication, origin) ?? {}
     if (elsewhere > here) {
       const detail = `others hold ${elsewhere} entries of ${origin}, here are ${here}`
       return refusal('log-unconfirmed', detail, {
@@ -139,4 +150,19 @@ export class LogConfirmation {
       signal.removeEventListener('abort', stopped)
     }
   }
+}
+
+function whyWaits([lost]: readonly LostEnd[], alone: boolean): Refusal {
+  if (lost !== undefined) return lostEndRefusal(lost, alone)
+  const why = flagRefusal('unconfirmed')
+  return alone ? { ...why, next: ALONE } : why
+}
+
+/** Entries that are other ones than before do not become those again: an admin has to look. */
+function isBack(replication: Replication, { origin, here, before }: LostEnd): boolean {
+  return here < before && (viewOf(replication, origin)?.size ?? 0) >= before
+}
+
+function viewOf(replication: Replication, origin: string) {
+  return replication.view().logs.find((log) => log.origin === origin)
 }

@@ -5,6 +5,7 @@ import type { Refusal } from '../../core/refusal.js'
 import type { Audit } from '../../ports/audit.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
+import type { LogReach } from '../../ports/log-reach.js'
 import type { Metrics } from '../../ports/metrics.js'
 import type { Network, PeerAddress } from '../../ports/network.js'
 import type { Random } from '../../ports/random.js'
@@ -25,6 +26,7 @@ import { REPLICAS, writtenPrefix } from '../replication/log-name.js'
 import type { OwnLog, Replication } from '../replication/replication.js'
 import type { Journal } from './journal.js'
 import { LogConfirmation } from './log-confirmation.js'
+import { findLostEnds, type LostEnd } from './lost-end.js'
 import { type Succeeding, Succession } from './succession.js'
 import { WrittenLog, type WrittenLogComponents } from './written-log.js'
 import { WrittenLogs } from './written-logs.js'
@@ -40,6 +42,7 @@ interface Components {
   readonly metrics: Metrics
   readonly journal: Journal
   readonly chain: PolicyChain
+  readonly reach: LogReach
   /** Where a coordinator was last reached; empty = the network has to find it. */
   readonly addressesOf: (peerId: string) => readonly string[]
   /** Set when the store is a copy of the one that it was; to be written once that was dealt with. */
@@ -136,13 +139,15 @@ export class ReplicatedLedger {
 
   /**
    * Opens the own logs, checks them, and begins to replicate. A log that was restored, that lies in a copy of
-   * its folder, or of which others hold more than is here, is first filled from the others, for as long as it
-   * takes until all of them hold no more of it. Appending to it before would contradict what was signed.
+   * its folder, that has lost its end, or of which others hold more than is here, is first filled from the
+   * others, for as long as it takes until all of them hold no more of it, and all is here that was durable
+   * before. Appending to it before would contradict what was signed.
    *
    * @param waits is told why, when it has to wait for others
    * @throws EdgeCoderError `store-corrupt`, `log-unconfirmed`, `log-forked`; `shutting-down` by the signal
    */
   async open(signal: AbortSignal, waits: (why: Refusal) => void): Promise<void> {
+    let lost = await this.#noteLost()
     await this.#findBegun()
     await this.#noteCopy()
     const restored = new Set<WrittenLog>()
@@ -150,7 +155,13 @@ export class ReplicatedLedger {
     for (;;) {
       if (restored.size > 0) {
         this.#replication = this.#replicate([])
-        await this.#confirmation.fill(this.#replication, originsOf(restored), signal, waits)
+        await this.#confirmation.fill(
+          this.#replication,
+          { origins: originsOf(restored), lost },
+          signal,
+          waits,
+        )
+        lost = []
         for (const log of restored) await log.arrivals.forget()
         await this.#dropEmpty(restored)
       }
@@ -241,6 +252,19 @@ export class ReplicatedLedger {
       restored.delete(log)
       this.logs.remove(log)
     }
+  }
+
+  /** Such a log is one that was restored: the others may have what is missing, or an admin gives it up. */
+  async #noteLost(): Promise<readonly LostEnd[]> {
+    const { store, signer } = this.#components
+    const lost = await findLostEnds(this.#components, {
+      networkId: this.#init.networkId,
+      self: signer.peerId,
+    })
+    for (const { keys } of lost) {
+      if ((await readFlag(store, keys)) === undefined) await store.commit([flagWrite(keys, 'unconfirmed')])
+    }
+    return lost
   }
 
   /** Where nobody else holds the logs there is nothing to compare a copy with. */

@@ -1,6 +1,7 @@
 import type { Posting } from '../../core/ledger/draft.js'
 import type { Clock } from '../../ports/clock.js'
 import type { Log } from '../../ports/log.js'
+import type { LogReach } from '../../ports/log-reach.js'
 import type { Metrics } from '../../ports/metrics.js'
 import type { Signer } from '../../ports/signer.js'
 import type { Store } from '../../ports/store.js'
@@ -26,6 +27,7 @@ export interface WrittenLogComponents {
   readonly metrics: Metrics
   readonly journal: Journal
   readonly chain: PolicyChain
+  readonly reach: LogReach
   /** All logs that are here. */
   readonly library: LogLibrary
   /** The note that proves what is final of a log. */

@@ -24,3 +24,5 @@ export const RECOVERY_BYTES = WRITE_BUFFER_BYTES + 4 * 1024 * 1024
  */
 export const READ_ROWS = 1_000
 export const READ_BYTES = 64 * 1024
+/** How often the file is written at most that says how far logs are durable: what came since is not missed. */
+export const REACH_MS = 1_000

@@ -1,6 +1,7 @@
 import { DEFAULT_TERMS } from '../../../../src/core/economy/terms.js'
 import { isRefusal } from '../../../../src/core/refusal.js'
 import type { Clock, Timer } from '../../../../src/ports/clock.js'
+import type { Reach } from '../../../../src/ports/log-reach.js'
 import type { Signer } from '../../../../src/ports/signer.js'
 import type { Store } from '../../../../src/ports/store.js'
 import type { Coordinator } from '../../../../src/roles/coordinator/coordinator.js'
@@ -15,6 +16,7 @@ import type { PolicyBody, PolicyKind } from '../../../../src/wire/policy/policy-
 import { protocolIds } from '../../../../src/wire/protocol-ids.js'
 import { memoryAudit } from '../../../helpers/memory-audit.js'
 import { memoryLog } from '../../../helpers/memory-log.js'
+import { memoryLogReach } from '../../../helpers/memory-log-reach.js'
 import { ANN, messageOf, placeOf, signed } from '../../../helpers/sample-policy.js'
 import { FakeGateway, FakeWorker, type Surroundings, testSigner } from './world.js'
 
@@ -93,6 +95,8 @@ export class Seat implements Surroundings {
   readonly signer = testSigner()
   readonly logged = memoryLog()
   disk: MemoryDisk
+  /** Beside the disk's store: how far its logs were durable. */
+  readonly reached = new Map<string, Reach>()
   coordinator!: Coordinator
   store!: Store
   /** Commits of this seat from now on, after which its power goes off; undefined = never. */
@@ -155,6 +159,7 @@ export class Seat implements Surroundings {
         metrics: createMetrics(),
         policy: () => policy,
         chain,
+        reach: memoryLogReach(this.reached),
         addressesOf: (peerId) => [`/memory/${peerId}`],
       },
       { networkId },
@@ -179,6 +184,7 @@ export class Seat implements Surroundings {
 
   /** All that was stored is lost. */
   newDisk(): void {
+    this.reached.clear()
     this.disk = createMemoryDisk((done) => this.#sync(done))
   }
 

@@ -2,6 +2,7 @@ import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { PolicyView } from '../../../../src/core/policy/policy-view.js'
 import type { Log } from '../../../../src/ports/log.js'
+import type { Reach } from '../../../../src/ports/log-reach.js'
 import type { Metrics } from '../../../../src/ports/metrics.js'
 import type { Link, Network } from '../../../../src/ports/network.js'
 import type { Signer } from '../../../../src/ports/signer.js'
@@ -41,6 +42,7 @@ import { CONTROL_FRAME_BYTES } from '../../../../src/wire/limits.js'
 import { peerIdOf } from '../../../../src/wire/peer-id.js'
 import { protocolIds } from '../../../../src/wire/protocol-ids.js'
 import { memoryAudit } from '../../../helpers/memory-audit.js'
+import { memoryLogReach } from '../../../helpers/memory-log-reach.js'
 import { Gate } from '../../../simulation/gate.js'
 import { ProcessClock } from '../../../simulation/process-clock.js'
 
@@ -78,7 +80,9 @@ export interface Surroundings {
 export class World implements Surroundings {
   readonly clock: VirtualClock
   readonly mesh: MemoryMesh
-  readonly disk: MemoryDisk
+  disk: MemoryDisk
+  /** Beside the disk's store: how far its logs were durable. */
+  readonly reached = new Map<string, Reach>()
   readonly audit = memoryAudit()
   readonly signer = testSigner()
   readonly offences: { peer: string; offence: string }[] = []
@@ -142,6 +146,7 @@ export class World implements Surroundings {
           this.#policyListeners.add(listener)
           return () => this.#policyListeners.delete(listener)
         },
+        reach: memoryLogReach(this.reached),
         ...(this.#chain === undefined ? {} : { chain: this.#chain }),
         ...(enrollment === undefined ? {} : { enrollment }),
       },
