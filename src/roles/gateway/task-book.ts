@@ -21,6 +21,8 @@ import type { PreparedTask } from './task-request.js'
 
 /** Progress numbers of each start of the gateway begin this far apart. */
 const NUMBERS_PER_START = 2 ** 32
+/** Tasks taken back that are remembered, the latest. */
+const MOST_FLOORS = 8_192
 /** Before an end that could not be written is tried again. */
 const RETRY_END_MS = 5_000
 
@@ -50,6 +52,8 @@ export class TaskBook {
   readonly #components: Components
   readonly #live = new Map<string, LiveTask>()
   readonly #budget: FeedBudget
+  /** Of tasks taken back that a coordinator may have had: where fences of one with the same id begin. */
+  readonly #floors = new Map<string, bigint>()
   /** Which start of this gateway this is, from 1. */
   #start = 1
 
@@ -91,6 +95,8 @@ export class TaskBook {
   async begin(prepared: PreparedTask, coordinator: string): Promise<LiveTask> {
     const { archive, clock } = this.#components
     const { header, record } = this.#recordOf(prepared, coordinator)
+    const fenceFloor = this.#floors.get(header.id)
+    if (fenceFloor !== undefined) record.header = { ...header, fenceFloor }
     const task = this.#made(record, clock.monotonicMs())
     task.step('submitted', Number(header.submittedMs))
     await archive.begin(record, prepared.payload, prepared.hidden)
@@ -116,9 +122,18 @@ export class TaskBook {
       task.leaseChanged()
       throw cause
     }
+    if (task.order !== 'unsent') this.#usedUp(task.record.header)
     task.gone = true
     task.leaseChanged()
     task.settle(why)
+  }
+
+  /** A coordinator that had it, and dropped it since, would take one with the same fences for that. */
+  #usedUp(header: TaskRecord['header']): void {
+    this.#floors.delete(header.id)
+    this.#floors.set(header.id, refenced(header).fenceFloor)
+    const [oldest] = this.#floors.keys()
+    if (this.#floors.size > MOST_FLOORS && oldest !== undefined) this.#floors.delete(oldest)
   }
 
   /**

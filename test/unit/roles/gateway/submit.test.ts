@@ -97,6 +97,8 @@ describe('submit', () => {
     expect(bed.gateway.status()).toMatchObject({ unfinishedTasks: 0, storedBytes: 0 })
     c1.no = undefined
     expect((await bed.submit(chat({ id: 'one' }))).existed).toBe(false)
+    // One that had the first, and dropped it since, must not take the second for it.
+    expect(c1.headers.get('ann:one')?.fenceFloor).toBe(1024n)
   })
 
   it('is refused after a bounded wait when no coordinator is there, and leaves no trace', async () => {
