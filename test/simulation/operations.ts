@@ -133,7 +133,7 @@ async function end(operation: Operation, scene: Owned): Promise<void> {
 }
 
 /** Everything is given out again, to everybody, as soon as the coordinator is there to be told. */
-function undo(coordinator: SimCoordinator, { clock, check }: Scene): void {
+function undo(coordinator: SimCoordinator, { clock, check, asked }: Owned): void {
   const { name } = coordinator
   let telling = false
   const timer = clock.every(AGAIN_MS, () => {
@@ -141,6 +141,8 @@ function undo(coordinator: SimCoordinator, { clock, check }: Scene): void {
     if (role === undefined || telling) return
     telling = true
     const tell = async (): Promise<void> => {
+      // What was asked last may be on its way to the disk.
+      await asked.get(name)
       check.over(name)
       await role.resume()
       for (const { peer } of role.isolations()) await role.release(peer)
