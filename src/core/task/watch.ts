@@ -117,12 +117,14 @@ class WorkerWatch implements Watch {
     const known = this.#watched.get(worker)
     if (known === undefined || known.leasedMs !== undefined) return
     known.leasedMs = nowMs
-    if (!this.#away.has(known)) this.#lookLater(known)
+    this.#lookSooner(known)
   }
 
   idle(worker: string): void {
     const known = this.#watched.get(worker)
-    if (known !== undefined) known.leasedMs = undefined
+    if (known === undefined) return
+    known.leasedMs = undefined
+    this.#lookSooner(known)
   }
 
   closed(worker: string, nowMs: number): void {
@@ -191,8 +193,17 @@ class WorkerWatch implements Watch {
     known.lookMs = Number.NaN
   }
 
+  /** It is judged by other bounds. A look that was set for an earlier time stands, and finds what holds then. */
+  #lookSooner(known: Watched): void {
+    if (!this.#away.has(known) && this.#dueMs(known) < known.lookMs) this.#lookLater(known)
+  }
+
+  #dueMs(known: Watched): number {
+    return silentSinceMs(known) + boundsOf(known, this.#bounds).quietMs
+  }
+
   #lookLater(known: Watched): void {
-    known.lookMs = silentSinceMs(known) + boundsOf(known, this.#bounds).quietMs
+    known.lookMs = this.#dueMs(known)
     const step = Math.ceil(known.lookMs / LOOK_STEP_MS)
     const those = this.#looks.get(step)
     if (those === undefined) this.#looks.set(step, [known])

@@ -50,6 +50,13 @@ const act = fc.record({
   worker: fc.constantFrom(...NAMES),
 })
 
+/** Its look was put off when it got a lease; idle again, it is quiet before that. */
+const IDLE_AGAIN = [
+  { afterMs: 0, what: 'opened' as const, worker: 'a' },
+  { afterMs: 4_001, what: 'leased' as const, worker: 'a' },
+  { afterMs: 1, what: 'idle' as const, worker: 'a' },
+]
+
 it('finds in every sweep what a look at everybody finds', () => {
   fc.assert(
     fc.property(fc.array(act, { maxLength: 60 }), fc.constantFrom(250, 500), (acts, sweepMs) => {
@@ -80,6 +87,6 @@ it('finds in every sweep what a look at everybody finds', () => {
         [...naive.known.keys()].sort(),
       )
     }),
-    { numRuns: 500 },
+    { numRuns: 500, examples: [[IDLE_AGAIN, 250]] },
   )
 })
