@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_ROUTES, TASK_ROUTES } from '../../src/bridge/admin-client.js'
@@ -20,7 +19,8 @@ import {
   startHostilePeer,
 } from '../helpers/hostile-peer.js'
 import { type OpenAiServer, startOpenAiServer } from '../helpers/openai-server.js'
-import { createProcessMesh, type NodeProcess, type ProcessMesh } from '../helpers/process-mesh.js'
+import { createProcessMesh, type ProcessMesh } from '../helpers/process-mesh.js'
+import { expectScored, memoryMib } from '../helpers/scored-offences.js'
 import { until } from '../helpers/until.js'
 
 /** Much more than an attack may cost, and much less than what these would take if nothing bounded them. */
@@ -60,10 +60,6 @@ afterAll(async () => {
   await server?.close()
 })
 
-function memoryMib({ pid }: NodeProcess): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-}
-
 /** A peer that has done nothing yet. */
 async function stranger(id = network): Promise<HostilePeer> {
   const identity = strangers.pop()
@@ -71,24 +67,6 @@ async function stranger(id = network): Promise<HostilePeer> {
   const peer = await startHostilePeer(identity, id)
   running.push(peer)
   return peer
-}
-
-/** Offences of one kind that a node has counted. */
-async function offences(node: NodeProcess, offence: string): Promise<number> {
-  const page = await (await fetch(`http://127.0.0.1:${node.node.adminPort}/metrics`)).text()
-  return Number(new RegExp(`offences_total\\{offence="${offence}"\\} (\\d+)`).exec(page)?.[1] ?? 0)
-}
-
-/** Does it, and waits until the node has scored it. */
-async function expectScored(
-  node: NodeProcess,
-  offence: string,
-  attack: () => Promise<unknown>,
-): Promise<void> {
-  const before = await offences(node, offence)
-  await attack()
-  await until(`${offence} to be scored`, async () => (await offences(node, offence)) > before)
-  expect(node.isRunning).toBe(true)
 }
 
 const capabilities = { engine: 'llama-cpp', models: [{ name: 'trap', contextTokens: 8192 }] }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createIdentity, type Identity } from '../../src/services/identity/identity.js'
 import { lengthPrefix, writeFrames } from '../../src/services/network/framing.js'
 import { createHeldTasks, type HeldTasks } from '../helpers/held-tasks.js'
 import { type HostilePeer, SPOKEN, startHostilePeer, TOPICS } from '../helpers/hostile-peer.js'
 import type { NodeProcess } from '../helpers/process-mesh.js'
+import { expectScored, memoryMib } from '../helpers/scored-offences.js'
 import { memberOf, SignedNetwork } from '../helpers/signed-network.js'
 import { until } from '../helpers/until.js'
 
@@ -65,10 +65,6 @@ function coordinator(): NodeProcess {
   return held.mesh.get('coordinator')
 }
 
-function memoryMib({ pid }: NodeProcess): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-}
-
 /** A member that has done nothing yet. */
 async function member(role: keyof typeof waiting): Promise<HostilePeer> {
   const identity = waiting[role].pop()
@@ -76,24 +72,6 @@ async function member(role: keyof typeof waiting): Promise<HostilePeer> {
   const peer = await startHostilePeer(identity, network.id)
   running.push(peer)
   return peer
-}
-
-/** Offences of one kind that a node has counted. */
-async function offences({ node }: NodeProcess, offence: string): Promise<number> {
-  const page = await (await fetch(`http://127.0.0.1:${node.adminPort}/metrics`)).text()
-  return Number(new RegExp(`offences_total\\{offence="${offence}"\\} (\\d+)`).exec(page)?.[1] ?? 0)
-}
-
-/** Does it, and waits until the node has scored it. */
-async function expectScored(
-  node: NodeProcess,
-  offence: string,
-  attack: () => Promise<unknown>,
-): Promise<void> {
-  const before = await offences(node, offence)
-  await attack()
-  await until(`${offence} to be scored`, async () => (await offences(node, offence)) > before)
-  expect(node.isRunning).toBe(true)
 }
 
 /** A field that says that it is longer than its frame. */

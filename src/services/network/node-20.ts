@@ -4,7 +4,7 @@
  */
 import { WebSocket } from 'ws'
 
-const promise = Promise as unknown as { withResolvers?: unknown }
+const promise: { withResolvers?: unknown } = Promise
 if (promise.withResolvers === undefined) {
   promise.withResolvers = function withResolvers<T>(this: PromiseConstructor) {
     let resolve: (value: T | PromiseLike<T>) => void = () => {}
